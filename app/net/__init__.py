@@ -1,0 +1,1 @@
+"""How do computers reach each other?"""

@@ -1,0 +1,1 @@
+"""How do many computers run one model?"""
