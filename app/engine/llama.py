@@ -1,0 +1,317 @@
+"""The only binding to llama.cpp: slices, hidden states in and out, vocabularies.
+
+Runs inside the worker's process (`app/engine/worker.py`), because llama.cpp
+aborts where Python would raise. Everything here blocks while it computes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import llama_cpp
+import numpy as np
+from llama_cpp import _ggml
+from llama_cpp._ctypes_extensions import load_shared_library
+from numpy.typing import NDArray
+
+from app.errors import EngineFault, NoRoom
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+
+_LOG_LEVELS: Final = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
+
+_base = load_shared_library("ggml-base", _ggml.libggml_base_path)
+_base.ggml_get_name.argtypes = [ctypes.c_void_p]
+_base.ggml_get_name.restype = ctypes.c_char_p
+_base.ggml_nbytes.argtypes = [ctypes.c_void_p]
+_base.ggml_nbytes.restype = ctypes.c_size_t
+_base.ggml_backend_tensor_get.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_size_t,
+]
+_base.ggml_backend_tensor_get.restype = None
+
+
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _forward_log(level: int, line: bytes, _user_data: Any) -> None:
+    message = line.decode(errors="replace").strip()
+    if message:
+        logger.log(_LOG_LEVELS.get(level, logging.DEBUG), "llama.cpp: %s", message)
+
+
+def start_library() -> None:
+    """Load the backends and send llama.cpp's own words into logging. Call once."""
+    llama_cpp.llama_log_set(_forward_log, ctypes.c_void_p(0))
+    llama_cpp.llama_backend_init()
+
+
+def supports_gpu() -> bool:
+    """Whether this build of llama.cpp can use a GPU at all."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
+def system_info() -> str:
+    """The instruction sets and features this build of llama.cpp uses."""
+    return llama_cpp.llama_print_system_info().decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a slice is loaded; what may be wrong on a machine is decided by probing.
+
+    `kv_tokens` is the room for all sequences together, `gpu_layers` how many
+    blocks go to a GPU (-1: all), `repack` whether weights may be rearranged for
+    the processor (llama.cpp's "extra buffer types": faster prefill, and on some
+    processors a crash).
+    """
+
+    kv_tokens: int
+    sequences: int
+    batch_rows: int
+    threads: int
+    gpu_layers: int = 0
+    repack: bool = False
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some positions of one sequence: `hidden` is [rows, width] float32.
+
+    The last `outputs` rows are wanted from the head.
+    """
+
+    sequence: int
+    position: int
+    hidden: Floats
+    outputs: int = 0
+
+
+class LoadedSlice:
+    """A span of blocks, with or without the head, and its memory of sequences.
+
+    Not thread-safe. `close` frees everything; using it afterwards is an error.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], *, width: int, blocks: int, has_head: bool, options: LoadOptions
+    ) -> None:
+        """Load `files` (as `app/engine/mount.py` wrote them).
+
+        Raises:
+            EngineFault: llama.cpp refuses the files or has no memory for them.
+        """
+        self.width = width
+        self.has_head = has_head
+        self.options = options
+        self._last_output = f"l_out-{blocks - 1}".encode()
+        self._captured: Floats | None = None
+        self._callback = llama_cpp.ggml_backend_sched_eval_callback(self._on_node)
+        self._model = _load_model(files, options)
+        self._context = self._open_context()
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        vocabulary = llama_cpp.llama_model_get_vocab(self._model)
+        self.vocabulary_size = llama_cpp.llama_vocab_n_tokens(vocabulary) if has_head else 0
+
+    def _open_context(self) -> Any:
+        params = llama_cpp.llama_context_default_params()
+        options = self.options
+        params.n_ctx = options.kv_tokens
+        params.n_batch = params.n_ubatch = options.batch_rows
+        params.n_seq_max = options.sequences
+        params.n_outputs_max = options.batch_rows
+        params.n_threads = params.n_threads_batch = options.threads
+        params.kv_unified = True
+        params.swa_full = True  # rollback needs the positions a sliding window has left
+        params.no_perf = True
+        if not self.has_head:
+            params.cb_eval = self._callback
+        context = llama_cpp.llama_init_from_model(self._model, params)
+        if not context:
+            llama_cpp.llama_model_free(self._model)
+            raise EngineFault(
+                f"no memory for conversations of {options.kv_tokens} tokens beside the layers"
+            )
+        return context
+
+    def compute(self, batch: Sequence[Rows]) -> list[Floats]:
+        """Run rows of several sequences through the slice in one go.
+
+        Each sequence first forgets everything at or after its `position`.
+
+        Returns:
+            For each entry: with the head, [outputs, vocabulary] logits; without
+            it, [rows, width] hidden states.
+
+        Raises:
+            NoRoom: the memory for sequences is full; nothing was computed.
+            EngineFault: positions leave a gap, or llama.cpp failed.
+        """
+        for rows in batch:
+            self._make_contiguous(rows)
+        hidden = np.concatenate([rows.hidden for rows in batch])
+        if not np.isfinite(hidden).all():
+            raise EngineFault("the hidden states hold a value that is not a number")
+        wanted = self._decode(batch, np.ascontiguousarray(hidden, np.float32))
+        return self._split(batch, wanted)
+
+    def _make_contiguous(self, rows: Rows) -> None:
+        self.forget(rows.sequence, rows.position)
+        known = self.positions(rows.sequence)
+        if rows.position != known:
+            raise EngineFault(f"position {rows.position} does not follow on {known} known ones")
+
+    def _decode(self, batch: Sequence[Rows], hidden: Floats) -> NDArray[np.bool_]:
+        count = len(hidden)
+        positions = np.concatenate(
+            [np.arange(r.position, r.position + len(r.hidden), dtype=np.int32) for r in batch]
+        )
+        sequences = np.concatenate(
+            [np.full(len(r.hidden), r.sequence, dtype=np.int32) for r in batch]
+        )
+        wanted = np.concatenate([np.arange(len(r.hidden), 0, -1) <= r.outputs for r in batch])
+        marks = wanted if self.has_head else np.ones(count, dtype=np.bool_)
+        flags = marks.astype(np.int8)
+        one_each = np.ones(count, dtype=np.int32)
+        step = sequences.ctypes.data
+        pointers = np.arange(step, step + 4 * count, 4, dtype=np.uintp)
+        # Every array above must outlive the call: llama.cpp reads them by address.
+        raw = llama_cpp.llama_batch(
+            n_tokens=count,
+            token=None,
+            embd=hidden.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
+            pos=positions.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            n_seq_id=one_each.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            seq_id=pointers.ctypes.data_as(ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
+            logits=flags.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+        self._captured = None
+        status = llama_cpp.llama_decode(self._context, raw)
+        if status == 1:
+            raise NoRoom("this computer's memory for conversations is full")
+        if status != 0:
+            raise EngineFault(f"llama.cpp could not compute the step (code {status})")
+        return wanted
+
+    def _split(self, batch: Sequence[Rows], wanted: NDArray[np.bool_]) -> list[Floats]:
+        if self.has_head:
+            total = int(wanted.sum())
+            table = self._logits(total)
+            counts = [rows.outputs for rows in batch]
+        else:
+            if self._captured is None:
+                raise EngineFault("this model's graph names no layer output, so it cannot be cut")
+            table = self._captured
+            counts = [len(rows.hidden) for rows in batch]
+        ends = np.cumsum(counts)
+        return [table[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+    def _logits(self, count: int) -> Floats:
+        if count == 0:
+            llama_cpp.llama_synchronize(self._context)
+            return np.zeros((0, self.vocabulary_size), np.float32)
+        pointer = llama_cpp.llama_get_logits(self._context)
+        table = np.ctypeslib.as_array(pointer, shape=(count, self.vocabulary_size))
+        return table.copy()
+
+    def _on_node(self, tensor: int, ask: bool, _user_data: Any) -> bool:  # noqa: FBT001
+        """llama.cpp asks about each graph node, then shows the ones wanted."""
+        if _base.ggml_get_name(tensor) != self._last_output:
+            return not ask
+        if ask:
+            return True
+        size = _base.ggml_nbytes(tensor)
+        part = np.empty((size // (4 * self.width), self.width), np.float32)
+        _base.ggml_backend_tensor_get(tensor, part.ctypes.data, 0, size)
+        self._captured = part if self._captured is None else np.concatenate([self._captured, part])
+        return False  # the rest of the graph, final norm and head, is somebody else's
+
+    def forget(self, sequence: int, position: int) -> None:
+        """Drop everything of `sequence` at or after `position`; 0 drops it whole."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
+
+    def positions(self, sequence: int) -> int:
+        """How many positions of `sequence` are known."""
+        return int(llama_cpp.llama_memory_seq_pos_max(self._memory, sequence)) + 1
+
+    def save(self, sequence: int) -> bytes:
+        """The memory of one sequence, to be loaded into another or elsewhere."""
+        size = llama_cpp.llama_state_seq_get_size(self._context, sequence)
+        buffer = (ctypes.c_uint8 * size)()
+        written = llama_cpp.llama_state_seq_get_data(self._context, buffer, size, sequence)
+        return bytes(buffer[:written])
+
+    def restore(self, sequence: int, state: bytes) -> None:
+        """Replace the memory of one sequence with what `save` returned.
+
+        Raises:
+            EngineFault: the bytes do not fit this slice, or there is no room.
+        """
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        read = llama_cpp.llama_state_seq_set_data(self._context, buffer, len(state), sequence)
+        if read != len(state):
+            raise EngineFault("the saved conversation does not fit this slice")
+
+    def close(self) -> None:
+        """Free the model and its memory. A second call does nothing."""
+        if self._context is not None:
+            llama_cpp.llama_free(self._context)
+            llama_cpp.llama_model_free(self._model)
+            self._context = None
+
+
+def _load_model(files: Sequence[Path], options: LoadOptions) -> Any:
+    params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = options.gpu_layers
+    params.use_extra_bufts = options.repack
+    paths = (ctypes.c_char_p * len(files))(*[str(path).encode() for path in files])
+    model = llama_cpp.llama_model_load_from_splits(paths, len(files), params)
+    if not model:
+        raise EngineFault("llama.cpp could not load the layers; the log says why")
+    return model
+
+
+class WholeModel(LoadedSlice):
+    """The whole model as its publisher wrote it: the yardstick for every chain."""
+
+    def __init__(self, file: Path, *, options: LoadOptions) -> None:
+        """Load `file` as it is.
+
+        Raises:
+            EngineFault: llama.cpp refuses the file or has no memory for it.
+        """
+        super().__init__([file], width=0, blocks=1, has_head=True, options=options)
+
+    def compute_tokens(self, sequence: int, position: int, tokens: Sequence[int]) -> Floats:
+        """Logits [tokens, vocabulary] of every token given.
+
+        Raises:
+            NoRoom: the memory for sequences is full.
+            EngineFault: llama.cpp failed.
+        """
+        self.forget(sequence, position)
+        batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
+        try:
+            for row, token in enumerate(tokens):
+                batch.token[row] = token
+                batch.pos[row] = position + row
+                batch.n_seq_id[row] = 1
+                batch.seq_id[row][0] = sequence
+                batch.logits[row] = 1
+            batch.n_tokens = len(tokens)
+            status = llama_cpp.llama_decode(self._context, batch)
+        finally:
+            llama_cpp.llama_batch_free(batch)
+        if status == 1:
+            raise NoRoom("this computer's memory for conversations is full")
+        if status != 0:
+            raise EngineFault(f"llama.cpp could not compute the step (code {status})")
+        return self._logits(len(tokens))
