@@ -1,0 +1,352 @@
+"""The rules of the house, as tests: who imports whom, what is pure, what lives where.
+
+Counterpart of docs/ARCHITECTURE.md, which says why. Imports inside functions and under
+TYPE_CHECKING count like any other. Each rule is a function from source text to complaints,
+and is shown here to complain before it is asked about the real files.
+"""
+
+import ast
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_MODULE_LINES = 500
+
+# What each room may import from the rest of `app`; "base" are the plain modules below.
+ROOMS = {
+    "policy": {"base"},
+    "engine": {"base"},
+    "net": {"base"},
+    "swarm": {"base", "policy", "engine", "net"},
+    "api": {"base"},
+    "update": {"base"},
+    "ui": {"base", "api.shapes"},
+}
+
+# Plain modules that rooms may import. The other ones (the node, the command line and what
+# belongs to them) build the parts, so they may import every room and no room imports them.
+BASE = {"", "ids", "errors", "clock", "tasks", "settings", "signing", "process_lock"}
+
+# The only files that may import a library: a folder ends in "/".
+HOMES = {
+    "aioquic": ("app/net/endpoint.py", "app/net/connection.py", "app/net/relay.py"),
+    "llama_cpp": ("app/engine/llama.py",),
+    "PySide6": ("app/ui/",),
+    "shiboken6": ("app/ui/",),
+    "pynvml": ("app/engine/hardware.py", "app/policy/"),
+    "keyring": ("app/net/identity.py",),
+    "aiohttp": ("app/engine/download.py", "app/engine/origins.py", "app/api/", "app/update/"),
+    "torch": (),
+    "tokenizers": (),
+}
+
+# Same input, same output, always: no clock, socket, file, task or chance.
+PURE = {
+    "policy": {"verdict", "schedule"},
+    "engine": {"gguf_read", "gguf_write", "slice_files", "slicing", "frames", "ledger"},
+    "net": {"addresses", "wire", "records", "windows", "kademlia", "punching", "relay_frames"},
+    "swarm": {
+        *("placement", "route", "sampling", "text", "speculation", "repair"),
+        *("receipts", "reputation", "credits"),
+    },
+}
+IMPURE = {
+    *("time", "datetime", "asyncio", "socket", "selectors", "os", "io", "pathlib", "shutil"),
+    *("tempfile", "glob", "mmap", "subprocess", "threading", "multiprocessing", "concurrent"),
+    *("random", "secrets", "uuid", "queue", "signal", "psutil"),
+}
+
+FORBIDDEN_LIBRARIES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+FORBIDDEN_NAMES = {
+    *("utils", "util", "common", "misc", "helper", "helpers", "manager", "managers"),
+    *("tools", "stuff"),
+}
+
+# Paths of somebody's own computer; put together here so that this file does not hold one.
+MACHINE_PATHS = ["/" + "root/", "/" + "work/", "/" + "home/", "C:\\" + "Users\\"]
+
+
+def sources(*places: str) -> list[Path]:
+    """The Python files of some places in the repository."""
+    found: list[Path] = []
+    for place in places:
+        path = ROOT / place
+        found += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return found
+
+
+def name_of(path: Path) -> str:
+    """A path as people read it: relative to the repository, with forward slashes."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of everything imported, at any depth of the code."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (
+                (node.lineno, "." * node.level + f"{node.module or ''}.{alias.name}")
+                for alias in node.names
+            )
+
+
+def named_calls(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of every function called by its plain name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.lineno, node.func.id
+
+
+def home(dotted: str) -> str:
+    """What part of `app` a dotted name belongs to: a room, "base", or a plain module's name."""
+    parts = dotted.split(".")
+    first = parts[1] if len(parts) > 1 else ""
+    if first in ROOMS:
+        return first
+    known = first in BASE or not (ROOT / "app" / f"{first}.py").exists()
+    return "base" if known else first
+
+
+# --- the rules: (path, tree) to complaints ----------------------------------------------
+
+
+def import_complaints(path: str, tree: ast.Module) -> Iterator[str]:
+    """Rooms import only what ROOMS allows; base modules import no room."""
+    parts = path.removesuffix(".py").split("/")
+    room = parts[1] if len(parts) > 2 else ("base" if parts[1] in BASE else None)
+    for line, dotted in imports(tree):
+        if dotted.startswith("."):
+            yield f"{path}:{line}: write the import in full, from app..."
+        if not (dotted == "app" or dotted.startswith("app.")) or room is None:
+            continue
+        target = home(dotted)
+        allowed = {"base"} if room == "base" else {room, *ROOMS.get(room, set())}
+        inside = any(dotted.startswith(f"app.{name}") for name in allowed if "." in name)
+        if target not in allowed and not inside:
+            yield (
+                f"{path}:{line}: {room} may not import {dotted}. Hand the thing in through the "
+                f"constructor, or move what both need to a base module (BASE in this test)."
+            )
+
+
+def home_complaints(path: str, tree: ast.Module) -> Iterator[str]:
+    """Each heavy library has one home, so that one module knows its ways."""
+    for line, dotted in imports(tree):
+        homes = HOMES.get(dotted.split(".")[0])
+        if homes is not None and not path.startswith(homes or ("tools/",)):
+            where = ", ".join(homes) or "tools/"
+            yield f"{path}:{line}: {dotted} is imported only in {where}; ask that module instead."
+
+
+def pure_complaints(path: str, tree: ast.Module) -> Iterator[str]:
+    """Pure modules take the time, the bytes and the chance as arguments."""
+    advice = "this module is pure; take what it would give as an argument."
+    for line, dotted in imports(tree):
+        if dotted.split(".")[0] in IMPURE:
+            yield f"{path}:{line}: imports {dotted}; {advice}"
+    for line, called in named_calls(tree):
+        if called in ("open", "input", "print"):
+            yield f"{path}:{line}: calls {called}(); {advice}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AsyncFunctionDef):
+            yield f"{path}:{node.lineno}: async function {node.name}; {advice}"
+
+
+def danger_complaints(path: str, tree: ast.Module) -> Iterator[str]:
+    """Nothing turns bytes into code."""
+    for line, dotted in imports(tree):
+        if dotted.split(".")[0] in FORBIDDEN_LIBRARIES:
+            yield f"{path}:{line}: {dotted} runs what it reads; use msgspec or JSON."
+    for line, called in named_calls(tree):
+        if called in FORBIDDEN_CALLS:
+            yield f"{path}:{line}: {called}() runs text as code; write it out."
+
+
+def task_complaints(path: str, tree: ast.Module) -> Iterator[str]:
+    """Every task has an owner and a name; cleaning up is never left to `__del__`."""
+    for line, dotted in imports(tree):
+        if dotted in ("asyncio.create_task", "asyncio.ensure_future"):
+            yield f"{path}:{line}: start tasks with a TaskOwner (app/tasks.py)."
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "__del__":
+            yield f"{path}:{node.lineno}: __del__ runs whenever; use `async with` or close()."
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        starter = node.func.attr in ("create_task", "ensure_future")
+        on = ast.unparse(node.func.value)
+        if starter and (on == "asyncio" or "loop" in on):
+            yield f"{path}:{node.lineno}: start tasks with a TaskOwner (app/tasks.py)."
+
+
+def opening_complaints(path: str, tree: ast.Module) -> Iterator[str]:
+    """A module opens by saying what it is."""
+    if tree.body and ast.get_docstring(tree) is None:
+        yield f"{path}: open it with a docstring that says what it is and its counterpart."
+
+
+Rule = Callable[[str, ast.Module], Iterator[str]]
+
+
+def ask(rule: Rule, paths: list[Path]) -> str:
+    """Every complaint of a rule about some files, one a line."""
+    complaints: list[str] = []
+    for path in paths:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        complaints += rule(name_of(path), tree)
+    return "\n".join(complaints)
+
+
+def pure_files() -> list[Path]:
+    """The pure modules that exist."""
+    named = [ROOT / "app" / room / f"{name}.py" for room in PURE for name in PURE[room]]
+    return sorted(path for path in named if path.exists())
+
+
+# --- the rules complain -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "source"),
+    [
+        (import_complaints, "app/engine/x.py", "from app.net.wire import Step"),
+        (import_complaints, "app/net/x.py", "def f():\n    import app.engine.llama"),
+        (import_complaints, "app/net/x.py", "from app import swarm"),
+        (import_complaints, "app/policy/x.py", "import app.engine"),
+        (import_complaints, "app/api/x.py", "from app.swarm import host"),
+        (import_complaints, "app/ui/x.py", "from app.api import server"),
+        (import_complaints, "app/errors.py", "from app.net import wire"),
+        (import_complaints, "app/net/x.py", "from . import wire"),
+        (home_complaints, "app/net/wire.py", "from aioquic.quic import packet"),
+        (home_complaints, "app/swarm/x.py", "import llama_cpp"),
+        (home_complaints, "app/engine/x.py", "def f():\n    import torch"),
+        (home_complaints, "app/settings.py", "from PySide6 import QtCore"),
+        (pure_complaints, "app/net/wire.py", "from time import monotonic"),
+        (pure_complaints, "app/net/wire.py", "import os.path"),
+        (pure_complaints, "app/net/wire.py", "async def f(): ..."),
+        (pure_complaints, "app/net/wire.py", "def f(): open('x')"),
+        (danger_complaints, "app/cli.py", "import pickle"),
+        (danger_complaints, "app/cli.py", "def f(x): return eval(x)"),
+        (task_complaints, "app/node.py", "asyncio.create_task(f())"),
+        (task_complaints, "app/node.py", "asyncio.get_running_loop().create_task(f())"),
+        (task_complaints, "app/node.py", "from asyncio import ensure_future"),
+        (task_complaints, "app/node.py", "class A:\n    def __del__(self): ..."),
+        (opening_complaints, "app/node.py", "import asyncio"),
+    ],
+)
+def test_a_breach_is_named_with_its_place(rule: Rule, path: str, source: str) -> None:
+    complaints = list(rule(path, ast.parse(source)))
+    assert len(complaints) == 1
+    assert complaints[0].startswith(path)
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "source"),
+    [
+        (import_complaints, "app/swarm/x.py", "from app.net.wire import Step\nimport app.engine"),
+        (import_complaints, "app/net/x.py", "from app.ids import PeerId\nimport app.net.wire"),
+        (import_complaints, "app/ui/x.py", "from app.api.shapes import Status"),
+        (import_complaints, "app/node.py", "from app.swarm import host\nimport app.net"),
+        (home_complaints, "app/engine/llama.py", "import llama_cpp"),
+        (home_complaints, "tools/x.py", "import torch"),
+        (pure_complaints, "app/net/wire.py", "import math\nimport msgspec"),
+        (danger_complaints, "app/cli.py", "def f(model): model.eval()"),
+        (task_complaints, "app/node.py", "owner.start(f(), name='f')"),
+        (opening_complaints, "app/net/__init__.py", ""),
+    ],
+)
+def test_what_is_allowed_passes(rule: Rule, path: str, source: str) -> None:
+    assert list(rule(path, ast.parse(source))) == []
+
+
+# --- the real files ---------------------------------------------------------------------
+
+
+def test_rooms_import_only_what_they_may() -> None:
+    complaints = ask(import_complaints, sources("app"))
+    assert not complaints, complaints
+
+
+def test_every_folder_in_app_is_a_room() -> None:
+    folders = {path.parent.name for path in (ROOT / "app").rglob("*.py")} - {"app"}
+    strange = sorted(folders - set(ROOMS))
+    assert strange == [], "draw the room in docs/ARCHITECTURE.md and in ROOMS first"
+
+
+def test_heavy_libraries_stay_at_home() -> None:
+    complaints = ask(home_complaints, sources("app", "benchmarks", "dev.py"))
+    assert not complaints, complaints
+
+
+def test_pure_modules_know_no_clock_file_socket_task_or_chance() -> None:
+    assert pure_files(), "the pure modules have moved; correct PURE"
+    complaints = ask(pure_complaints, pure_files())
+    assert not complaints, complaints
+
+
+def test_nothing_runs_what_it_reads() -> None:
+    places = sources("app", "tools", "benchmarks", "tests", "dev.py")
+    complaints = ask(danger_complaints, places)
+    assert not complaints, complaints
+
+
+def test_every_task_has_an_owner() -> None:
+    files = [path for path in sources("app") if name_of(path) != "app/tasks.py"]
+    complaints = ask(task_complaints, files)
+    assert not complaints, complaints
+
+
+def test_every_module_says_what_it_is() -> None:
+    complaints = ask(opening_complaints, sources("app", "tools", "benchmarks", "tests", "dev.py"))
+    assert not complaints, complaints
+
+
+def test_no_module_is_a_drawer_for_leftovers() -> None:
+    names = [name_of(p) for p in sources("app") if {p.stem, p.parent.name} & FORBIDDEN_NAMES]
+    assert names == [], "name the module after what it is about"
+
+
+def test_every_module_has_a_test_file() -> None:
+    missing = []
+    for path in sources("app"):
+        if path.stem in ("__init__", "__main__"):
+            continue
+        test = ROOT / "tests" / path.relative_to(ROOT / "app").parent / f"test_{path.stem}.py"
+        if not test.exists():
+            missing.append(f"{name_of(path)}: write {name_of(test)}")
+    assert not missing, "\n".join(missing)
+
+
+def test_no_module_is_too_long_to_read() -> None:
+    long = []
+    for path in sources("app", "tools", "benchmarks", "tests", "dev.py"):
+        lines = path.read_text(encoding="utf-8").count("\n")
+        if lines > LONGEST_MODULE_LINES:
+            long.append(f"{name_of(path)}: {lines} lines; find the seam and split it")
+    assert not long, "\n".join(long)
+
+
+def test_no_file_names_a_place_on_somebodys_computer() -> None:
+    listing = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    found = []
+    for name in listing.stdout.split("\0"):
+        path = ROOT / name
+        if not name or not path.is_file():
+            continue
+        data = path.read_bytes()
+        if b"\0" in data:
+            continue
+        text = data.decode("utf-8", errors="replace")
+        found += [f"{name}: holds {place}" for place in MACHINE_PATHS if place in text]
+    assert not found, "\n".join(found)
