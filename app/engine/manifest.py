@@ -25,7 +25,7 @@ from app import signing
 from app.engine.gguf_read import MAX_ALIGNMENT, MAX_HEADER_BYTES, NeedMore, parse_header
 from app.engine.slicing import MAX_SHARED_BYTES, MAX_VOCABULARY, MAX_WIDTH, ByteRange, Plan, plan
 from app.errors import BadInput
-from app.ids import MAX_UNITS, PEER_ID_BYTES, ModelId, PeerId, parse_peer, peer_text
+from app.ids import MAX_UNITS, ModelId, parse_peer, peer_text
 
 SIGNED_CONTEXT: Final = b"potluck manifest v1\0"
 """In front of what is signed, so that a signature made for one thing fits nothing else."""
@@ -134,7 +134,7 @@ def write_manifest(manifest: Manifest, key: bytes) -> bytes:
     facts = {name: getattr(manifest, name) for name in _Facts.__struct_fields__}
     written = _WrittenManifest(**facts, header_zlib=zlib.compress(manifest.header, 9))
     body = msgspec.json.encode(written)
-    publisher = peer_text(PeerId(signing.public_key(key)))
+    publisher = peer_text(signing.public_key_of(key))
     signature = signing.sign(key, SIGNED_CONTEXT + body)
     data = msgspec.json.encode(SignedManifest(msgspec.Raw(body), publisher, signature)) + b"\n"
     read_manifest(data)
@@ -272,6 +272,3 @@ def _check_unit(index: int, unit: UnitEntry, manifest: Manifest) -> None:
         payload_bytes += length + padding(length, manifest.alignment)
     if unit.size != payload_bytes:
         raise BadInput(f"unit {index} is {payload_bytes:,} bytes, not {unit.size:,} as it says")
-
-
-assert HASH_BYTES == PEER_ID_BYTES == hashlib.sha256().digest_size

@@ -98,11 +98,7 @@ class UnitStore:
 
     def partial_bytes(self, unit: UnitEntry) -> int:
         """How many bytes of an unfinished unit's payload are here; 0 if there are none."""
-        try:
-            size = self._part_path(unit.sha256).stat().st_size
-        except OSError:
-            return 0
-        return max(0, min(size - HEADER_ROOM_BYTES, unit.size))
+        return max(0, self._part_file_bytes(unit) - HEADER_ROOM_BYTES)
 
     def require_room(self, units: Iterable[UnitEntry]) -> None:
         """Make sure that these units fit, before anything is fetched.
@@ -115,7 +111,7 @@ class UnitStore:
         """
         missing = {unit.sha256: unit for unit in units if not self.has(unit)}
         needed = sum(
-            HEADER_ROOM_BYTES + unit.size - self.partial_bytes(unit) for unit in missing.values()
+            HEADER_ROOM_BYTES + unit.size - self._part_file_bytes(unit) for unit in missing.values()
         )
         if not needed:
             return
@@ -188,6 +184,13 @@ class UnitStore:
 
     def _part_path(self, sha256: bytes) -> Path:
         return self.folder / f"{_checked(sha256).hex()}.part"
+
+    def _part_file_bytes(self, unit: UnitEntry) -> int:
+        try:
+            size = self._part_path(unit.sha256).stat().st_size
+        except OSError:
+            return 0
+        return min(size, HEADER_ROOM_BYTES + unit.size)
 
     def _writing_ended(self, sha256: bytes) -> None:
         with self._guard:
@@ -321,13 +324,14 @@ class PartialUnit:
 
         Raises:
             ValueError: bytes are missing still.
-            BadInput: the bytes are not the unit; they are thrown away.
+            BadInput: the bytes are not the unit; they are thrown away, and writing
+                may begin again.
             Refusal: the disk is full ("disk_full"); what has arrived is kept.
         """
         if self.missing_bytes:
             raise ValueError(f"{self.missing_bytes} bytes of the unit are missing")
         if self._hasher.digest() != self._unit.sha256:
-            self.discard()
+            self.restart()
             raise BadInput(f"the bytes of unit {self._unit.sha256.hex()[:12]} are wrong")
         path = self._store.path(self._unit.sha256)
         try:
@@ -337,15 +341,8 @@ class PartialUnit:
             _flush_folder(path.parent)
         except OSError as error:
             raise self._store._disk_trouble(error) from error
-        finally:
-            self.close()
-        return path
-
-    def discard(self) -> None:
-        """Close and throw away what has arrived."""
-        self._file.close()
-        self._store._part_path(self._unit.sha256).unlink(missing_ok=True)
         self.close()
+        return path
 
     def close(self) -> None:
         """Stop writing; what has arrived stays for the next attempt. May be called twice."""
