@@ -1,8 +1,9 @@
 """The guide's training text: reads `guide_corpus/`, varies questions, builds conversations.
 
 Nothing here needs torch or a tokenizer, so the tests can read the whole corpus in a moment.
-`train_guide.py` turns these conversations into tokens, `evaluate_guide.py` asks the finished
-model, and `guide_gguf.py` writes the chat template declared here into the model file.
+`guide_variation.py` rewords the questions, `train_guide.py` turns these conversations into
+tokens, `evaluate_guide.py` asks the finished model, and `guide_gguf.py` writes the chat
+template declared here into the model file.
 
 The files of the corpus hold one block for each topic:
 
@@ -24,6 +25,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.guide_variation import roughen, vary
+
 CORPUS = Path(__file__).parent / "guide_corpus"
 EVALUATION = CORPUS / "evaluation.toml"
 
@@ -44,6 +47,12 @@ CHAT_TEMPLATE = (
     "{{ '<|' + message['role'] + '|>' + '\\n' + message['content'] + '<|end|>' + '\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' + '\\n' }}{% endif %}"
 )
+
+# "Can you tell me hello" is no sentence: these are reworded with a lighter hand.
+LIGHT_THEMES = frozenset({"smalltalk", "stories"})
+# How many questions of the other themes are roughened, so that the model learns to go by the
+# words that matter and not by whole sentences it has seen.
+ROUGH_SHARE = 0.45
 
 Message = tuple[str, str]  # (role, content)
 
@@ -166,155 +175,6 @@ def all_questions(topics: Sequence[Topic]) -> set[str]:
     }
 
 
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "computer": ("pc", "machine", "laptop"),
-    "laptop": ("computer", "notebook"),
-    "computers": ("machines", "pcs"),
-    "program": ("app", "software"),
-    "app": ("program", "application"),
-    "graphics card": ("gpu", "video card"),
-    "gpu": ("graphics card",),
-    "cpu": ("processor",),
-    "processor": ("cpu",),
-    "internet": ("network", "web"),
-    "chat": ("conversation", "chats"),
-    "chats": ("conversations", "messages"),
-    "sharing": ("contributing", "lending"),
-    "share": ("contribute", "lend"),
-    "messages": ("prompts", "texts"),
-    "message": ("question", "prompt"),
-    "layers": ("blocks",),
-    "stop": ("halt", "end"),
-    "limit": ("restrict", "cap"),
-    "choose": ("pick", "select"),
-    "helpers": ("helping computers", "volunteers"),
-    "quickly": ("fast",),
-    "fast": ("quick", "speedy"),
-    "slow": ("sluggish",),
-    "happens": ("goes on",),
-    "find": ("discover", "locate"),
-    "remove": ("delete",),
-    "delete": ("remove", "erase"),
-    "see": ("view", "watch"),
-    "read": ("see",),
-    "files": ("documents", "data"),
-    "big": ("large",),
-    "large": ("big", "huge"),
-    "small": ("tiny", "little"),
-    "tiny": ("small",),
-    "answer": ("reply", "response"),
-    "answers": ("replies",),
-    "mean": ("stand for",),
-    "used": ("needed",),
-    "does": ("will",),
-    "can": ("could",),
-    "do not": ("don't", "dont"),
-    "does not": ("doesn't",),
-    "i am": ("i'm", "im"),
-    "what is": ("what's", "whats"),
-    "is it": ("is potluck",),
-    "it": ("potluck", "this"),
-    "my": ("my own", "our"),
-    "tell me about": ("say something about", "inform me about"),
-    "explain": ("clarify", "describe"),
-    "why": ("how come",),
-}
-_OPENERS = (
-    "please", "hey", "hi,", "hello,", "so", "ok", "well,", "hey guide,", "quick question:",
-    "one question:", "um", "now", "also", "and", "but", "just curious,", "question:",
-)  # fmt: skip
-_ASKING_OPENERS = (
-    "can you tell me", "could you tell me", "please tell me", "do you know", "tell me,",
-    "i wonder", "i was wondering", "i'd like to know", "i want to know", "would you say",
-    "can you say", "any idea", "not sure,",
-)  # fmt: skip
-_CLOSERS = (
-    "please", "in potluck", "here", "exactly", "thanks", "really", "then", "by the way",
-    "with potluck", "actually", "now", "anyway", "today", "in this app", "in general",
-    "in simple words", "in short", "at all",
-)  # fmt: skip
-_QUESTION_WORDS = frozenset({
-    "what", "what's", "whats", "how", "who", "where", "why", "which", "when", "is", "are",
-    "does", "do", "can", "could", "will", "whom", "whose", "may", "should", "has",
-})  # fmt: skip
-_DROPPABLE = frozenset({
-    "a", "an", "the", "is", "are", "do", "does", "i", "to", "of", "it", "my", "me", "for",
-})  # fmt: skip
-_LIGHT_THEMES = frozenset({"smalltalk", "stories"})
-
-
-def vary(question: str, theme: str, rng: random.Random) -> str:
-    """Return a question as some other person might have typed it.
-
-    Small talk and stories are varied less: "can you tell me hello" is no sentence.
-    """
-    words = question
-    asking = words.split()[0] in _QUESTION_WORDS
-    light = theme in _LIGHT_THEMES
-    for _ in range(rng.choice((0, 0, 1, 1, 2))):
-        words = _swap_synonym(words, rng)
-    if not light and rng.random() < 0.10:
-        words = _drop_word(words, rng)
-    if asking and not light and rng.random() < 0.14:
-        words = f"{rng.choice(_ASKING_OPENERS)} {words}"
-    elif rng.random() < (0.05 if light else 0.14):
-        words = f"{rng.choice(_OPENERS)} {words}"
-    if rng.random() < (0.04 if light else 0.12):
-        words = f"{words} {rng.choice(_CLOSERS)}"
-    if rng.random() < 0.12:
-        words = _mistype(words, rng)
-    return _punctuate(words, rng, asking=asking)
-
-
-def _swap_synonym(words: str, rng: random.Random) -> str:
-    padded = f" {words} "
-    present = [phrase for phrase in SYNONYMS if f" {phrase} " in padded]
-    if not present:
-        return words
-    phrase = rng.choice(present)
-    return padded.replace(f" {phrase} ", f" {rng.choice(SYNONYMS[phrase])} ", 1).strip()
-
-
-def _drop_word(words: str, rng: random.Random) -> str:
-    parts = words.split()
-    places = [place for place, word in enumerate(parts) if word in _DROPPABLE]
-    if len(parts) < 4 or not places:
-        return words
-    del parts[rng.choice(places)]
-    return " ".join(parts)
-
-
-def _mistype(words: str, rng: random.Random) -> str:
-    parts = words.split()
-    places = [place for place, word in enumerate(parts) if len(word) >= 5 and word.isalpha()]
-    if not places:
-        return words
-    place = rng.choice(places)
-    word = parts[place]
-    at = rng.randrange(1, len(word) - 1)
-    parts[place] = rng.choice(
-        (
-            word[:at] + word[at + 1 :],
-            word[:at] + word[at] + word[at:],
-            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
-        )
-    )
-    return " ".join(parts)
-
-
-def _punctuate(words: str, rng: random.Random, *, asking: bool) -> str:
-    style = rng.random()
-    if style < 0.5:
-        words = words[0].upper() + words[1:]
-        words = re.sub(r"\bi\b", "I", words).replace("potluck", "Potluck")
-    elif style < 0.52:
-        words = words.upper()
-    mark = rng.random()
-    if asking:
-        return words + ("?" if mark < 0.62 else "??" if mark < 0.64 else "")
-    return words + ("?" if mark < 0.15 else "." if mark < 0.35 else "!" if mark < 0.39 else "")
-
-
 def render(messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
     """Return a conversation as text, exactly as `CHAT_TEMPLATE` would."""
     turns = "".join(f"<|{role}|>\n{content}{END}\n" for role, content in messages)
@@ -366,7 +226,12 @@ class Samples:
         topic = self._rng.choices(self._topics, self._topic_weights)[0]
         while True:
             pattern = self._rng.choices(topic.patterns, self._weights[topic.name])[0]
-            question = vary(choose_sentence(pattern, self._rng), topic.theme, self._rng)
+            question = choose_sentence(pattern, self._rng)
+            light = topic.theme in LIGHT_THEMES
+            if not light and self._rng.random() < ROUGH_SHARE:
+                other = choose_sentence(self._rng.choice(topic.patterns), self._rng)
+                question = roughen(question, other, self._rng.choice(topic.answers), self._rng)
+            question = vary(question, self._rng, light=light)
             if normalise(question) not in self._excluded:
                 break
         return [("user", question), ("assistant", self._rng.choice(topic.answers))]
