@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import llama_cpp
 import numpy as np
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from llama_cpp import _ggml
 from llama_cpp._ctypes_extensions import load_shared_library
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 
-_LOG_LEVELS: Final = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
+_LOG_LEVELS: Final = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
 
 _base = load_shared_library("ggml-base", _ggml.libggml_base_path)
 _base.ggml_get_name.argtypes = [ctypes.c_void_p]
@@ -71,7 +72,9 @@ class LoadOptions:
     `kv_tokens` is the room for all sequences together, `gpu_layers` how many
     blocks go to a GPU (-1: all), `repack` whether weights may be rearranged for
     the processor (llama.cpp's "extra buffer types": faster prefill, and on some
-    processors a crash).
+    processors a crash). `shared_room` lets one sequence use what others leave; with
+    sliding windows it must be off, because llama.cpp then hands the cells a window
+    has passed to other sequences, and a rollback would miss them.
     """
 
     kv_tokens: int
@@ -80,6 +83,7 @@ class LoadOptions:
     threads: int
     gpu_layers: int = 0
     repack: bool = False
+    shared_room: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,10 @@ class Rows:
     position: int
     hidden: Floats
     outputs: int = 0
+
+
+class PositionGap(EngineFault):
+    """A step does not follow on what is known; earlier positions must come first."""
 
 
 class LoadedSlice:
@@ -129,7 +137,7 @@ class LoadedSlice:
         params.n_seq_max = options.sequences
         params.n_outputs_max = options.batch_rows
         params.n_threads = params.n_threads_batch = options.threads
-        params.kv_unified = True
+        params.kv_unified = options.shared_room
         params.swa_full = True  # rollback needs the positions a sliding window has left
         params.no_perf = True
         if not self.has_head:
@@ -142,6 +150,24 @@ class LoadedSlice:
             )
         return context
 
+    def set_threads(self, count: int) -> None:
+        """Compute with this many threads from now on."""
+        llama_cpp.llama_set_n_threads(self._context, count, count)
+
+    def check(self, sequence: int, position: int, hidden: Floats) -> None:
+        """Whether rows may be computed, without computing them.
+
+        Raises:
+            PositionGap: earlier positions of the sequence are not known here.
+            EngineFault: the rows have the wrong width or the sequence no number.
+        """
+        if hidden.shape[1] != self.width:
+            raise EngineFault(f"rows of {hidden.shape[1]} values came, {self.width} are needed")
+        if sequence >= self.options.sequences:
+            raise EngineFault(f"there is no sequence {sequence}")
+        if position > (known := self.positions(sequence)):
+            raise PositionGap(f"position {position} does not follow on {known} known ones")
+
     def compute(self, batch: Sequence[Rows]) -> list[Floats]:
         """Run rows of several sequences through the slice in one go.
 
@@ -153,21 +179,14 @@ class LoadedSlice:
 
         Raises:
             NoRoom: the memory for sequences is full; nothing was computed.
-            EngineFault: positions leave a gap, or llama.cpp failed.
+            PositionGap, EngineFault: as `check`, or llama.cpp failed.
         """
         for rows in batch:
-            self._make_contiguous(rows)
+            self.check(rows.sequence, rows.position, rows.hidden)
+            self.forget(rows.sequence, rows.position)
         hidden = np.concatenate([rows.hidden for rows in batch])
-        if not np.isfinite(hidden).all():
-            raise EngineFault("the hidden states hold a value that is not a number")
         wanted = self._decode(batch, np.ascontiguousarray(hidden, np.float32))
         return self._split(batch, wanted)
-
-    def _make_contiguous(self, rows: Rows) -> None:
-        self.forget(rows.sequence, rows.position)
-        known = self.positions(rows.sequence)
-        if rows.position != known:
-            raise EngineFault(f"position {rows.position} does not follow on {known} known ones")
 
     def _decode(self, batch: Sequence[Rows], hidden: Floats) -> NDArray[np.bool_]:
         count = len(hidden)
@@ -238,6 +257,11 @@ class LoadedSlice:
         """Drop everything of `sequence` at or after `position`; 0 drops it whole."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
 
+    @property
+    def tokens_per_sequence(self) -> int:
+        """The most positions one sequence can have."""
+        return int(llama_cpp.llama_n_ctx_seq(self._context))
+
     def positions(self, sequence: int) -> int:
         """How many positions of `sequence` are known."""
         return int(llama_cpp.llama_memory_seq_pos_max(self._memory, sequence)) + 1
@@ -266,6 +290,12 @@ class LoadedSlice:
             llama_cpp.llama_free(self._context)
             llama_cpp.llama_model_free(self._model)
             self._context = None
+
+
+def row_bytes(width: int, kind: GGMLQuantizationType) -> int:
+    """How many bytes one row of `width` values takes."""
+    block_items, block_bytes = GGML_QUANT_SIZES[kind]
+    return width // block_items * block_bytes
 
 
 def _load_model(files: Sequence[Path], options: LoadOptions) -> Any:
@@ -315,3 +345,57 @@ class WholeModel(LoadedSlice):
         if status != 0:
             raise EngineFault(f"llama.cpp could not compute the step (code {status})")
         return self._logits(len(tokens))
+
+
+class Words:
+    """A model's vocabulary, loaded from a GGUF header without any weights."""
+
+    def __init__(self, file: Path) -> None:
+        """Load the vocabulary of `file`.
+
+        Raises:
+            EngineFault: llama.cpp does not know this kind of tokenizer.
+        """
+        params = llama_cpp.llama_model_default_params()
+        params.vocab_only = True
+        self._model = llama_cpp.llama_model_load_from_file(str(file).encode(), params)
+        if not self._model:
+            raise EngineFault("llama.cpp cannot read this model's tokenizer")
+        self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
+        self.size = int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))
+        self.begin = int(llama_cpp.llama_vocab_bos(self._vocabulary))
+        self.end = int(llama_cpp.llama_vocab_eos(self._vocabulary))
+        self.add_begin = bool(llama_cpp.llama_vocab_get_add_bos(self._vocabulary))
+        template = llama_cpp.llama_model_chat_template(self._model, None)
+        self.template = (template or b"").decode(errors="replace")
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for, control tokens by their names."""
+        buffer = ctypes.create_string_buffer(64)
+        length = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, 64, 0, True)
+        if length < 0:
+            buffer = ctypes.create_string_buffer(-length)
+            length = llama_cpp.llama_token_to_piece(
+                self._vocabulary, token, buffer, -length, 0, True
+            )
+        return buffer.raw[:length]
+
+    def ends_text(self, token: int) -> bool:
+        """Whether an answer is over with this token."""
+        return bool(llama_cpp.llama_vocab_is_eog(self._vocabulary, token))
+
+    def is_control(self, token: int) -> bool:
+        """Whether the token steers and is not text."""
+        return bool(llama_cpp.llama_vocab_is_control(self._vocabulary, token))
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """The tokens of a text, none added; `special` reads control tokens by name."""
+        data = text.encode()
+        room = len(data) + 8
+        buffer = (ctypes.c_int32 * room)()
+        count = llama_cpp.llama_tokenize(
+            self._vocabulary, data, len(data), buffer, room, False, special
+        )
+        if count < 0:
+            raise EngineFault("the text gives more tokens than it has bytes")
+        return list(buffer[:count])

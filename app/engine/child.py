@@ -1,0 +1,191 @@
+"""The parent's end of a worker: start it, ask it, notice when it dies.
+
+The counterpart that answers is `app/engine/worker.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from app.engine import frames
+from app.errors import BadInput, EngineFault, NoRoom, WorkerDied
+from app.tasks import TaskOwner
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS: Final = 1.0
+"""How long a worker gets to end by itself; a step of a large slice takes less."""
+READ_BYTES: Final = 1 << 20
+_ENVIRONMENT: Final = {
+    # Spinning OpenMP threads collapse when the owner uses the computer: 1,210 ms
+    # a token against 146 ms (docs/ENGINE.md).
+    "OMP_WAIT_POLICY": "passive",
+    "GGML_NO_BACKTRACE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+AnswerT = TypeVar("AnswerT", bound=frames.Frame)
+
+
+def worker_command() -> list[str]:
+    """How to start a worker of this very program."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "worker"]
+    return [sys.executable, "-m", "app.engine.worker"]
+
+
+class Child:
+    """One running worker process. Start it with `start_child`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, tasks: TaskOwner) -> None:
+        self._process = process
+        self._tasks = tasks
+        self._serial = 0
+        self._waiting: dict[int, asyncio.Future[frames.Answer]] = {}
+        self._ended = asyncio.Event()
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can be sent."""
+        return not self._ended.is_set()
+
+    async def ended(self) -> str:
+        """Wait until the process is gone; return how it ended, in words."""
+        await self._ended.wait()
+        return _how_it_ended(await self._process.wait())
+
+    async def ask(
+        self, kind: type[AnswerT], build: Callable[[int], frames.Frame]
+    ) -> AnswerT:
+        """Send a request and wait for its answer, which must be a `kind`.
+
+        Args:
+            kind: the answer expected.
+            build: makes the request from its serial.
+
+        Raises:
+            WorkerDied: the process ended before it answered.
+            NoRoom, EngineFault: the worker says that it cannot.
+        """
+        if not self.alive:
+            raise WorkerDied("the worker is not running")
+        self._serial += 1
+        serial = self._serial
+        future: asyncio.Future[frames.Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[serial] = future
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(frames.encode(build(serial)))
+            with contextlib.suppress(ConnectionError):
+                await self._process.stdin.drain()
+            answer = await future
+        finally:
+            self._waiting.pop(serial, None)
+        if isinstance(answer, frames.Failed):
+            if answer.kind == "no_room":
+                raise NoRoom(answer.reason)
+            raise EngineFault(answer.reason)
+        if not isinstance(answer, kind):
+            raise EngineFault(f"the worker answered {type(answer).__name__}, not {kind.__name__}")
+        return answer
+
+    async def stop(self) -> None:
+        """End the process, by force after `STOP_SECONDS`, and wait until it is gone."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+        await self._tasks.close()
+        self._fail_all()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def read_answers(self) -> None:
+        """Hand answers to whoever waits, until the process ends."""
+        assert self._process.stdout is not None
+        try:
+            while True:
+                prefix = await self._process.stdout.readexactly(frames.LENGTH_BYTES)
+                body = await self._process.stdout.readexactly(frames.body_length(prefix))
+                answer = frames.decode_answer(body)
+                future = self._waiting.get(answer.serial)
+                if future is not None and not future.done():
+                    future.set_result(answer)
+        except asyncio.IncompleteReadError:
+            pass
+        except BadInput as error:
+            logger.error("%s; the worker is stopped", error)
+            self.kill()
+        finally:
+            self._fail_all()
+
+    async def read_log(self) -> None:
+        """Pass on what the worker writes to standard error, line by line."""
+        assert self._process.stderr is not None
+        while line := await self._process.stderr.readline():
+            logger.info("%s", line.decode(errors="replace").rstrip()[:500])
+
+    def _fail_all(self) -> None:
+        self._ended.set()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(WorkerDied("the worker ended in the middle of a step"))
+
+
+async def start_child(command: Sequence[str] | None = None) -> Child:
+    """Start a worker.
+
+    Raises:
+        EngineFault: the process cannot be started.
+    """
+    options: dict[str, Any] = {}
+    if sys.platform == "win32":
+        options["creationflags"] = subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    else:
+        # Its own process group: Ctrl-C in a terminal is for the node to handle.
+        options["start_new_session"] = True
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(command or worker_command()),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            limit=READ_BYTES,
+            env={**os.environ, **_ENVIRONMENT},
+            **options,
+        )
+    except OSError as error:
+        raise EngineFault(f"the worker cannot be started: {error}") from error
+    tasks = TaskOwner(f"worker {process.pid}")
+    child = Child(process, tasks)
+    tasks.start(child.read_answers(), name="answers")
+    tasks.start(child.read_log(), name="log")
+    return child
+
+
+def _how_it_ended(code: int) -> str:
+    if code < 0:
+        try:
+            return f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"killed by signal {-code}"
+    return f"exit code {code}"

@@ -1,0 +1,297 @@
+"""The worker: one child process that computes, and may die without harm.
+
+It reads requests from its standard input and answers on its standard output, one
+after the other; it ends when its input does. Whatever llama.cpp or a driver
+prints goes to standard error. The counterpart is `app/engine/child.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+import psutil
+from gguf.constants import GGMLQuantizationType
+from gguf.quants import dequantize
+from numpy.typing import NDArray
+
+from app.engine import frames, llama
+from app.errors import BadInput, EngineFault, NoRoom
+
+NICENESS: Final = 10
+TUNE_ROWS: Final = 6
+"""Decodes for each thread count tried: enough for a median, below 50 ms for small slices."""
+
+
+class Embedding:
+    """Unit 0: rows of the embedding matrix, dequantised when asked for."""
+
+    def __init__(self, table: frames.EmbeddingTable) -> None:
+        """Map the unit's file.
+
+        Raises:
+            OSError, ValueError: the file is gone or too short.
+        """
+        self._kind = GGMLQuantizationType(table.kind)
+        self._scale = np.float32(table.scale)
+        raw = np.memmap(table.path, np.uint8, mode="r", offset=table.offset)
+        row_bytes = llama.row_bytes(table.width, self._kind)
+        self._rows = raw[: table.rows * row_bytes].reshape(table.rows, row_bytes)
+
+    def rows(self, tokens: list[int]) -> llama.Floats:
+        """Hidden states [tokens, width] of tokens.
+
+        Raises:
+            EngineFault: a token outside the vocabulary.
+        """
+        wanted = np.array(tokens)
+        if wanted.max(initial=0) >= len(self._rows):
+            raise EngineFault(f"token {wanted.max()} is not in the vocabulary")
+        values = dequantize(np.ascontiguousarray(self._rows[wanted]), self._kind)
+        if self._scale != 1:
+            values = values * self._scale
+        return np.asarray(values, np.float32)
+
+
+class Worker:
+    """What is mounted, and how each request is answered."""
+
+    def __init__(self) -> None:
+        self._embedding: Embedding | None = None
+        self._slice: llama.LoadedSlice | None = None
+        self._words: llama.Words | None = None
+
+    def answer(self, request: frames.Request) -> frames.Answer:
+        """Do what is asked; what cannot be done is answered with `Failed`."""
+        serial = request.serial
+        try:
+            return self._dispatch(request)
+        except NoRoom as refusal:
+            return frames.Failed(serial=serial, kind="no_room", reason=refusal.reason)
+        except (EngineFault, OSError, ValueError) as error:
+            return frames.Failed(serial=serial, kind="engine", reason=str(error) or repr(error))
+
+    def _dispatch(self, request: frames.Request) -> frames.Answer:
+        serial = request.serial
+        match request:
+            case frames.Compute():
+                return self._compute(request)
+            case frames.Mount():
+                return self._mount(request)
+            case frames.Forget():
+                if self._slice is not None:
+                    self._slice.forget(request.sequence, request.position)
+                return frames.Done(serial=serial)
+            case frames.Save():
+                return frames.Saved(serial=serial, state=self._mounted().save(request.sequence))
+            case frames.Restore():
+                self._mounted().restore(request.sequence, request.state)
+                return frames.Done(serial=serial)
+            case frames.Tune():
+                return self._tune(request)
+            case frames.OpenVocabulary():
+                self._words = llama.Words(Path(request.path))
+                return _vocabulary(serial, self._words)
+            case frames.Tokenize():
+                return frames.Tokens(serial=serial, ids=self._tokenize(request))
+            case frames.Status():
+                return frames.Report(
+                    serial=serial,
+                    mounted=self._slice is not None,
+                    gpu=llama.supports_gpu(),
+                    system=llama.system_info(),
+                    resident_bytes=psutil.Process().memory_info().rss,
+                )
+
+    def _mounted(self) -> llama.LoadedSlice:
+        if self._slice is None:
+            raise EngineFault("no layers are mounted")
+        return self._slice
+
+    def _tokenize(self, request: frames.Tokenize) -> list[int]:
+        if self._words is None:
+            raise EngineFault("no vocabulary is open")
+        return self._words.tokenize(request.text, special=request.special)
+
+    def _mount(self, request: frames.Mount) -> frames.Answer:
+        if self._slice is not None:
+            self._slice.close()
+        self._slice = None
+        self._embedding = None if request.embedding is None else Embedding(request.embedding)
+        if request.slice is None:
+            return frames.Mounted(
+                serial=request.serial, tokens_per_sequence=1 << 22, vocabulary_size=0
+            )
+        wanted = request.slice
+        self._slice = llama.LoadedSlice(
+            [Path(file) for file in wanted.files],
+            width=wanted.width,
+            blocks=wanted.blocks,
+            has_head=wanted.has_head,
+            options=llama.LoadOptions(
+                kv_tokens=wanted.kv_tokens,
+                sequences=wanted.sequences,
+                batch_rows=wanted.batch_rows,
+                threads=wanted.threads,
+                gpu_layers=wanted.gpu_layers,
+                repack=wanted.repack,
+                shared_room=wanted.shared_room,
+            ),
+        )
+        return frames.Mounted(
+            serial=request.serial,
+            tokens_per_sequence=self._slice.tokens_per_sequence,
+            vocabulary_size=self._slice.vocabulary_size,
+        )
+
+    def _compute(self, request: frames.Compute) -> frames.Computed:
+        started = time.perf_counter()
+        results: list[frames.PartResult | None] = [None] * len(request.parts)
+        ready: list[tuple[int, llama.Rows]] = []
+        for index, part in enumerate(request.parts):
+            try:
+                ready.append((index, self._rows(part)))
+            except llama.PositionGap as error:
+                results[index] = frames.PartResult(fault=str(error), code="gap")
+            except (EngineFault, ValueError) as error:
+                results[index] = frames.PartResult(fault=str(error), code="input")
+        for index, result in self._run(ready, request.parts):
+            results[index] = result
+        return frames.Computed(
+            serial=request.serial,
+            results=[result for result in results if result is not None],
+            seconds=time.perf_counter() - started,
+        )
+
+    def _rows(self, part: frames.Part) -> llama.Rows:
+        """Check one part, so that a bad one fails alone and not the whole batch."""
+        if part.tokens is not None:
+            if self._embedding is None:
+                raise EngineFault("tokens came to a computer that does not hold the embedding")
+            hidden = self._embedding.rows(part.tokens)
+        else:
+            hidden = np.frombuffer(part.hidden, np.float32).reshape(part.rows, -1)
+        if len(hidden) != part.rows or not part.rows or part.outputs > part.rows:
+            raise EngineFault("the step's rows do not agree with what it carries")
+        if not np.isfinite(hidden).all():
+            raise EngineFault("the step holds values that are not finite numbers")
+        if self._slice is not None:
+            self._slice.check(part.sequence, part.position, hidden)
+        return llama.Rows(part.sequence, part.position, hidden, part.outputs)
+
+    def _run(
+        self, ready: list[tuple[int, llama.Rows]], parts: list[frames.Part]
+    ) -> list[tuple[int, frames.PartResult]]:
+        if not ready:
+            return []
+        if self._slice is None:
+            return [
+                (index, frames.PartResult(hidden=rows.hidden.tobytes())) for index, rows in ready
+            ]
+        try:
+            tables = self._slice.compute([rows for _, rows in ready])
+        except (EngineFault, NoRoom) as error:
+            if len(ready) == 1:
+                code: frames.FaultCode = "no_room" if isinstance(error, NoRoom) else "engine"
+                return [(ready[0][0], frames.PartResult(fault=str(error), code=code))]
+            # One of them spoils it for all: find out which.
+            return [result for entry in ready for result in self._run([entry], parts)]
+        if not self._slice.has_head:
+            return [
+                (index, frames.PartResult(hidden=table.tobytes()))
+                for (index, _), table in zip(ready, tables, strict=True)
+            ]
+        return [
+            (index, best_candidates(table, parts[index].candidates))
+            for (index, _), table in zip(ready, tables, strict=True)
+        ]
+
+    def _tune(self, request: frames.Tune) -> frames.Tuned:
+        mounted = self._mounted()
+        best = (float("inf"), request.threads[0])
+        row = np.full((1, mounted.width), 0.01, np.float32)
+        for threads in request.threads:
+            mounted.set_threads(threads)
+            times = []
+            for position in range(TUNE_ROWS):
+                started = time.perf_counter()
+                (table,) = mounted.compute([llama.Rows(0, position, row, 1)])
+                times.append(time.perf_counter() - started)
+                if not np.isfinite(table).all():
+                    raise EngineFault("the layers computed values that are not finite numbers")
+            best = min(best, (float(np.median(times[1:])), threads))
+            mounted.forget(0, 0)
+        mounted.compute([llama.Rows(0, 0, np.repeat(row, 8, axis=0), 0)])
+        mounted.forget(0, 0)
+        mounted.set_threads(best[1])
+        return frames.Tuned(serial=request.serial, threads=best[1], seconds=best[0])
+
+
+def _vocabulary(serial: int, words: llama.Words) -> frames.Vocabulary:
+    everyone = range(words.size)
+    return frames.Vocabulary(
+        serial=serial,
+        pieces=[words.piece(token) for token in everyone],
+        ends=[token for token in everyone if words.ends_text(token)],
+        control=[token for token in everyone if words.is_control(token)],
+        begin=words.begin,
+        end=words.end,
+        add_begin=words.add_begin,
+        template=words.template,
+    )
+
+
+def best_candidates(logits: llama.Floats, count: int) -> frames.PartResult:
+    """The `count` best of each row of [rows, vocabulary], best first, lower id on a tie."""
+    count = min(max(count, 1), logits.shape[1])
+    ids: NDArray[np.int64]
+    if count == 1:
+        ids = logits.argmax(axis=1)[:, None]
+    elif count < logits.shape[1]:
+        ids = np.argpartition(-logits, count - 1, axis=1)[:, :count]
+    else:
+        ids = np.broadcast_to(np.arange(count), logits.shape)
+    values = np.take_along_axis(logits, ids, axis=1)
+    order = np.lexsort((ids, -values))
+    ids = np.take_along_axis(ids, order, axis=1)
+    values = np.take_along_axis(values, order, axis=1)
+    return frames.PartResult(ids=ids.astype("<i4").tobytes(), logits=values.tobytes())
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer requests from `source` on `sink` until `source` ends."""
+    worker = Worker()
+    while True:
+        prefix = source.read(frames.LENGTH_BYTES)
+        if len(prefix) < frames.LENGTH_BYTES:
+            return
+        body = source.read(frames.body_length(prefix))
+        try:
+            answer = worker.answer(frames.decode_request(body))
+        except BadInput as error:
+            answer = frames.Failed(serial=0, kind="bad_request", reason=str(error))
+        sink.write(frames.encode(answer))
+        sink.flush()
+
+
+def main() -> None:
+    """The child's entry: keep the pipe clean, step back behind the owner's work, serve."""
+    pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    logging.basicConfig(level=os.environ.get("POTLUCK_LOG", "WARNING"), format="worker: %(message)s")
+    llama.start_library()
+    try:
+        serve(sys.stdin.buffer, pipe)
+    except (BadInput, BrokenPipeError, KeyboardInterrupt):
+        logging.getLogger(__name__).info("the node is gone")
+
+
+if __name__ == "__main__":
+    main()
