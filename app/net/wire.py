@@ -11,12 +11,14 @@ limit are `BadInput`; unknown fields are ignored, so that fields can be added.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from app.errors import BadInput, BadSignature
-from app.ids import MAX_UNITS, MODEL_ID_BYTES, PEER_ID_BYTES, SESSION_ID_BYTES, Span
+from app.errors import BadInput
+from app.ids import MODEL_ID_BYTES, PEER_ID_BYTES, SESSION_ID_BYTES, PeerId, Span
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 2 << 20
@@ -68,7 +70,7 @@ class Message(msgspec.Struct, frozen=True, tag_field="t", kw_only=True, omit_def
 # ── the control channel of a connection ──────────────────────────────────────
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, frozen=True, tag="hello"):
     """First word of the dialler: who it says it is."""
 
     version: Annotated[int, msgspec.Meta(ge=0, le=1 << 16)]
@@ -76,7 +78,7 @@ class Hello(Message, tag="hello"):
     peer: PeerBytes
 
 
-class Challenge(Message, tag="challenge"):
+class Challenge(Message, frozen=True, tag="challenge"):
     """The listener's answer: a fresh nonce, and the address it sees the dialler at."""
 
     version: Annotated[int, msgspec.Meta(ge=0, le=1 << 16)]
@@ -85,29 +87,29 @@ class Challenge(Message, tag="challenge"):
     observed: Address
 
 
-class Proof(Message, tag="proof"):
+class Proof(Message, frozen=True, tag="proof"):
     """The dialler's signature over `proof_bytes`."""
 
     signature: Signature
 
 
-class Welcome(Message, tag="welcome"):
+class Welcome(Message, frozen=True, tag="welcome"):
     """The proof holds; channels may be opened from either side."""
 
 
-class Ping(Message, tag="ping"):
+class Ping(Message, frozen=True, tag="ping"):
     """Are you there? Sent every `HEARTBEAT_SECONDS`."""
 
     serial: Count
 
 
-class Pong(Message, tag="pong"):
+class Pong(Message, frozen=True, tag="pong"):
     """I am; the serial is the one asked with."""
 
     serial: Count
 
 
-class Goodbye(Message, tag="goodbye"):
+class Goodbye(Message, frozen=True, tag="goodbye"):
     """The connection is about to close, and why."""
 
     reason: Reason
@@ -116,13 +118,16 @@ class Goodbye(Message, tag="goodbye"):
 # ── every other channel ──────────────────────────────────────────────────────
 
 
-class OpenChannel(Message, tag="open"):
+ProtocolName = Literal["session", "hop", "directory"]
+
+
+class OpenChannel(Message, frozen=True, tag="open"):
     """First frame of a channel: what it is for."""
 
-    protocol: Literal["session", "hop", "directory"]
+    protocol: ProtocolName
 
 
-class Credit(Message, tag="credit"):
+class Credit(Message, frozen=True, tag="credit"):
     """The receiver has taken this many bytes of frames; as many may follow."""
 
     taken: Annotated[int, msgspec.Meta(ge=1, le=WINDOW_BYTES)]
@@ -138,7 +143,7 @@ class NextHop(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Addresses
 
 
-class SessionOpen(Message, tag="session_open"):
+class SessionOpen(Message, frozen=True, tag="session_open"):
     """Client to host: run `span` of `model` for me.
 
     `previous` may feed steps besides the client itself; without `next` the host
@@ -156,14 +161,14 @@ class SessionOpen(Message, tag="session_open"):
     next: NextHop | None = None
 
 
-class SessionOpened(Message, tag="session_opened"):
+class SessionOpened(Message, frozen=True, tag="session_opened"):
     """Host to client: room is set aside; steps may come."""
 
     session: SessionBytes
     tokens_left: Count
 
 
-class SessionRefused(Message, tag="session_refused"):
+class SessionRefused(Message, frozen=True, tag="session_refused"):
     """Host to client: not now, or not ever, and why."""
 
     session: SessionBytes
@@ -172,7 +177,7 @@ class SessionRefused(Message, tag="session_refused"):
     retry_after_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=86400.0)] | None = None
 
 
-class SessionFault(Message, tag="session_fault"):
+class SessionFault(Message, frozen=True, tag="session_fault"):
     """Host to client: a step could not be done; the session still stands."""
 
     session: SessionBytes
@@ -182,13 +187,13 @@ class SessionFault(Message, tag="session_fault"):
     reason: Reason
 
 
-class SessionRenew(Message, tag="session_renew"):
+class SessionRenew(Message, frozen=True, tag="session_renew"):
     """Client to host: keep the lease running although no step came."""
 
     session: SessionBytes
 
 
-class SessionClose(Message, tag="session_close"):
+class SessionClose(Message, frozen=True, tag="session_close"):
     """Client to host: done; forget everything about it."""
 
     session: SessionBytes
@@ -197,14 +202,14 @@ class SessionClose(Message, tag="session_close"):
 # ── channels "session" and "hop": the steps themselves ───────────────────────
 
 
-class HopAttach(Message, tag="hop_attach"):
+class HopAttach(Message, frozen=True, tag="hop_attach"):
     """Host to next host, first on a hop channel: steps of this session follow."""
 
     session: SessionBytes
     epoch: Epoch
 
 
-class Step(Message, tag="step"):
+class Step(Message, frozen=True, tag="step"):
     """Positions `position .. position + rows` of one session.
 
     Carries `tokens` for a host that holds unit 0, else `hidden`: `rows` rows of
@@ -221,7 +226,7 @@ class Step(Message, tag="step"):
     hidden: Payload = b""
 
 
-class StepResult(Message, tag="step_result"):
+class StepResult(Message, frozen=True, tag="step_result"):
     """Last host to client: what came out for the wanted rows.
 
     With the head: `ids` (32-bit little-endian) and `logits` (32-bit floats), for
@@ -248,29 +253,29 @@ class SignedRecord(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature
 
 
-class Announce(Message, tag="announce"):
+class Announce(Message, frozen=True, tag="announce"):
     """Keep this record until it expires or a newer one of the same writer comes."""
 
     record: SignedRecord
 
 
-class Announced(Message, tag="announced"):
+class Announced(Message, frozen=True, tag="announced"):
     """The record is kept."""
 
 
-class Lookup(Message, tag="lookup"):
+class Lookup(Message, frozen=True, tag="lookup"):
     """Who serves this model? Without a model: every model that somebody serves."""
 
     model: ModelBytes | None = None
 
 
-class Found(Message, tag="found"):
+class Found(Message, frozen=True, tag="found"):
     """The records known, a sample when there are more than fit."""
 
     records: Annotated[list[SignedRecord], msgspec.Meta(max_length=MAX_RECORDS_PER_ANSWER)]
 
 
-class Refused(Message, tag="refused"):
+class Refused(Message, frozen=True, tag="refused"):
     """The last request on this channel is declined."""
 
     code: Word
@@ -296,3 +301,165 @@ ChannelMessage = (
     | Found
     | Refused
 )
+
+
+# ── bytes to messages and back ───────────────────────────────────────────────
+
+_PREFIX_BYTES = 4
+_DIAL_DOMAIN = b"potluck dial v1"
+_FLOAT_BYTES = 4
+
+_encoder = msgspec.msgpack.Encoder()
+_control_decoder: msgspec.msgpack.Decoder[ControlMessage] = msgspec.msgpack.Decoder(ControlMessage)
+_channel_decoder: msgspec.msgpack.Decoder[ChannelMessage] = msgspec.msgpack.Decoder(ChannelMessage)
+_CONTROL_TYPES: tuple[type[Message], ...] = get_args(ControlMessage)
+
+
+def encode(message: Message) -> bytes:
+    """One frame: the length prefix and the message.
+
+    Raises:
+        ValueError: the message breaks a rule its receiver would refuse it for:
+            over the frame limit, or fields that contradict each other.
+    """
+    _check(message)
+    frame = bytearray(_PREFIX_BYTES)
+    _encoder.encode_into(message, frame, _PREFIX_BYTES)
+    size = len(frame) - _PREFIX_BYTES
+    limit = MAX_CONTROL_FRAME_BYTES if isinstance(message, _CONTROL_TYPES) else MAX_FRAME_BYTES
+    if size > limit:
+        raise ValueError(f"a {type(message).__name__} of {size} bytes is over the {limit} allowed")
+    frame[:_PREFIX_BYTES] = size.to_bytes(_PREFIX_BYTES, "big")
+    return bytes(frame)
+
+
+def decode_control(body: bytes) -> ControlMessage:
+    """Read the body of a frame from a control channel; BadInput names the broken rule."""
+    message: ControlMessage = _decode(_control_decoder, body, MAX_CONTROL_FRAME_BYTES)
+    return message
+
+
+def decode_channel(body: bytes) -> ChannelMessage:
+    """Read the body of a frame from any other channel; BadInput names the broken rule."""
+    message: ChannelMessage = _decode(_channel_decoder, body, MAX_FRAME_BYTES)
+    return message
+
+
+def proof_bytes(*, listener: PeerId, dialler: PeerId, nonce: bytes) -> bytes:
+    """What a dialler signs: good for this listener, this dialler and this nonce only."""
+    return _DIAL_DOMAIN + listener + dialler + nonce
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frame bodies.
+
+    Holds at most one unfinished frame, so at most `max_bytes` and a prefix.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._pending = bytearray()
+        self._wanted_bytes = _PREFIX_BYTES
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of an unfinished frame that arrived so far."""
+        return len(self._pending)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes of the stream and yield every body they complete.
+
+        Raises:
+            BadInput: a frame announces more than `max_bytes`, or nothing at all.
+                It is refused by its prefix, before its body is kept. The stream
+                is lost then: feed it no more.
+        """
+        pending = self._pending
+        pending += data
+        if len(pending) < self._wanted_bytes:
+            return
+        start = 0
+        while len(pending) - start >= _PREFIX_BYTES:
+            size = int.from_bytes(pending[start : start + _PREFIX_BYTES], "big")
+            if not 0 < size <= self._max_bytes:
+                del pending[:]
+                raise BadInput(f"a frame of {size} bytes; 1 to {self._max_bytes} are allowed here")
+            stop = start + _PREFIX_BYTES + size
+            if len(pending) < stop:
+                self._wanted_bytes = stop - start
+                break
+            body = bytes(pending[start + _PREFIX_BYTES : stop])
+            start = stop
+            self._wanted_bytes = _PREFIX_BYTES
+            yield body
+        del pending[:start]
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[Any], body: bytes, limit: int) -> Any:
+    if len(body) > limit:
+        raise BadInput(f"a frame of {len(body)} bytes; {limit} are allowed here")
+    try:
+        message = decoder.decode(body)
+        _check(message)
+    except (ValueError, RecursionError, OverflowError) as error:
+        # msgspec's own errors are ValueErrors; deep nesting of a field nobody
+        # knows ends in a RecursionError.
+        raise BadInput(f"not a message of this channel: {str(error)[:200]}") from None
+    return message
+
+
+def _check(message: Message) -> None:
+    """The rules that tie fields together; ValueError names the broken one."""
+    match message:
+        case Step():
+            _check_step(message)
+        case StepResult():
+            _check_step_result(message)
+        case SessionOpen():
+            _check_finite(message.lease_seconds)
+        case SessionRefused():
+            _check_finite(message.retry_after_seconds or 0.0)
+
+
+def _check_finite(value: float) -> None:
+    if not math.isfinite(value):
+        raise ValueError("a number that is not finite")
+
+
+def _check_step(step: Step) -> None:
+    if (step.tokens is None) == (not step.hidden):
+        raise ValueError("a step carries either tokens or hidden states")
+    if step.tokens is not None and len(step.tokens) != step.rows:
+        raise ValueError(f"{len(step.tokens)} tokens in a step of {step.rows} rows")
+    if step.outputs > step.rows:
+        raise ValueError(f"{step.outputs} outputs wanted of {step.rows} rows")
+    _check_positions(step.position, step.rows)
+    _check_hidden(step.hidden, step.rows)
+
+
+def _check_step_result(result: StepResult) -> None:
+    if result.outputs > result.rows:
+        raise ValueError(f"{result.outputs} outputs of {result.rows} rows")
+    _check_positions(result.position, result.rows)
+    if len(result.ids) != len(result.logits):
+        raise ValueError("candidates and logits differ in number")
+    if result.ids and result.hidden:
+        raise ValueError("a result carries either candidates or hidden states")
+    if result.ids:
+        if result.outputs == 0:
+            raise ValueError("candidates for no output")
+        count, rest = divmod(len(result.ids), _FLOAT_BYTES * result.outputs)
+        if rest or count > MAX_CANDIDATES:
+            raise ValueError(f"{len(result.ids)} bytes of candidates for {result.outputs} outputs")
+    _check_hidden(result.hidden, result.outputs or result.rows)
+
+
+def _check_positions(position: int, rows: int) -> None:
+    if position + rows > MAX_POSITION:
+        raise ValueError(f"positions beyond {MAX_POSITION}")
+
+
+def _check_hidden(hidden: bytes, rows: int) -> None:
+    width, rest = divmod(len(hidden), _FLOAT_BYTES * rows)
+    if rest or width > MAX_HIDDEN_WIDTH:
+        raise ValueError(f"{len(hidden)} bytes of hidden states for {rows} rows")

@@ -1,0 +1,420 @@
+"""This computer on the network: one socket, one connection for each peer, many channels.
+
+Everything above speaks to peers through an `Endpoint` and its channels only. The
+counterpart is the endpoint of every other computer. Below it: `app/net/port.py`
+(the socket), `app/net/connection.py` (one peer), `app/net/channel.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from app.clock import Clock
+from app.errors import BadInput, PeerLost
+from app.ids import PeerId, short_peer_text
+from app.net.channel import Channel, ChannelEnded
+from app.net.connection import CHECK_SECONDS, Connection
+from app.net.identity import Identity
+from app.net.offences import Offences
+from app.net.port import Port
+from app.net.quic import (
+    Address,
+    BoundedConnection,
+    ListenConfigurations,
+    dial_configuration,
+)
+from app.net.wire import MAX_ADDRESSES, ProtocolName, Refused
+from app.tasks import TaskOwner
+
+logger = logging.getLogger(__name__)
+
+ChannelHandler = Callable[[Channel], Awaitable[None]]
+"""Runs as a task of the endpoint for each channel a peer opens; when it returns the
+channel is closed. A `BadInput` it raises is counted against the peer."""
+
+DIAL_SECONDS = 4.0
+NEXT_ADDRESS_SECONDS = 0.25
+"""How long one address is tried alone before the next one is tried beside it."""
+MAX_CONNECTIONS = 256
+MAX_CONNECTIONS_PER_PEER = 4
+"""Two computers that dial each other at once have two for a moment, and a program that
+was restarted or runs twice under one identity has several; more is a mistake."""
+MAX_HALF_OPEN = 64
+RETRY_FROM_HALF_OPEN = 8
+"""From so many unfinished handshakes on, a dialler has to show its address first."""
+DUPLICATE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionStatus:
+    """One proven connection, for people to look at.
+
+    Attributes:
+        round_trip_seconds: None until it was measured.
+        bad_inputs: how often this peer broke a rule.
+    """
+
+    peer: PeerId
+    address: str
+    round_trip_seconds: float | None
+    bytes_sent: int
+    bytes_received: int
+    channels: int
+    bad_inputs: int
+    dialled: bool
+
+
+class Endpoint:
+    """Opens channels to peers and serves the ones they open; used as `async with`.
+
+    Attributes:
+        observed_address: where others say they see this computer; None until one did.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        listen: tuple[str, int],
+        handlers: Mapping[ProtocolName, ChannelHandler],
+        clock: Clock,
+        agent: str = "potluck",
+    ) -> None:
+        self._identity = identity
+        self._listen = listen
+        self._handlers = dict(handlers)
+        self._clock = clock
+        self._agent = agent
+        self._answers = ListenConfigurations(identity)
+        self._tasks = TaskOwner("endpoint")
+        self._port = Port(new_connection=self._answer, wants_retry=self._wants_retry)
+        self._connections: set[Connection] = set()
+        # The newest last; the last is the one that new channels use.
+        self._by_peer: dict[PeerId, list[Connection]] = {}
+        self._dials: dict[PeerId, tuple[frozenset[str], asyncio.Task[Connection]]] = {}
+        self._offences = Offences()
+        self._closing = False
+        self.observed_address: str | None = None
+
+    async def __aenter__(self) -> Endpoint:
+        await self._port.open(*self._listen)
+        self._tasks.start(self._keep_checking(), name="heartbeats")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        for connection in list(self._connections):
+            connection.end("this computer is leaving")
+        await self._tasks.close()
+        self._port.close()
+
+    @property
+    def peer_id(self) -> PeerId:
+        """This computer's own name."""
+        return self._identity.peer_id
+
+    @property
+    def address(self) -> str:
+        """Where the socket is really bound, as `HOST:PORT`."""
+        return self._port.address
+
+    @property
+    def bad_inputs(self) -> Mapping[PeerId, int]:
+        """How often each peer broke a rule lately."""
+        return self._offences.counts
+
+    def connections(self) -> list[ConnectionStatus]:
+        """Every proven connection."""
+        return [
+            ConnectionStatus(
+                peer=connection.peer,
+                address=connection.address,
+                round_trip_seconds=connection.round_trip_seconds,
+                bytes_sent=connection.bytes_sent,
+                bytes_received=connection.bytes_received,
+                channels=len(connection.channels),
+                bad_inputs=self._offences.counts.get(connection.peer, 0),
+                dialled=connection.dialled,
+            )
+            for connection in self._connections
+            if connection.peer is not None
+        ]
+
+    async def open_channel(
+        self, peer: PeerId, addresses: Sequence[str], protocol: ProtocolName
+    ) -> Channel:
+        """A new channel to `peer`, over the connection there is or a new one.
+
+        Concurrent calls for one peer dial once. A cancelled call leaves the dial
+        to the others that wait for it.
+
+        Raises:
+            PeerLost: nobody answers, somebody else answers, or the peer declines;
+                the text says which, for each address.
+        """
+        return (await self._connection_to(peer, addresses)).open_channel(protocol)
+
+    def report_bad_input(self, peer: PeerId, reason: str) -> None:
+        """Count a broken rule; after too many the peer is cut off and refused for a while."""
+        logger.warning("bad input from %s: %s", short_peer_text(peer), reason)
+        if self._offences.count(peer, self._clock.monotonic()):
+            for connection in list(self._by_peer.get(peer, ())):
+                connection.end("too much bad input")
+
+    def check(self) -> None:
+        """Heartbeats, patience and duplicates; the endpoint itself calls it every half second."""
+        now = self._clock.monotonic()
+        for connection in list(self._connections):
+            connection.check(now)
+        for known in list(self._by_peer.values()):
+            self._end_duplicates(known, now)
+
+    # ── dialling ─────────────────────────────────────────────────────────────
+
+    async def _connection_to(self, peer: PeerId, addresses: Sequence[str]) -> Connection:
+        wanted = tuple(dict.fromkeys(addresses))[:MAX_ADDRESSES]
+        while True:
+            connection = self._live(peer)
+            if connection is not None:
+                return connection
+            self._raise_if_unwanted(peer, wanted)
+            underway = self._dials.get(peer)
+            if underway is None:
+                task = self._tasks.start(
+                    self._dial(peer, wanted), name=f"dial {short_peer_text(peer)}"
+                )
+                underway = (frozenset(wanted), task)
+                self._dials[peer] = underway
+                task.add_done_callback(lambda done: self._dialled(peer, done))
+            tried, task = underway
+            try:
+                return await asyncio.shield(task)
+            except PeerLost:
+                if tried.issuperset(wanted):
+                    raise
+
+    def _live(self, peer: PeerId) -> Connection | None:
+        known = self._by_peer.get(peer)
+        return known[-1] if known else None
+
+    def _raise_if_unwanted(self, peer: PeerId, addresses: Sequence[str]) -> None:
+        who = short_peer_text(peer)
+        if self._closing:
+            raise PeerLost("this computer is leaving the network")
+        refusal = self.refusal(peer)
+        if refusal is not None:
+            raise PeerLost(f"{who} is not dialled: {refusal}")
+        if not addresses:
+            raise PeerLost(f"no address of {who} is known")
+        if len(self._connections) >= MAX_CONNECTIONS:
+            raise PeerLost(f"{who} is not dialled: {MAX_CONNECTIONS} connections are open")
+
+    def _dialled(self, peer: PeerId, task: asyncio.Task[Connection]) -> None:
+        self._dials.pop(peer, None)
+        if not task.cancelled():
+            task.exception()
+
+    async def _dial(self, peer: PeerId, addresses: Sequence[str]) -> Connection:
+        """The first address where `peer` itself answers; later ones are tried beside it."""
+        reasons: list[str] = []
+        attempts: set[asyncio.Task[Connection]] = set()
+        waiting = list(addresses)
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                while waiting or attempts:
+                    if waiting:
+                        text = waiting.pop(0)
+                        attempts.add(
+                            self._tasks.start(self._attempt(peer, text, reasons), name=text)
+                        )
+                    done, attempts = await asyncio.wait(
+                        attempts,
+                        timeout=NEXT_ADDRESS_SECONDS if waiting else None,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    for task in done:
+                        if task.exception() is None:
+                            return task.result()
+        except TimeoutError:
+            reasons.append(f"no answer within {DIAL_SECONDS:g} seconds")
+        finally:
+            for task in attempts:
+                task.cancel()
+        raise PeerLost(f"{short_peer_text(peer)} cannot be reached: {'; '.join(reasons)}")
+
+    async def _attempt(self, peer: PeerId, text: str, reasons: list[str]) -> Connection:
+        try:
+            address = await self._port.resolve(text)
+        except (OSError, ValueError) as error:
+            reasons.append(f"{text}: {error}")
+            raise PeerLost(reasons[-1]) from None
+        connection = self._make(
+            BoundedConnection(configuration=dial_configuration(address[0])), address, wanted=peer
+        )
+        self._port.adopt(connection, connection.line.quic.host_cid)
+        connection.line.dial(address)
+        try:
+            await asyncio.shield(connection.ready)
+        except PeerLost as error:
+            reasons.append(str(error))
+            raise
+        except asyncio.CancelledError:
+            connection.end("another address answered first")
+            raise
+        return connection
+
+    # ── answering ────────────────────────────────────────────────────────────
+
+    def _wants_retry(self) -> bool:
+        return self._half_open() >= RETRY_FROM_HALF_OPEN
+
+    def _half_open(self) -> int:
+        return sum(1 for known in self._connections if known.peer is None and not known.dialled)
+
+    def _answer(
+        self, address: Address, dialled_id: bytes, retry_id: bytes | None
+    ) -> Connection | None:
+        if self._closing or self._half_open() >= MAX_HALF_OPEN:
+            return None
+        if len(self._connections) >= MAX_CONNECTIONS + MAX_HALF_OPEN:
+            return None
+        quic = BoundedConnection(
+            configuration=self._answers.answer(address[0]),
+            original_destination_connection_id=dialled_id,
+            retry_source_connection_id=retry_id,
+        )
+        return self._make(quic, address, wanted=None)
+
+    def _make(
+        self, quic: BoundedConnection, address: Address, *, wanted: PeerId | None
+    ) -> Connection:
+        connection = Connection(
+            quic,
+            owner=self,
+            identity=self._identity,
+            agent=self._agent,
+            address=address,
+            wanted=wanted,
+            clock=self._clock,
+            loop=asyncio.get_running_loop(),
+        )
+        self._connections.add(connection)
+        return connection
+
+    # ── ConnectionOwner: what connections tell ───────────────────────────────
+
+    def send_datagram(self, data: bytes, address: Address) -> None:
+        """Put a connection's datagram on the socket."""
+        self._port.send(data, address)
+
+    def id_issued(self, connection: Connection, connection_id: bytes) -> None:
+        """Datagrams with this destination belong to `connection`."""
+        self._port.adopt(connection, connection_id)
+
+    def id_retired(self, connection_id: bytes) -> None:
+        """... and no more."""
+        self._port.forget_id(connection_id)
+
+    def refusal(self, peer: PeerId) -> str | None:
+        """Why connections with this peer are not wanted now; None when they are."""
+        seconds = self._offences.refused_seconds(peer, self._clock.monotonic())
+        if seconds > 0:
+            return f"too much bad input; refused for another {seconds:.0f} seconds"
+        if len(self._by_peer) >= MAX_CONNECTIONS and peer not in self._by_peer:
+            return f"this computer has {MAX_CONNECTIONS} connections already"
+        return None
+
+    def proven(self, connection: Connection) -> None:
+        """A connection is ready: from now on it is the one to its peer."""
+        peer = connection.peer
+        if peer is None:
+            return
+        known = self._by_peer.setdefault(peer, [])
+        rival = known[-1] if known else None
+        if rival is not None and self._prefers(rival, connection):
+            known.insert(-1, connection)
+        else:
+            known.append(connection)
+        if connection.observed is not None:
+            self.observed_address = connection.observed
+        while len(known) > MAX_CONNECTIONS_PER_PEER:
+            known[0].end("too many connections from one computer")
+
+    def ended(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+        self._port.forget(connection)
+        known = self._by_peer.get(connection.peer) if connection.peer is not None else None
+        if known is not None and connection in known:
+            known.remove(connection)
+            if not known and connection.peer is not None:
+                del self._by_peer[connection.peer]
+
+    def channel_opened(self, channel: Channel) -> None:
+        """A peer opened a channel: run its handler."""
+        if not self._closing:
+            name = f"{channel.protocol} from {short_peer_text(channel.peer)}"
+            self._tasks.start(self._serve(channel), name=name)
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _prefers(self, old: Connection, new: Connection) -> bool:
+        """Whether `old` stays the one to use: both ends must choose alike, so that when
+        two computers dialled each other at once one of the two connections can go."""
+        if old.dialled == new.dialled:
+            return False  # the peer has come back: the newest is the living one
+        smaller_dialled = self.peer_id < (old.peer or self.peer_id)
+        return old.dialled == smaller_dialled
+
+    def _end_duplicates(self, known: list[Connection], now: float) -> None:
+        if not known:
+            return
+        used = known[-1]
+        for connection in known[:-1]:
+            idle = not connection.channels and now - connection.began_at > DUPLICATE_SECONDS
+            if idle and connection.dialled != used.dialled:
+                connection.end("another connection is in use")
+
+    async def _serve(self, channel: Channel) -> None:
+        handler = next((h for name, h in self._handlers.items() if name == channel.protocol), None)
+        try:
+            if handler is None:
+                refusal = f"this computer serves no {channel.protocol} channels"
+                await channel.send(Refused(code="unknown_protocol", reason=refusal))
+            else:
+                await handler(channel)
+            await channel.close()
+        except ChannelEnded:
+            await channel.close()
+        except PeerLost as error:
+            logger.debug("%s channel lost: %s", channel.protocol, error)
+        except BadInput as error:
+            self.report_bad_input(channel.peer, str(error))
+        except Exception:  # the edge: one channel's failure harms no other
+            logger.exception("a %s channel failed", channel.protocol)
+        finally:
+            if not channel.closed:
+                channel.abort()
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            self.check()
+
+
+__all__ = [
+    "Channel",
+    "ChannelEnded",
+    "ChannelHandler",
+    "ConnectionStatus",
+    "Endpoint",
+]
