@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from app.errors import BadInput, PeerLost
@@ -29,6 +30,25 @@ from app.net.wire import (
 
 class ChannelEnded(PeerLost):
     """The channel was closed in good order, by the other side or by this one."""
+
+
+class ChannelOpener(Protocol):
+    """The part of an endpoint that most of the program needs, and that tests replace."""
+
+    @property
+    def peer_id(self) -> PeerId:
+        """This computer's own name."""
+        ...
+
+    async def open_channel(
+        self, peer: PeerId, addresses: Sequence[str], protocol: ProtocolName
+    ) -> Channel:
+        """A new channel to `peer`; PeerLost with the reason when there is none to be had."""
+        ...
+
+    def report_bad_input(self, peer: PeerId, reason: str) -> None:
+        """Count a rule that `peer` broke."""
+        ...
 
 
 class ChannelLink(Protocol):

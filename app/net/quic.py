@@ -7,7 +7,7 @@ version. `app/net/connection.py` is the counterpart that listens to `LineEvents`
 What is different from aioquic's own asyncio layer, and why:
 
 - What is written goes out at once, and several writes of one turn of the event
-  loop go out together; an acknowledgement rides on an answer given in the same
+  loop go out together; what a datagram causes waits until its receiver had its
   turn. That is worth a millisecond for each token and hop.
 - Receive windows slide with what was delivered. The library doubles them on
   receipt, so that a stranger who leaves a gap could make it buffer without end.
@@ -161,9 +161,6 @@ class BoundedConnection(QuicConnection):
         self._local_max_streams_bidi.value = MAX_CHANNELS_PER_CONNECTION + 1  # + control
         self._local_max_streams_bidi.sent = MAX_CHANNELS_PER_CONNECTION + 1
         self._local_max_streams_uni.value = self._local_max_streams_uni.sent = 0
-        # Acknowledge with the turn of the event loop that received, not by a timer
-        # 1 ms later: one wake-up less for each message, and it rides on the answer.
-        self._ack_delay = 0.0
 
     def buffered_bytes(self) -> int:
         """Bytes of streams that were announced as sent and not delivered yet."""
@@ -254,7 +251,7 @@ class QuicLine:
             logger.warning("a datagram from %s broke its connection", address, exc_info=True)
             self.quic.close(error_code=1, reason_phrase="internal error")
         # Receivers are woken before the flush is queued, so that what they answer
-        # without a pause goes out with the acknowledgement, in one datagram.
+        # without a pause goes out with everything else, in one datagram where it fits.
         self._unsent = self._receiving = True
         self._pass_on_events()
         self._receiving = False
