@@ -32,7 +32,7 @@ BASE = {"", "ids", "errors", "clock", "tasks", "settings", "signing", "process_l
 
 # The only files that may import a library: a folder ends in "/".
 HOMES = {
-    "aioquic": ("app/net/endpoint.py", "app/net/connection.py", "app/net/relay.py"),
+    "aioquic": ("app/net/quic.py", "app/net/port.py", "app/net/relay.py"),
     "llama_cpp": ("app/engine/llama.py",),
     "PySide6": ("app/ui/",),
     "shiboken6": ("app/ui/",),
