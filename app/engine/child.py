@@ -67,33 +67,31 @@ class Child:
         await self._ended.wait()
         return _how_it_ended(await self._process.wait())
 
-    async def ask(
-        self, kind: type[AnswerT], build: Callable[[int], frames.Frame]
-    ) -> AnswerT:
-        """Send a request and wait for its answer, which must be a `kind`.
+    def send(self, build: Callable[[int], frames.Frame]) -> asyncio.Future[frames.Answer]:
+        """Send a request; the future gets its answer, or `WorkerDied`.
 
         Args:
-            kind: the answer expected.
             build: makes the request from its serial.
+
+        Raises:
+            WorkerDied: the process is gone already.
+        """
+        if not self.alive or self._process.stdin is None:
+            raise WorkerDied("the worker is not running")
+        self._serial += 1
+        future: asyncio.Future[frames.Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[self._serial] = future
+        self._process.stdin.write(frames.encode(build(self._serial)))
+        return future
+
+    async def ask(self, kind: type[AnswerT], build: Callable[[int], frames.Frame]) -> AnswerT:
+        """Send a request and wait for its answer, which must be a `kind`.
 
         Raises:
             WorkerDied: the process ended before it answered.
             NoRoom, EngineFault: the worker says that it cannot.
         """
-        if not self.alive:
-            raise WorkerDied("the worker is not running")
-        self._serial += 1
-        serial = self._serial
-        future: asyncio.Future[frames.Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[serial] = future
-        try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(frames.encode(build(serial)))
-            with contextlib.suppress(ConnectionError):
-                await self._process.stdin.drain()
-            answer = await future
-        finally:
-            self._waiting.pop(serial, None)
+        answer = await self.send(build)
         if isinstance(answer, frames.Failed):
             if answer.kind == "no_room":
                 raise NoRoom(answer.reason)
@@ -127,7 +125,7 @@ class Child:
                 prefix = await self._process.stdout.readexactly(frames.LENGTH_BYTES)
                 body = await self._process.stdout.readexactly(frames.body_length(prefix))
                 answer = frames.decode_answer(body)
-                future = self._waiting.get(answer.serial)
+                future = self._waiting.pop(answer.serial, None)
                 if future is not None and not future.done():
                     future.set_result(answer)
         except asyncio.IncompleteReadError:
@@ -146,7 +144,8 @@ class Child:
 
     def _fail_all(self) -> None:
         self._ended.set()
-        for future in self._waiting.values():
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
             if not future.done():
                 future.set_exception(WorkerDied("the worker ended in the middle of a step"))
 

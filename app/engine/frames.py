@@ -125,9 +125,7 @@ class Status(Frame, tag="status"):
     """How is it going?"""
 
 
-Request = (
-    Mount | Compute | Forget | Save | Restore | Tune | OpenVocabulary | Tokenize | Status
-)
+Request = Mount | Compute | Forget | Save | Restore | Tune | OpenVocabulary | Tokenize | Status
 
 
 class Mounted(Frame, tag="mounted"):
@@ -213,9 +211,7 @@ class Failed(Frame, tag="failed"):
     reason: str
 
 
-Answer = (
-    Mounted | Computed | Saved | Tuned | Vocabulary | Tokens | Done | Report | Failed
-)
+Answer = Mounted | Computed | Saved | Tuned | Vocabulary | Tokens | Done | Report | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

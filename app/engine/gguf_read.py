@@ -67,7 +67,7 @@ SCALAR_FORMATS: Final[dict[ValueType, str]] = {
 }
 
 
-class NeedMore(Exception):  # noqa: N818 - an answer, not a fault
+class NeedMore(Exception):
     """The bytes end before the header does.
 
     Attributes:

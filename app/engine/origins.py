@@ -241,7 +241,7 @@ def _retry_after(response: aiohttp.ClientResponse) -> float:
 def _connection_fault(error: Exception, stall_seconds: float) -> OriginFault:
     if isinstance(error, aiohttp.TooManyRedirects):
         return OriginFault("redirects without end", severity="now")
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
         return OriginFault("redirects to no web address", severity="now")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return OriginFault("cannot be reached in time")

@@ -22,7 +22,7 @@ import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from app.engine.gguf_read import RawValue, TensorInfo, ValueType, tensor_bytes
-from app.engine.gguf_write import array, array_part, f32, text, u16, u32, i32, write_header
+from app.engine.gguf_write import array, array_part, f32, i32, text, u16, u32, write_header
 from app.engine.slicing import DEFAULT_EMBEDDING_SCALE, Plan
 from app.errors import UnsupportedModel
 from app.ids import Span
@@ -45,15 +45,15 @@ _SLIDING_WINDOW_DEFAULTS: Final[dict[str, tuple[int, bool]]] = {
     # architecture: (period, whether the first of each period is the dense one)
     "gemma3": (6, False),
     "gpt-oss": (2, False),
-    "cohere2": (4, False),
-    "cohere2moe": (4, True),
     "olmo2": (4, False),
     "exaone4": (4, False),
-    "exaone-moe": (4, False),
     "plamo3": (8, False),
     "mellum": (4, False),
     "laguna": (4, True),
 }
+_ALWAYS_SLIDING: Final = frozenset({"gpt-oss"})
+"""Architectures for which llama.cpp aborts when no layer at all slides."""
+_ENDLESS_WINDOW: Final = 1 << 30
 _SMALL: Final = 32
 
 
@@ -208,11 +208,7 @@ def _shrunk(tensor: TensorInfo, width: int) -> TensorInfo:
         stem in ("ffn_gate_exps", "ffn_up_exps", "ffn_gate_shexp", "ffn_up_shexp")
     ):
         dimensions[1 if kind == "weight" else 0] = _SMALL
-    elif kind == "weight" and stem in ("attn_output", "ffn_down", "ffn_down_exps"):
-        dimensions[0] = _SMALL
-    elif kind == "weight" and stem == "ffn_down_shexp":
-        dimensions[0] = _SMALL
-    elif stem in ("attn_q_norm", "attn_k_norm") and dimensions[0] != width:
+    elif (kind == "weight" and stem in ("attn_output", "ffn_down", "ffn_down_exps")) or (kind == "weight" and stem == "ffn_down_shexp") or (stem in ("attn_q_norm", "attn_k_norm") and dimensions[0] != width):
         dimensions[0] = _SMALL
     elif stem == "attn_sinks":
         dimensions[0] = 1
@@ -287,20 +283,32 @@ def _sliding_window(piece: Slice, first: int) -> dict[str, RawValue]:
     key = f"{plan.architecture}.{name}"
     given = plan.header.metadata.get(key)
     default = _SLIDING_WINDOW_DEFAULTS.get(plan.architecture)
-    if default is None or (given is not None and given.type is ValueType.ARRAY):
-        return {}
     if plan.header.count(f"{plan.architecture}.attention.sliding_window", 0) == 0:
         return {}
-    period, dense_first = default
-    period = plan.header.count(key, period)
     layers = range(first, first + piece.blocks)
-    if period == 0:
-        slides = [True for _ in layers]
-    elif dense_first:
-        slides = [layer % period != 0 for layer in layers]
+    if given is not None and given.type is ValueType.ARRAY:
+        pattern = given.decode()
+        slides = [bool(pattern[layer % len(pattern)]) for layer in layers]
+    elif default is not None:
+        slides = _slides(layers, plan.header.count(key, default[0]), dense_first=default[1])
     else:
-        slides = [layer % period < period - 1 for layer in layers]
-    return {name: array(ValueType.BOOL, slides)}
+        return {}
+    if any(slides):
+        return {name: array(ValueType.BOOL, slides)}
+    if plan.architecture in _ALWAYS_SLIDING:
+        # A window longer than any conversation is no window.
+        everywhere = array(ValueType.BOOL, [True] * piece.blocks)
+        return {name: everywhere, "attention.sliding_window": u32(_ENDLESS_WINDOW)}
+    return {name: array(ValueType.BOOL, slides), "attention.sliding_window": u32(0)}
+
+
+def _slides(layers: range, period: int, *, dense_first: bool) -> list[bool]:
+    """llama.cpp's `set_swa_pattern`, for layers counted in the whole model."""
+    if period == 0:
+        return [True for _ in layers]
+    if dense_first:
+        return [layer % period != 0 for layer in layers]
+    return [layer % period < period - 1 for layer in layers]
 
 
 def _small_shapes(piece: Slice) -> dict[str, RawValue]:

@@ -40,6 +40,9 @@ _REFUSED: Final = {
     "gemma2": "its graph scales whatever enters it, so a slice would scale twice",
     "gemma3n": "every layer needs the tokens themselves, not only hidden states",
     "gemma4": "every layer may need the tokens themselves, not only hidden states",
+    "cohere2": "a slice without sliding layers would be read as one with them",
+    "cohere2moe": "a slice without sliding layers would be read as one with them",
+    "exaone-moe": "a slice without sliding layers would be read as one with them",
     "bert": "it is an encoder and writes no text",
     "t5": "an encoder and decoder cannot be cut into one chain",
 }
@@ -90,6 +93,11 @@ class Plan:
     units: tuple[UnitPlan, ...]
     shared: tuple[TensorInfo, ...]
     header: Header = field(repr=False)
+
+    @property
+    def slides(self) -> bool:
+        """Whether some layers see only a window of the positions before them."""
+        return self.header.count(f"{self.architecture}.attention.sliding_window", 0) > 0
 
     @property
     def whole(self) -> Span:
@@ -190,9 +198,7 @@ def _vocabulary_size(embedding: TensorInfo, width: int) -> int:
     return rows
 
 
-def _unit_plan(
-    unit: int, tensors: list[TensorInfo], alignment: int, data_offset: int
-) -> UnitPlan:
+def _unit_plan(unit: int, tensors: list[TensorInfo], alignment: int, data_offset: int) -> UnitPlan:
     """Join neighbouring tensors into ranges and give each its place in the payload."""
     placed: list[TensorInfo] = []
     ranges: list[ByteRange] = []

@@ -285,7 +285,9 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    logging.basicConfig(level=os.environ.get("POTLUCK_LOG", "WARNING"), format="worker: %(message)s")
+    logging.basicConfig(
+        level=os.environ.get("POTLUCK_LOG", "WARNING"), format="worker: %(message)s"
+    )
     llama.start_library()
     try:
         serve(sys.stdin.buffer, pipe)

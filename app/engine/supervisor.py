@@ -1,0 +1,412 @@
+"""The engine as the rest of the program sees it: one mounted span that keeps running.
+
+It starts the worker, finds a way of loading that works, gathers the steps of
+many sessions into one decode, and starts the worker again when it dies. After
+such a death every sequence is empty: the next step of each is answered with a
+"gap", and whoever sent it begins again at an earlier position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import psutil
+
+from app.engine import frames
+from app.engine.child import Child, start_child
+from app.engine.ladder import Ladder, Rung
+from app.engine.ledger import KvLedger
+from app.engine.mount import write_slice
+from app.engine.slice_files import HEADER_ROOM_BYTES, make_slice
+from app.engine.slicing import Plan
+from app.errors import EngineFault, WorkerDied
+from app.ids import Span
+from app.tasks import TaskOwner
+
+logger = logging.getLogger(__name__)
+
+BATCH_ROWS: Final = 128
+"""Rows in one decode: enough to use the processor fully, short enough to share it."""
+FIRST_RETRY_SECONDS: Final = 0.2
+LONGEST_RETRY_SECONDS: Final = 30.0
+PROBE_SECONDS: Final = 120.0
+"""A slice of many GB is read from a slow disk while it is probed."""
+DEATHS_BEFORE_DEMOTION: Final = 2
+
+
+@dataclass(frozen=True)
+class MountRequest:
+    """A span of a model, where its units lie, and how much room it gets.
+
+    `threads` 0 means: try and keep the fastest count.
+    """
+
+    plan: Plan
+    span: Span
+    unit_files: Mapping[int, Path]
+    shared: Mapping[str, bytes]
+    folder: Path
+    kv_tokens: int
+    sequences: int
+    threads: int = 0
+
+
+@dataclass
+class _Pending:
+    part: frames.Part
+    future: asyncio.Future[frames.PartResult]
+
+
+@dataclass
+class EngineStatus:
+    """How the engine does: `layers_per_second` is measured, 0.0 while unknown."""
+
+    configuration: str = ""
+    threads: int = 0
+    layers_per_second: float = 0.0
+    restarts: int = 0
+    decodes: int = 0
+    parts: int = 0
+    last_death: str = ""
+    busy_seconds: float = field(default=0.0, repr=False)
+
+
+class Engine:
+    """One mounted span. Use with `async with`; entering mounts and may take a while."""
+
+    def __init__(
+        self,
+        request: MountRequest,
+        ladder: Ladder,
+        *,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        self.request = request
+        self.status = EngineStatus()
+        self._ladder = ladder
+        self._command = command
+        self._child: Child | None = None
+        self._rung: Rung | None = None
+        self._deaths = 0
+        self._ready = asyncio.Event()
+        self._stopping = False
+        self._pending: deque[_Pending] = deque()
+        self._in_flight: list[_Pending] = []
+        self._tasks = TaskOwner("engine")
+        self._ledger: KvLedger | None = None
+
+    @property
+    def span(self) -> Span:
+        """The units mounted."""
+        return self.request.span
+
+    @property
+    def ledger(self) -> KvLedger:
+        """Who holds how much of the room for conversations."""
+        if self._ledger is None:
+            raise RuntimeError("the engine is not mounted")
+        return self._ledger
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The worker's process number; None while there is none."""
+        return self._child.pid if self._child is not None and self._child.alive else None
+
+    async def __aenter__(self) -> Engine:
+        """Mount.
+
+        Raises:
+            EngineFault: no way of loading works; the text says what was tried.
+        """
+        try:
+            mounted = await self._mount_some_way()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        self._ledger = KvLedger(
+            tokens=self.request.kv_tokens,
+            sequences=self.request.sequences,
+            tokens_per_sequence=mounted.tokens_per_sequence,
+        )
+        self._tasks.start(self._watch(), name="watch")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping = True
+        await self._tasks.close()
+        if self._child is not None:
+            await self._child.stop()
+        self._fail_pending("the engine stops")
+
+    async def compute(self, part: frames.Part) -> frames.PartResult:
+        """Run one part, together with whatever others are waiting.
+
+        A part that cannot be computed comes back with `fault` and `code` set; the
+        sequence then stands where it stood. Parts of one sequence keep their order.
+
+        Raises:
+            WorkerDied: the worker ended meanwhile; it is being started again.
+        """
+        if not self._ready.is_set():
+            await asyncio.wait_for(self._ready.wait(), PROBE_SECONDS)
+        pending = _Pending(part, asyncio.get_running_loop().create_future())
+        # Bounded by the sessions admitted: each has a bounded number of steps in flight.
+        self._pending.append(pending)
+        if not self._in_flight:
+            self._start_batch()
+        return await pending.future
+
+    async def forget(self, sequence: int) -> None:
+        """Empty a sequence, before its number is given to somebody else."""
+        if self._child is not None and self._child.alive:
+            await self._child.ask(
+                frames.Done,
+                lambda serial: frames.Forget(serial=serial, sequence=sequence, position=0),
+            )
+
+    async def save(self, sequence: int) -> bytes:
+        """The memory of one sequence.
+
+        Raises:
+            WorkerDied, EngineFault: it is not to be had.
+        """
+        saved = await self._running().ask(
+            frames.Saved, lambda serial: frames.Save(serial=serial, sequence=sequence)
+        )
+        return saved.state
+
+    async def restore(self, sequence: int, state: bytes) -> None:
+        """Replace the memory of one sequence with what `save` returned.
+
+        Raises:
+            WorkerDied, EngineFault: the bytes do not fit, or there is no room.
+        """
+        await self._running().ask(
+            frames.Done,
+            lambda serial: frames.Restore(serial=serial, sequence=sequence, state=state),
+        )
+
+    # ── batching ─────────────────────────────────────────────────────────────
+
+    def _start_batch(self) -> None:
+        batch = self._next_batch()
+        if not batch:
+            return
+        try:
+            answer = self._running().send(
+                lambda serial: frames.Compute(serial=serial, parts=[p.part for p in batch])
+            )
+        except WorkerDied as error:
+            for pending in batch:
+                _fail(pending, error)
+            return
+        self._in_flight = batch
+        answer.add_done_callback(self._batch_done)
+
+    def _next_batch(self) -> list[_Pending]:
+        """The oldest waiting parts, at most one of each sequence, up to `BATCH_ROWS` rows."""
+        batch: list[_Pending] = []
+        later: list[_Pending] = []
+        seen: set[int] = set()
+        rows = 0
+        while self._pending:
+            pending = self._pending.popleft()
+            if pending.future.done():
+                continue  # whoever asked has gone
+            part = pending.part
+            if part.sequence in seen or (batch and rows + part.rows > BATCH_ROWS):
+                later.append(pending)
+            else:
+                batch.append(pending)
+                rows += part.rows
+            seen.add(part.sequence)
+        self._pending.extend(later)
+        return batch
+
+    def _batch_done(self, answer: asyncio.Future[frames.Answer]) -> None:
+        batch, self._in_flight = self._in_flight, []
+        error: EngineFault
+        if answer.cancelled():
+            error = WorkerDied("the engine stops")
+        elif (failure := answer.exception()) is not None:
+            error = WorkerDied(str(failure))
+        else:
+            computed = answer.result()
+            if isinstance(computed, frames.Computed) and len(computed.results) == len(batch):
+                self._hand_out(batch, computed)
+                self._start_batch()
+                return
+            reason = computed.reason if isinstance(computed, frames.Failed) else "a wrong answer"
+            error = EngineFault(f"the worker failed: {reason}")
+        for pending in batch:
+            _fail(pending, error)
+        if self._child is not None and self._child.alive:
+            self._start_batch()
+
+    def _hand_out(self, batch: list[_Pending], computed: frames.Computed) -> None:
+        self.status.decodes += 1
+        self.status.parts += len(batch)
+        self.status.busy_seconds += computed.seconds
+        for pending, result in zip(batch, computed.results, strict=True):
+            if not pending.future.done():
+                pending.future.set_result(result)
+
+    def _fail_pending(self, reason: str) -> None:
+        while self._pending:
+            _fail(self._pending.popleft(), WorkerDied(reason))
+
+    def _running(self) -> Child:
+        if self._child is None or not self._child.alive:
+            raise WorkerDied("the worker is being started again")
+        return self._child
+
+    # ── staying alive ────────────────────────────────────────────────────────
+
+    async def _watch(self) -> None:
+        """Start the worker again whenever it dies, waiting longer each time it does at once."""
+        retry_seconds = FIRST_RETRY_SECONDS
+        while True:
+            assert self._child is not None
+            how = await self._child.ended()
+            self._ready.clear()
+            self._fail_pending("the worker died")
+            self.status.restarts += 1
+            self.status.last_death = how
+            self._count_death(how)
+            while True:
+                logger.warning("the worker ended (%s); starting it again", how)
+                await self._child.stop()
+                try:
+                    await self._mount_some_way()
+                    retry_seconds = FIRST_RETRY_SECONDS
+                    break
+                except EngineFault as error:
+                    how = str(error)
+                    await asyncio.sleep(retry_seconds)
+                    retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
+
+    def _count_death(self, how: str) -> None:
+        """A way of loading that keeps dying in use is struck out like one that dies at once."""
+        self._deaths += 1
+        if self._deaths >= DEATHS_BEFORE_DEMOTION and self._rung is not None:
+            self._ladder.strike(self._rung, f"the worker died {self._deaths} times ({how})")
+            self._deaths = 0
+
+    async def _mount_some_way(self) -> frames.Mounted:
+        self._child = await start_child(self._command)
+        report = await self._child.ask(frames.Report, lambda serial: frames.Status(serial=serial))
+        reasons = []
+        for rung in self._ladder.rungs(gpu=report.gpu):
+            if not self._child.alive:
+                await self._child.stop()
+                self._child = await start_child(self._command)
+            try:
+                mounted = await asyncio.wait_for(self._mount(rung), PROBE_SECONDS)
+            except WorkerDied:
+                how = await self._child.ended()
+                self._ladder.strike(rung, how)
+                reasons.append(f"{rung.name}: {how}")
+            except TimeoutError:
+                self._child.kill()
+                await self._child.ended()
+                reasons.append(f"{rung.name}: no answer in {PROBE_SECONDS:.0f} s")
+            except EngineFault as error:
+                reasons.append(f"{rung.name}: {error}")
+            else:
+                self._rung = rung
+                self.status.configuration = rung.name
+                self._ready.set()
+                return mounted
+        raise EngineFault("the layers cannot be run here (" + "; ".join(reasons) + ")")
+
+    async def _mount(self, rung: Rung) -> frames.Mounted:
+        """Load one way and prove it with a few rows."""
+        assert self._child is not None
+        child, request = self._child, self.request
+        embedding = _embedding(request)
+        if request.span.stop == 1:
+            return await child.ask(
+                frames.Mounted, lambda serial: frames.Mount(serial=serial, embedding=embedding)
+            )
+        try:
+            mounted = await self._load(rung, embedding, identity_full=False)
+        except EngineFault as error:
+            if isinstance(error, WorkerDied) or request.plan.head_unit != request.span.start:
+                raise
+            # Some architectures insist on their own shapes for the empty block.
+            mounted = await self._load(rung, embedding, identity_full=True)
+        threads = [request.threads] if request.threads else thread_counts()
+        tuned = await child.ask(
+            frames.Tuned, lambda serial: frames.Tune(serial=serial, threads=threads)
+        )
+        blocks = make_slice(request.plan, request.span).blocks
+        self.status.threads = tuned.threads
+        self.status.layers_per_second = blocks / max(tuned.seconds, 1e-9)
+        return mounted
+
+    async def _load(
+        self, rung: Rung, embedding: frames.EmbeddingTable | None, *, identity_full: bool
+    ) -> frames.Mounted:
+        request = self.request
+        piece = make_slice(
+            request.plan, request.span, identity="full" if identity_full else "small"
+        )
+        files = await asyncio.to_thread(
+            write_slice, piece, request.unit_files, request.shared, request.folder
+        )
+        wanted = frames.SliceFiles(
+            files=[str(file) for file in files],
+            width=request.plan.width,
+            blocks=piece.blocks,
+            has_head=piece.has_head,
+            kv_tokens=request.kv_tokens,
+            sequences=request.sequences,
+            batch_rows=BATCH_ROWS,
+            threads=request.threads or 1,
+            gpu_layers=rung.gpu_layers,
+            repack=rung.repack,
+            shared_room=not request.plan.slides,
+        )
+        assert self._child is not None
+        return await self._child.ask(
+            frames.Mounted,
+            lambda serial: frames.Mount(serial=serial, embedding=embedding, slice=wanted),
+        )
+
+
+def thread_counts() -> list[int]:
+    """The thread counts worth trying: one, half and all of the physical cores."""
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    return sorted({1, max(1, cores // 2), cores})
+
+
+def _embedding(request: MountRequest) -> frames.EmbeddingTable | None:
+    if 0 not in request.span:
+        return None
+    (table,) = request.plan.units[0].tensors
+    return frames.EmbeddingTable(
+        path=str(request.unit_files[0]),
+        offset=HEADER_ROOM_BYTES,
+        rows=table.dimensions[1],
+        width=table.dimensions[0],
+        kind=int(table.type),
+        scale=request.plan.embedding_scale,
+    )
+
+
+def _fail(pending: _Pending, error: Exception) -> None:
+    if not pending.future.done():
+        pending.future.set_exception(error)
