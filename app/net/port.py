@@ -56,6 +56,7 @@ class Port(asyncio.DatagramProtocol):
         self._retry_tokens = QuicRetryTokenHandler()
         self._transport: asyncio.DatagramTransport | None = None
         self._socket: socket.socket | None = None
+        self._address: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self, host: str, port: int) -> None:
@@ -63,6 +64,8 @@ class Port(asyncio.DatagramProtocol):
         self._loop = asyncio.get_running_loop()
         bound = _bind(host, port)
         self._socket = bound
+        name = bound.getsockname()
+        self._address = format_address(name[0], name[1])
         self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=bound)
 
     def close(self) -> None:
@@ -74,11 +77,10 @@ class Port(asyncio.DatagramProtocol):
 
     @property
     def address(self) -> str:
-        """Where it is really bound, as `HOST:PORT`."""
-        if self._socket is None:
-            raise RuntimeError("the socket is not open")
-        name = self._socket.getsockname()
-        return format_address(name[0], name[1])
+        """Where it is, or last was, really bound, as `HOST:PORT`."""
+        if self._address is None:
+            raise RuntimeError("the socket was never opened")
+        return self._address
 
     async def resolve(self, text: str) -> Address:
         """Somewhere to send for `HOST:PORT`; a name is looked up off the event loop.

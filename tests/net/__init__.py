@@ -1,0 +1,1 @@
+"""Tests of how computers reach each other."""

@@ -1,0 +1,275 @@
+"""Endpoints on 127.0.0.1: the contract, dialling, heartbeats, and who is kept out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+
+import pytest
+
+from app.clock import Clock, SystemClock
+from app.errors import PeerLost, UsageError
+from app.ids import short_peer_text
+from app.net.endpoint import ChannelHandler, Endpoint
+from app.net.identity import Identity, new_identity
+from app.net.offences import MAX_BAD_INPUTS, REFUSED_SECONDS
+from app.net.wire import ProtocolName
+from tests.helpers.virtual_clock import VirtualClock
+from tests.net.contract import ChannelContract, Start, echo, on, step
+
+
+def make(
+    handlers: Mapping[ProtocolName, ChannelHandler] | None = None,
+    *,
+    identity: Identity | None = None,
+    clock: Clock | None = None,
+) -> Endpoint:
+    return Endpoint(
+        identity or new_identity(),
+        listen=("127.0.0.1", 0),
+        handlers=handlers or {},
+        clock=clock or SystemClock(),
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the sockets work until something holds; a second is far more than enough."""
+    async with asyncio.timeout(1.0):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    async with AsyncExitStack() as stack:
+
+        async def enter(handlers: Mapping[ProtocolName, ChannelHandler]) -> Endpoint:
+            return await stack.enter_async_context(make(handlers))
+
+        yield enter
+
+
+class TestEndpoint(ChannelContract):
+    """Everything in the contract."""
+
+
+# ── dialling ─────────────────────────────────────────────────────────────────
+
+
+async def test_calls_at_the_same_time_dial_once() -> None:
+    async with make(on(echo)) as host, make() as client:
+        channels = await asyncio.gather(
+            *(client.open_channel(host.peer_id, [host.address], "hop") for _ in range(5))
+        )
+        for position, channel in enumerate(channels):
+            await channel.send(step(position))
+            assert await channel.receive() == step(position)
+        assert len(client.connections()) == len(host.connections()) == 1
+
+
+async def test_the_connection_serves_both_directions_whoever_dialled() -> None:
+    async with make(on(echo)) as host, make(on(echo)) as client:
+        first = await client.open_channel(host.peer_id, [host.address], "hop")
+        await first.send(step(1))
+        await first.receive()
+        back = await host.open_channel(client.peer_id, [], "hop")
+        await back.send(step(2))
+        assert await back.receive() == step(2)
+        assert len(host.connections()) == 1
+
+
+async def test_two_that_dial_each_other_at_once_both_get_through() -> None:
+    async with make(on(echo)) as one, make(on(echo)) as other:
+        there, back = await asyncio.gather(
+            one.open_channel(other.peer_id, [other.address], "hop"),
+            other.open_channel(one.peer_id, [one.address], "hop"),
+        )
+        await there.send(step(1))
+        await back.send(step(2))
+        assert await there.receive() == step(1)
+        assert await back.receive() == step(2)
+
+
+async def test_a_second_connection_that_nobody_uses_is_ended() -> None:
+    clock = VirtualClock()
+    async with make(on(echo), clock=clock) as one, make(on(echo), clock=clock) as other:
+        channels = await asyncio.gather(
+            one.open_channel(other.peer_id, [other.address], "hop"),
+            other.open_channel(one.peer_id, [one.address], "hop"),
+        )
+        for channel in channels:
+            await channel.send(step(1))
+            await channel.receive()
+        assert len(one.connections()) == 2
+        for channel in channels:
+            await channel.close()
+        await until(lambda: not any(seen.channels for seen in one.connections()))
+        await until(lambda: not any(seen.channels for seen in other.connections()))
+        clock.advance(11.0)
+        one.check()
+        other.check()
+        fresh = await one.open_channel(other.peer_id, [other.address], "hop")
+        await fresh.send(step(2))
+        assert await fresh.receive() == step(2)
+        assert len(one.connections()) == len(other.connections()) == 1
+
+
+async def test_a_dead_address_before_a_living_one_costs_little() -> None:
+    async with make(on(echo)) as host, make() as client, make() as gone:
+        dead = gone.address
+        await gone.__aexit__(None, None, None)
+        began = asyncio.get_running_loop().time()
+        channel = await client.open_channel(host.peer_id, [dead, host.address], "hop")
+        assert asyncio.get_running_loop().time() - began < 2.0
+        await channel.send(step(1))
+        assert await channel.receive() == step(1)
+
+
+async def test_an_address_that_is_none_is_named_in_the_reason() -> None:
+    async with make() as client:
+        with pytest.raises(PeerLost, match="nonsense"):
+            await client.open_channel(new_identity().peer_id, ["nonsense"], "hop")
+
+
+async def test_the_reason_names_who_answered_instead() -> None:
+    async with make() as host, make() as client:
+        wanted = new_identity().peer_id
+        with pytest.raises(PeerLost) as caught:
+            await client.open_channel(wanted, [host.address], "hop")
+        assert short_peer_text(wanted) in str(caught.value)
+        assert short_peer_text(host.peer_id) in str(caught.value)
+        assert host.connections() == []
+
+
+async def test_a_caller_that_gives_up_leaves_the_dial_to_the_others() -> None:
+    async with make(on(echo)) as host, make() as client:
+        async with asyncio.TaskGroup() as tasks:
+            hasty = tasks.create_task(client.open_channel(host.peer_id, [host.address], "hop"))
+            patient = tasks.create_task(client.open_channel(host.peer_id, [host.address], "hop"))
+            await asyncio.sleep(0)
+            hasty.cancel()
+        await patient.result().send(step(1))
+        assert await patient.result().receive() == step(1)
+
+
+async def test_both_sides_see_each_other() -> None:
+    async with make(on(echo)) as host, make() as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        await channel.send(step(1))
+        await channel.receive()
+        (seen,) = host.connections()
+        assert seen.peer == client.peer_id
+        assert seen.address == client.address == client.observed_address
+        assert not seen.dialled
+        assert seen.channels == 1
+        assert seen.bytes_received > 1000
+        assert seen.bytes_sent > 1000
+
+
+async def test_an_address_in_use_is_a_clear_error() -> None:
+    async with make() as first:
+        host, _, port = first.address.rpartition(":")
+        second = Endpoint(
+            new_identity(), listen=(host, int(port)), handlers={}, clock=SystemClock()
+        )
+        with pytest.raises(UsageError, match="cannot listen on"):
+            await second.__aenter__()
+
+
+async def test_two_programs_under_one_identity_can_both_use_a_host() -> None:
+    identity = new_identity()
+    async with make(on(echo)) as host, make(identity=identity) as a, make(identity=identity) as b:
+        one = await a.open_channel(host.peer_id, [host.address], "hop")
+        two = await b.open_channel(host.peer_id, [host.address], "hop")
+        for position in range(3):
+            await one.send(step(position))
+            await two.send(step(position + 10))
+            assert await one.receive() == step(position)
+            assert await two.receive() == step(position + 10)
+
+
+async def test_nothing_runs_on_after_leaving() -> None:
+    before = asyncio.all_tasks()
+    async with make(on(echo)) as host, make() as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        await channel.send(step(1))
+        await channel.receive()
+    assert asyncio.all_tasks() == before
+    with pytest.raises(PeerLost, match="leaving"):
+        await client.open_channel(host.peer_id, [host.address], "hop")
+
+
+# ── heartbeats ───────────────────────────────────────────────────────────────
+
+
+async def test_a_peer_that_stops_answering_is_lost_within_three_seconds() -> None:
+    clock = VirtualClock()
+    async with make(on(echo)) as host, make(clock=clock) as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        await channel.send(step(1))
+        await channel.receive()
+        host._port.close()  # deaf and mute, without a word
+        silent_seconds = 0.0
+        while not channel.closed:
+            clock.advance(0.5)
+            silent_seconds += 0.5
+            client.check()
+        assert 2.0 < silent_seconds <= 3.0
+        with pytest.raises(PeerLost, match="stopped answering"):
+            await channel.receive()
+        assert client.connections() == []
+
+
+async def test_heartbeats_keep_an_idle_connection() -> None:
+    clock = VirtualClock()
+    async with make(on(echo), clock=clock) as host, make(clock=clock) as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        for _ in range(20):
+            clock.advance(0.5)
+            client.check()
+            host.check()
+            (seen,) = client.connections()
+            heard = seen.bytes_received
+            if clock.monotonic() % 1.0 == 0.0:  # a ping went out: let its answer come
+                await until(lambda heard=heard: client.connections()[0].bytes_received > heard)
+        assert not channel.closed
+        (status,) = client.connections()
+        assert status.round_trip_seconds is not None
+
+
+async def test_waking_from_sleep_gives_the_others_a_chance_to_be_heard() -> None:
+    clock = VirtualClock()
+    async with make(on(echo)) as host, make(clock=clock) as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        clock.advance(3600.0)
+        client.check()
+        await channel.send(step(1))
+        assert await channel.receive() == step(1)
+
+
+# ── who is kept out ──────────────────────────────────────────────────────────
+
+
+async def test_after_too_much_bad_input_a_peer_is_cut_off_and_refused_for_a_minute() -> None:
+    clock = VirtualClock()
+    async with make(on(echo), clock=clock) as host, make() as bad, make() as good:
+        spared = await good.open_channel(host.peer_id, [host.address], "hop")
+        cut = await bad.open_channel(host.peer_id, [host.address], "hop")
+        await cut.send(step(1))
+        await cut.receive()
+        for _ in range(MAX_BAD_INPUTS):
+            host.report_bad_input(bad.peer_id, "a test says so")
+        with pytest.raises(PeerLost, match="bad input"):
+            await cut.receive()
+        with pytest.raises(PeerLost, match="refused for another 60 seconds"):
+            await bad.open_channel(host.peer_id, [host.address], "hop")
+        with pytest.raises(PeerLost, match="is not dialled"):
+            await host.open_channel(bad.peer_id, [bad.address], "hop")
+        await spared.send(step(2))
+        assert await spared.receive() == step(2)
+
+        clock.advance(REFUSED_SECONDS + 1)
+        again = await bad.open_channel(host.peer_id, [host.address], "hop")
+        await again.send(step(3))
+        assert await again.receive() == step(3)
