@@ -6,6 +6,7 @@ and is shown here to complain before it is asked about the real files.
 """
 
 import ast
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,8 +47,14 @@ HOMES = {
 # Same input, same output, always: no clock, socket, file, task or chance.
 PURE = {
     "policy": {"verdict", "schedule"},
-    "engine": {"gguf_read", "gguf_write", "slice_files", "slicing", "frames", "ledger"},
-    "net": {"addresses", "wire", "records", "windows", "kademlia", "punching", "relay_frames"},
+    "engine": {
+        *("gguf_read", "gguf_write", "slicing", "slice_files", "manifest"),
+        *("frames", "ledger", "progress"),
+    },
+    "net": {
+        *("addresses", "wire", "records", "windows", "offences"),
+        *("kademlia", "punching", "relay_frames"),
+    },
     "swarm": {
         *("placement", "route", "sampling", "text", "speculation", "repair"),
         *("receipts", "reputation", "credits"),
@@ -329,6 +336,17 @@ def test_no_module_is_too_long_to_read() -> None:
         if lines > LONGEST_MODULE_LINES:
             long.append(f"{name_of(path)}: {lines} lines; find the seam and split it")
     assert not long, "\n".join(long)
+
+
+def test_texts_name_only_files_that_exist() -> None:
+    named = re.compile(r"(?<![\w/])(?:app|benchmarks|docs|tests|tools)/[\w/-]+\.(?:py|md)\b")
+    texts = [*sources("app", "tools", "benchmarks", "dev.py"), *(ROOT / "docs").rglob("*.md")]
+    found = []
+    for path in [*texts, *ROOT.glob("*.md")]:
+        for name in named.findall(path.read_text(encoding="utf-8")):
+            if not (ROOT / name).exists():
+                found.append(f"{name_of(path)}: speaks of {name}, which is not there")
+    assert not found, "\n".join(found)
 
 
 def test_no_file_names_a_place_on_somebodys_computer() -> None:
