@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -214,7 +215,12 @@ class Downloader:
         if self._store.has(entry):
             job.meter.moved(unit, entry.size, "", always=True)
             return
-        part = await _in_thread(lambda: self._store.begin(entry), undo=PartialUnit.close)
+        stop = threading.Event()
+        part = await _in_thread(
+            lambda: self._store.begin(entry, stopped=stop.is_set),
+            on_cancel=stop.set,
+            undo=PartialUnit.close,
+        )
         try:
             job.meter.moved(unit, part.received_bytes, "", always=True)
             await self._fill(job, unit, part)
@@ -400,16 +406,23 @@ def _remaining(
             skip = 0
 
 
-async def _in_thread(work: Callable[[], T], *, undo: Callable[[T], None] | None = None) -> T:
+async def _in_thread(
+    work: Callable[[], T],
+    *,
+    on_cancel: Callable[[], None] | None = None,
+    undo: Callable[[T], None] | None = None,
+) -> T:
     """Run `work` in a thread; when cancelled, first wait until it has ended.
 
-    Without that, a file could be closed under a thread that writes to it. The
-    pieces of work here take milliseconds. `undo` gets a result nobody waits for.
+    Without that, a file could be closed under a thread that writes to it. Work
+    that may take long is told by `on_cancel`; `undo` gets a result nobody waits for.
     """
     future = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
+        if on_cancel is not None:
+            on_cancel()
         while not future.done():
             try:
                 await asyncio.wait([future])

@@ -127,10 +127,14 @@ class UnitStore:
             )
         self._require_free(needed)
 
-    def begin(self, unit: UnitEntry) -> PartialUnit:
+    def begin(self, unit: UnitEntry, *, stopped: Callable[[], bool] | None = None) -> PartialUnit:
         """Start or resume a unit; what an earlier attempt left is hashed again first.
 
+        That reads up to the whole unit; `stopped` is asked now and then whether to
+        give up.
+
         Raises:
+            InterruptedError: `stopped` said so.
             UsageError: another process is downloading into this folder.
             ValueError: this process is writing the same unit already.
             Refusal: the disk is full ("disk_full").
@@ -143,10 +147,10 @@ class UnitStore:
                 self._writer_lock.acquire()
             self._writing.add(sha256)
         try:
-            return PartialUnit(self, unit, *_open_part(self._part_path(sha256), unit.size))
+            return PartialUnit(self, unit, *_open_part(self._part_path(sha256), unit.size, stopped))
         except BaseException as error:
             self._writing_ended(sha256)
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and not isinstance(error, InterruptedError):
                 raise self._disk_trouble(error) from error
             raise
 
@@ -170,15 +174,19 @@ class UnitStore:
                 ) from error
         return found
 
-    def verify(self, unit: UnitEntry) -> bool:
+    def verify(self, unit: UnitEntry, *, stopped: Callable[[], bool] | None = None) -> bool:
         """Hash the whole payload again: whether it still is what the manifest says.
 
-        Reads the whole file. A missing unit is not right.
+        Reads the whole file; `stopped` is asked now and then whether to give up. A
+        missing unit is not right.
+
+        Raises:
+            InterruptedError: `stopped` said so.
         """
         if not self.has(unit):
             return False
         with open(self.path(unit.sha256), "rb") as file:
-            return _hash_payload(file).digest() == unit.sha256
+            return _hash_payload(file, stopped).digest() == unit.sha256
 
     # ── what PartialUnit needs ───────────────────────────────────────────────
 
@@ -387,7 +395,9 @@ def _checked(sha256: bytes) -> bytes:
     return sha256
 
 
-def _open_part(path: Path, unit_bytes: int) -> tuple[BinaryIO, hashlib._Hash, int]:
+def _open_part(
+    path: Path, unit_bytes: int, stopped: Callable[[], bool] | None
+) -> tuple[BinaryIO, hashlib._Hash, int]:
     """The part's file at its end, the hash of its payload so far, and that payload's size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
@@ -397,7 +407,7 @@ def _open_part(path: Path, unit_bytes: int) -> tuple[BinaryIO, hashlib._Hash, in
         if not 0 <= received <= unit_bytes:
             received = 0
             file.truncate(HEADER_ROOM_BYTES)
-        hasher = _hash_payload(file)
+        hasher = _hash_payload(file, stopped)
         file.seek(HEADER_ROOM_BYTES + received)
     except BaseException:
         file.close()
@@ -405,10 +415,12 @@ def _open_part(path: Path, unit_bytes: int) -> tuple[BinaryIO, hashlib._Hash, in
     return file, hasher, received
 
 
-def _hash_payload(file: BinaryIO) -> hashlib._Hash:
+def _hash_payload(file: BinaryIO, stopped: Callable[[], bool] | None) -> hashlib._Hash:
     hasher = hashlib.sha256()
     file.seek(HEADER_ROOM_BYTES)
     while block := file.read(READ_BYTES):
+        if stopped is not None and stopped():
+            raise InterruptedError("hashing was stopped")
         hasher.update(block)
     return hasher
 

@@ -75,6 +75,18 @@ def test_a_unit_whose_last_byte_had_arrived_only_has_to_be_finished(tmp_path: Pa
     assert make_store(tmp_path).verify(unit)
 
 
+def test_hashing_what_is_here_can_be_stopped(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    unit, whole = unit_with(b"not yet whole"), put(store, b"whole")
+    put_part(store, unit, b"not yet")
+    with pytest.raises(InterruptedError):
+        store.begin(unit, stopped=lambda: True)
+    with pytest.raises(InterruptedError):
+        store.verify(whole, stopped=lambda: True)
+    with store.begin(unit, stopped=lambda: False) as part:
+        assert part.received_bytes == 7
+
+
 def test_wrong_bytes_never_become_a_unit(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     unit = unit_with(b"right bytes")
