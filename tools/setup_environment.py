@@ -221,7 +221,8 @@ def check_compiler() -> None:
         asked = shlex.split(os.environ.get("CXX", ""))[:1]
         found = any(shutil.which(name) for name in (*asked, "c++", "g++", "clang++"))
     if not found:
-        raise Trouble(compiler_advice())
+        advice = compiler_advice()
+        raise Trouble(advice[0].upper() + advice[1:])
 
 
 def check_space(folder: Path, gigabytes: float, advice: str) -> None:

@@ -237,7 +237,7 @@ def test_a_missing_compiler_is_named_with_the_command_that_installs_it(
     (empty / "apt-get").chmod(0o755)
     monkeypatch.setenv("PATH", str(empty))
     monkeypatch.setattr(sys, "platform", "linux")
-    assert trouble_of() == "no C++ compiler. Install one with: sudo apt-get install g++"
+    assert trouble_of() == "No C++ compiler. Install one with: sudo apt-get install g++"
     assert steps.commands == []
 
 
