@@ -121,11 +121,19 @@ class Tokenize(Frame, tag="tokenize"):
     special: bool
 
 
+class Render(Frame, tag="render"):
+    """Write messages (`role`, `content`) with the open vocabulary's chat template."""
+
+    messages: list[dict[str, str]]
+
+
 class Status(Frame, tag="status"):
     """How is it going?"""
 
 
-Request = Mount | Compute | Forget | Save | Restore | Tune | OpenVocabulary | Tokenize | Status
+Request = (
+    Mount | Compute | Forget | Save | Restore | Tune | OpenVocabulary | Tokenize | Render | Status
+)
 
 
 class Mounted(Frame, tag="mounted"):
@@ -182,13 +190,19 @@ class Vocabulary(Frame, tag="vocabulary"):
     begin: int
     end: int
     add_begin: bool
-    template: str
+    has_template: bool
 
 
 class Tokens(Frame, tag="tokens"):
     """The tokens of a text."""
 
     ids: list[Number]
+
+
+class Rendered(Frame, tag="rendered"):
+    """The prompt."""
+
+    text: str
 
 
 class Done(Frame, tag="done"):
@@ -211,7 +225,9 @@ class Failed(Frame, tag="failed"):
     reason: str
 
 
-Answer = Mounted | Computed | Saved | Tuned | Vocabulary | Tokens | Done | Report | Failed
+Answer = (
+    Mounted | Computed | Saved | Tuned | Vocabulary | Tokens | Rendered | Done | Report | Failed
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

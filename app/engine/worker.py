@@ -7,6 +7,7 @@ prints goes to standard error. The counterpart is `app/engine/child.py`.
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import sys
@@ -21,6 +22,7 @@ from gguf.quants import dequantize
 from numpy.typing import NDArray
 
 from app.engine import frames, llama
+from app.engine.template import render
 from app.errors import BadInput, EngineFault, NoRoom
 
 NICENESS: Final = 10
@@ -99,6 +101,8 @@ class Worker:
                 return _vocabulary(serial, self._words)
             case frames.Tokenize():
                 return frames.Tokens(serial=serial, ids=self._tokenize(request))
+            case frames.Render():
+                return self._render(request)
             case frames.Status():
                 return frames.Report(
                     serial=serial,
@@ -117,6 +121,23 @@ class Worker:
         if self._words is None:
             raise EngineFault("no vocabulary is open")
         return self._words.tokenize(request.text, special=request.special)
+
+    def _render(self, request: frames.Render) -> frames.Rendered:
+        if self._words is None:
+            raise EngineFault("no vocabulary is open")
+        words = self._words
+        begin, end = (
+            words.piece(token).decode(errors="replace") if token >= 0 else ""
+            for token in (words.begin, words.end)
+        )
+        prompt = render(
+            words.template,
+            request.messages,
+            begin=begin,
+            end=end,
+            today=datetime.datetime.now().astimezone().date(),
+        )
+        return frames.Rendered(serial=request.serial, text=prompt)
 
     def _mount(self, request: frames.Mount) -> frames.Answer:
         if self._slice is not None:
@@ -178,6 +199,8 @@ class Worker:
             hidden = np.frombuffer(part.hidden, np.float32).reshape(part.rows, -1)
         if len(hidden) != part.rows or not part.rows or part.outputs > part.rows:
             raise EngineFault("the step's rows do not agree with what it carries")
+        if self._slice is not None and part.rows > self._slice.options.batch_rows:
+            raise EngineFault(f"a step of {part.rows} rows is too long")
         if not np.isfinite(hidden).all():
             raise EngineFault("the step holds values that are not finite numbers")
         if self._slice is not None:
@@ -195,6 +218,8 @@ class Worker:
             ]
         try:
             tables = self._slice.compute([rows for _, rows in ready])
+            if not all(np.isfinite(table).all() for table in tables):
+                raise EngineFault("the layers computed values that are not finite numbers")
         except (EngineFault, NoRoom) as error:
             if len(ready) == 1:
                 code: frames.FaultCode = "no_room" if isinstance(error, NoRoom) else "engine"
@@ -242,7 +267,7 @@ def _vocabulary(serial: int, words: llama.Words) -> frames.Vocabulary:
         begin=words.begin,
         end=words.end,
         add_begin=words.add_begin,
-        template=words.template,
+        has_template=bool(words.template),
     )
 
 

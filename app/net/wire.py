@@ -28,7 +28,7 @@ MAX_CONTROL_FRAME_BYTES = 16 << 10
 WINDOW_BYTES = 4 << 20
 """What one end may send on a channel before the other has taken it: two frames."""
 MAX_CHANNELS_PER_CONNECTION = 64
-MAX_ROWS_PER_STEP = 512
+MAX_ROWS_PER_STEP = 128
 MAX_POSITION = 1 << 22
 MAX_VOCABULARY = 1 << 20
 MAX_CANDIDATES = 1024

@@ -1,0 +1,168 @@
+"""Writes an answer, token by token, over whatever chain there is.
+
+It keeps the chain between answers of one conversation, sends only what the chain
+does not know yet, and starts over on another chain when a computer fails: the
+text goes on where it was, because a chain is a function of its tokens.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from app.clock import Clock
+from app.ids import PeerId
+from app.swarm.chain import ChainBroken, ChainPart, TokenChain
+from app.swarm.sampling import SamplingOptions, choose
+from app.swarm.text import TextStream
+
+MOST_REPAIRS: Final = 5
+"""Chains that break more often in one answer break for a reason that a new one shares."""
+
+FinishReason = Literal["stop", "length", "deadline"]
+ChainOpener = Callable[[Collection[PeerId]], Awaitable[TokenChain]]
+"""Opens a chain without these computers; raises NotServed, ChainBroken or Refusal."""
+
+
+class TokenTexts(Protocol):
+    """What the generator asks of a vocabulary."""
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token adds to a text."""
+        ...
+
+    def ends_text(self, token: int) -> bool:
+        """Whether an answer is over with this token."""
+        ...
+
+
+@dataclass(frozen=True)
+class AnswerRequest:
+    """What to write: after `prompt`, at most `max_tokens`.
+
+    `seed` makes chance repeatable; `deadline_seconds` counts from the start.
+    """
+
+    prompt: tuple[int, ...]
+    options: SamplingOptions
+    max_tokens: int
+    stops: tuple[str, ...] = ()
+    seed: int | None = None
+    deadline_seconds: float | None = None
+
+
+@dataclass
+class Answer:
+    """What was written so far, by whom, and how fast."""
+
+    text: str = ""
+    tokens: list[int] = field(default_factory=list)
+    finish: FinishReason | None = None
+    parts: list[ChainPart] = field(default_factory=list)
+    repairs: int = 0
+    first_token_seconds: float = 0.0
+    tokens_per_second: float = 0.0
+
+
+class Generator:
+    """Answers of one conversation, one at a time."""
+
+    def __init__(self, open_chain: ChainOpener, words: TokenTexts, *, clock: Clock) -> None:
+        self._open_chain = open_chain
+        self._words = words
+        self._clock = clock
+        self._chain: TokenChain | None = None
+        self._known: list[int] = []
+        self._avoid: set[PeerId] = set()
+
+    async def write(self, request: AnswerRequest, answer: Answer) -> AsyncIterator[str]:
+        """Write into `answer` and yield each piece of text as it can be shown.
+
+        Closing the iterator cancels; the chain is kept for the next answer.
+
+        Raises:
+            NotServed: no chain is left.
+            ChainBroken: chains broke more than `MOST_REPAIRS` times.
+        """
+        started = self._clock.monotonic()
+        stream = TextStream(request.stops)
+        chance = random.Random(request.seed)
+        first_at = started
+        while answer.finish is None:
+            if len(answer.tokens) >= request.max_tokens:
+                answer.finish = "length"
+                break
+            token = await self._next(request, answer, chance)
+            now = self._clock.monotonic()
+            if not answer.tokens:
+                first_at, answer.first_token_seconds = now, now - started
+            if self._words.ends_text(token):
+                answer.finish = "stop"
+                break
+            answer.tokens.append(token)
+            if now > first_at:
+                answer.tokens_per_second = (len(answer.tokens) - 1) / (now - first_at)
+            if piece := stream.feed(self._words.piece(token)):
+                answer.text += piece
+                yield piece
+            if stream.stopped:
+                answer.finish = "stop"
+            elif request.deadline_seconds is not None:
+                if now - started >= request.deadline_seconds:
+                    answer.finish = "deadline"
+        if rest := stream.finish():
+            answer.text += rest
+            yield rest
+
+    async def close(self) -> None:
+        """Give the chain back."""
+        if self._chain is not None:
+            chain, self._chain, self._known = self._chain, None, []
+            await chain.close()
+
+    async def _next(self, request: AnswerRequest, answer: Answer, chance: random.Random) -> int:
+        tokens = [*request.prompt, *answer.tokens]
+        while True:
+            try:
+                chain = await self._connected(answer)
+                position = _common_length(self._known, tokens)
+                candidates = await chain.step(position, tokens[position:])
+            except ChainBroken as broken:
+                await self._recover(broken, answer)
+                continue
+            self._known = tokens
+            return choose(
+                candidates.ids[0],
+                candidates.logits[0],
+                request.options,
+                earlier=tokens,
+                draw=chance.random(),
+            )
+
+    async def _connected(self, answer: Answer) -> TokenChain:
+        if self._chain is None:
+            self._chain = await self._open_chain(self._avoid)
+            self._known = []
+        answer.parts = self._chain.parts
+        return self._chain
+
+    async def _recover(self, broken: ChainBroken, answer: Answer) -> None:
+        """Forget what is lost; the next step replays everything, here or elsewhere."""
+        answer.repairs += 1
+        if answer.repairs > MOST_REPAIRS:
+            raise broken
+        self._known = []
+        if broken.forgotten and self._chain is not None:
+            self._chain.begin_again()
+            return
+        if broken.peer is not None:
+            self._avoid.add(broken.peer)
+        await self.close()
+
+
+def _common_length(known: Sequence[int], tokens: Sequence[int]) -> int:
+    """How many leading tokens the chain knows already; the last is always sent again."""
+    most = min(len(known), len(tokens) - 1)
+    return next((i for i in range(most) if known[i] != tokens[i]), most)
