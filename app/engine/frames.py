@@ -57,7 +57,7 @@ class SliceFiles(msgspec.Struct, frozen=True, kw_only=True):
     shared_room: bool
 
 
-class Mount(Frame, tag="mount"):
+class Mount(Frame, tag="mount", frozen=True):
     """Load an embedding, a slice, or both, in place of what is loaded."""
 
     embedding: EmbeddingTable | None = None
@@ -76,58 +76,58 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     hidden: bytes = b""
 
 
-class Compute(Frame, tag="compute"):
+class Compute(Frame, tag="compute", frozen=True):
     """Run parts of several sequences in one decode."""
 
     parts: Annotated[list[Part], msgspec.Meta(min_length=1, max_length=MAX_PARTS)]
 
 
-class Forget(Frame, tag="forget"):
+class Forget(Frame, tag="forget", frozen=True):
     """Drop everything of a sequence at or after a position."""
 
     sequence: Number
     position: Number
 
 
-class Save(Frame, tag="save"):
+class Save(Frame, tag="save", frozen=True):
     """Hand out the memory of a sequence."""
 
     sequence: Number
 
 
-class Restore(Frame, tag="restore"):
+class Restore(Frame, tag="restore", frozen=True):
     """Replace the memory of a sequence."""
 
     sequence: Number
     state: bytes
 
 
-class Tune(Frame, tag="tune"):
+class Tune(Frame, tag="tune", frozen=True):
     """Try decodes with these thread counts and keep the fastest."""
 
     threads: Annotated[list[Number], msgspec.Meta(min_length=1, max_length=16)]
 
 
-class OpenVocabulary(Frame, tag="open_vocabulary"):
+class OpenVocabulary(Frame, tag="open_vocabulary", frozen=True):
     """Load the words of a model from its header alone."""
 
     path: str
 
 
-class Tokenize(Frame, tag="tokenize"):
+class Tokenize(Frame, tag="tokenize", frozen=True):
     """Turn text into tokens; `special` lets it name control tokens."""
 
     text: str
     special: bool
 
 
-class Render(Frame, tag="render"):
+class Render(Frame, tag="render", frozen=True):
     """Write messages (`role`, `content`) with the open vocabulary's chat template."""
 
     messages: list[dict[str, str]]
 
 
-class Status(Frame, tag="status"):
+class Status(Frame, tag="status", frozen=True):
     """How is it going?"""
 
 
@@ -136,7 +136,7 @@ Request = (
 )
 
 
-class Mounted(Frame, tag="mounted"):
+class Mounted(Frame, tag="mounted", frozen=True):
     """Loaded; one sequence may have this many positions."""
 
     tokens_per_sequence: Number
@@ -161,27 +161,27 @@ class PartResult(msgspec.Struct, frozen=True, kw_only=True):
     code: FaultCode = ""
 
 
-class Computed(Frame, tag="computed"):
+class Computed(Frame, tag="computed", frozen=True):
     """One result for each part, in order."""
 
     results: Annotated[list[PartResult], msgspec.Meta(min_length=1, max_length=MAX_PARTS)]
     seconds: float
 
 
-class Saved(Frame, tag="saved"):
+class Saved(Frame, tag="saved", frozen=True):
     """The memory of a sequence."""
 
     state: bytes
 
 
-class Tuned(Frame, tag="tuned"):
+class Tuned(Frame, tag="tuned", frozen=True):
     """The thread count kept, and seconds for one row with it."""
 
     threads: Number
     seconds: float
 
 
-class Vocabulary(Frame, tag="vocabulary"):
+class Vocabulary(Frame, tag="vocabulary", frozen=True):
     """Every token's bytes, and the tokens with a meaning of their own (-1: none)."""
 
     pieces: list[bytes]
@@ -193,23 +193,23 @@ class Vocabulary(Frame, tag="vocabulary"):
     has_template: bool
 
 
-class Tokens(Frame, tag="tokens"):
+class Tokens(Frame, tag="tokens", frozen=True):
     """The tokens of a text."""
 
     ids: list[Number]
 
 
-class Rendered(Frame, tag="rendered"):
+class Rendered(Frame, tag="rendered", frozen=True):
     """The prompt."""
 
     text: str
 
 
-class Done(Frame, tag="done"):
+class Done(Frame, tag="done", frozen=True):
     """It is done; there is nothing else to say."""
 
 
-class Report(Frame, tag="report"):
+class Report(Frame, tag="report", frozen=True):
     """What the worker is and how it goes."""
 
     mounted: bool
@@ -218,7 +218,7 @@ class Report(Frame, tag="report"):
     resident_bytes: Size
 
 
-class Failed(Frame, tag="failed"):
+class Failed(Frame, tag="failed", frozen=True):
     """It could not be done."""
 
     kind: Literal["no_room", "engine", "bad_request"]

@@ -73,6 +73,11 @@ class TokenChain(Protocol):
         """Who runs what, in order."""
         ...
 
+    @property
+    def tokens(self) -> int:
+        """How many positions the conversation may have."""
+        ...
+
     async def step(self, position: int, tokens: Sequence[int]) -> Candidates:
         """Candidates for the token after these; everything at or after `position` is forgotten.
 
@@ -100,6 +105,7 @@ class LocalChain:
             NoRoom: there is not enough.
         """
         self._engine = engine
+        self._tokens = tokens
         self._candidates = candidates
         self._sequence: int | None = engine.ledger.admit(tokens)
 
@@ -107,6 +113,11 @@ class LocalChain:
     def parts(self) -> list[ChainPart]:
         """This computer, with everything."""
         return [ChainPart(None, self._engine.span)]
+
+    @property
+    def tokens(self) -> int:
+        """As `TokenChain.tokens`."""
+        return self._tokens
 
     async def step(self, position: int, tokens: Sequence[int]) -> Candidates:
         """As `TokenChain.step`."""
@@ -206,6 +217,11 @@ class RingChain:
         if self._ends.head is not None:
             parts.append(ChainPart(None, Span(head, head + 1)))
         return parts
+
+    @property
+    def tokens(self) -> int:
+        """As `TokenChain.tokens`."""
+        return self._tokens
 
     async def open(self) -> None:
         """Open the session on every host at once.
@@ -400,6 +416,8 @@ class RingChain:
         reason = f"{short_peer_text(peer)}: {fault.reason}"
         if fault.code in ("gap", "worker_died"):
             self._fail(ChainBroken(reason, peer=None, forgotten=True))
+        elif fault.code == "over_budget":
+            self._break(ChainBroken(reason, peer=None))
         elif fault.code == "next_lost" and index + 1 < len(links):
             self._break(ChainBroken(reason, peer=links[index + 1].offer.peer))
         else:

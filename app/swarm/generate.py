@@ -22,8 +22,11 @@ MOST_REPAIRS: Final = 5
 """Chains that break more often in one answer break for a reason that a new one shares."""
 
 FinishReason = Literal["stop", "length", "deadline"]
-ChainOpener = Callable[[Collection[PeerId]], Awaitable[TokenChain]]
-"""Opens a chain without these computers; raises NotServed, ChainBroken or Refusal."""
+ChainOpener = Callable[[Collection[PeerId], int], Awaitable[TokenChain]]
+"""Opens a chain without these computers, with room for so many tokens.
+
+Raises NotServed, ChainBroken or Refusal.
+"""
 
 
 class TokenTexts(Protocol):
@@ -109,9 +112,8 @@ class Generator:
                 yield piece
             if stream.stopped:
                 answer.finish = "stop"
-            elif request.deadline_seconds is not None:
-                if now - started >= request.deadline_seconds:
-                    answer.finish = "deadline"
+            elif now - started >= (request.deadline_seconds or float("inf")):
+                answer.finish = "deadline"
         if rest := stream.finish():
             answer.text += rest
             yield rest
@@ -126,7 +128,7 @@ class Generator:
         tokens = [*request.prompt, *answer.tokens]
         while True:
             try:
-                chain = await self._connected(answer)
+                chain = await self._connected(request, answer)
                 position = _common_length(self._known, tokens)
                 candidates = await chain.step(position, tokens[position:])
             except ChainBroken as broken:
@@ -141,9 +143,12 @@ class Generator:
                 draw=chance.random(),
             )
 
-    async def _connected(self, answer: Answer) -> TokenChain:
+    async def _connected(self, request: AnswerRequest, answer: Answer) -> TokenChain:
+        needed = len(request.prompt) + request.max_tokens
+        if self._chain is not None and self._chain.tokens < needed:
+            await self.close()
         if self._chain is None:
-            self._chain = await self._open_chain(self._avoid)
+            self._chain = await self._open_chain(self._avoid, needed)
             self._known = []
         answer.parts = self._chain.parts
         return self._chain

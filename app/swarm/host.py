@@ -176,9 +176,7 @@ class Host:
             raise BadInput("a session that is open already")
         held = sum(session.client == client for session in self._sessions.values())
         if held >= SESSIONS_PER_PEER:
-            raise NoRoom(
-                f"you have {held} conversations open here, and more would crowd others out"
-            )
+            raise NoRoom(f"you have {held} conversations open here; more would crowd others out")
 
     async def _attach(self, session: _Session, hop: wire.NextHop) -> Channel:
         channel = await self._opener.open_channel(PeerId(hop.peer), hop.addresses, "hop")
@@ -298,12 +296,14 @@ class Host:
 
 
 def _refused(opening: wire.SessionOpen, refusal: Refusal | PeerLost) -> wire.SessionRefused:
-    known = isinstance(refusal, Refusal)
+    code, retry_after_seconds = "next_lost", None
+    if isinstance(refusal, Refusal):
+        code, retry_after_seconds = refusal.code, refusal.retry_after_seconds
     return wire.SessionRefused(
         session=opening.session,
-        code=refusal.code if known else "next_lost",
+        code=code,
         reason=str(refusal)[: wire.MAX_REASON_CHARACTERS],
-        retry_after_seconds=refusal.retry_after_seconds if known else None,
+        retry_after_seconds=retry_after_seconds,
     )
 
 
