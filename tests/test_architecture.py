@@ -82,7 +82,7 @@ def sources(*places: str) -> list[Path]:
     found: list[Path] = []
     for place in places:
         path = ROOT / place
-        found += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        found += [path] if path.is_file() else sorted(path.rglob("*.py"))
     return found
 
 
