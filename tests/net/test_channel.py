@@ -158,7 +158,7 @@ async def test_closing_twice_ends_once() -> None:
 
 
 async def test_everybody_who_waits_learns_of_a_loss() -> None:
-    open_channel, link = channel()
+    open_channel, _ = channel()
     message = step(1 << 20)
     for _ in range(WINDOW_BYTES // frame_charge(len(encode(message)))):
         await open_channel.send(message)

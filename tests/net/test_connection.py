@@ -11,6 +11,7 @@ import pytest
 
 from app.clock import Clock, SystemClock
 from app.errors import PeerLost
+from app.net.channel import Channel
 from app.net.connection import HANDSHAKE_SECONDS, MAX_PINGS_PER_CHECK
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
@@ -33,7 +34,7 @@ from app.net.wire import (
 )
 from tests.helpers.raw_dialler import RawDialler
 from tests.helpers.virtual_clock import VirtualClock
-from tests.net.contract import Channel, echo, step
+from tests.net.contract import echo, step
 
 HostStart = Callable[..., Awaitable[Endpoint]]
 IDENTITY = new_identity()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aioquic.asyncio import serve
+from aioquic.asyncio.server import serve
 from aioquic.quic.configuration import QuicConfiguration
 from cryptography import x509
 
@@ -30,17 +30,18 @@ from tests.helpers.raw_dialler import RawDialler
 from tests.net.contract import echo, on, step
 
 
-def endpoint(**handlers: object) -> Endpoint:
+def endpoint() -> Endpoint:
     return Endpoint(new_identity(), listen=("127.0.0.1", 0), handlers=on(echo), clock=SystemClock())
 
 
 @asynccontextmanager
-async def impostor(certificate: x509.Certificate, key: Identity) -> AsyncIterator[str]:
-    """A QUIC server that shows `certificate` and signs with `key`."""
+async def impostor(key: Identity, *certificates: x509.Certificate) -> AsyncIterator[str]:
+    """A QUIC server that shows these certificates and signs with `key`."""
     configuration = QuicConfiguration(is_client=False, alpn_protocols=[APPLICATION_PROTOCOL])
-    configuration.certificate = certificate
+    configuration.certificate, *configuration.certificate_chain = certificates
     configuration.private_key = key.private_key
     server = await serve("127.0.0.1", 0, configuration=configuration)
+    assert server._transport is not None
     host, port = server._transport.get_extra_info("sockname")
     try:
         yield f"{host}:{port}"
@@ -53,10 +54,8 @@ async def impostor(certificate: x509.Certificate, key: Identity) -> AsyncIterato
 
 async def test_an_impostor_with_its_own_key_is_not_spoken_to() -> None:
     wanted, other = new_identity(), new_identity()
-    async with (
-        impostor(self_signed_certificate(other.private_key), other) as address,
-        endpoint() as client,
-    ):
+    own = self_signed_certificate(other.private_key)
+    async with impostor(other, own) as address, endpoint() as client:
         with pytest.raises(PeerLost, match="answered by"):
             await client.open_channel(wanted.peer_id, [address], "hop")
         assert client.connections() == []
@@ -64,10 +63,8 @@ async def test_an_impostor_with_its_own_key_is_not_spoken_to() -> None:
 
 async def test_an_impostor_with_a_copy_of_the_certificate_is_not_spoken_to() -> None:
     wanted, other = new_identity(), new_identity()
-    async with (
-        impostor(self_signed_certificate(wanted.private_key), other) as address,
-        endpoint() as client,
-    ):
+    copied = self_signed_certificate(wanted.private_key)
+    async with impostor(other, copied) as address, endpoint() as client:
         with pytest.raises(PeerLost, match="closed the connection"):
             await client.open_channel(wanted.peer_id, [address], "hop")
         assert client.connections() == []
@@ -76,16 +73,10 @@ async def test_an_impostor_with_a_copy_of_the_certificate_is_not_spoken_to() -> 
 async def test_an_impostor_with_both_certificates_is_not_spoken_to() -> None:
     # The wanted certificate rides along in the chain; only the first one counts.
     wanted, other = new_identity(), new_identity()
-    configuration = QuicConfiguration(is_client=False, alpn_protocols=[APPLICATION_PROTOCOL])
-    configuration.certificate = self_signed_certificate(other.private_key)
-    configuration.certificate_chain = [self_signed_certificate(wanted.private_key)]
-    configuration.private_key = other.private_key
-    server = await serve("127.0.0.1", 0, configuration=configuration)
-    host, port = server._transport.get_extra_info("sockname")
-    async with endpoint() as client:
+    own, copied = (self_signed_certificate(key.private_key) for key in (other, wanted))
+    async with impostor(other, own, copied) as address, endpoint() as client:
         with pytest.raises(PeerLost, match="answered by"):
-            await client.open_channel(wanted.peer_id, [f"{host}:{port}"], "hop")
-    server.close()
+            await client.open_channel(wanted.peer_id, [address], "hop")
 
 
 # ── what it can make us keep ─────────────────────────────────────────────────
