@@ -30,7 +30,8 @@ MAX_ARRAY_ITEMS: Final = 4 << 20
 MAX_NAME_BYTES: Final = 63
 MAX_DIMENSIONS: Final = 4
 MAX_DIMENSION: Final = 1 << 40
-MAX_ALIGNMENT: Final = 1 << 16
+MAX_ALIGNMENT: Final = 1 << 14
+"""A stored unit's header page must be a multiple of it; published files use 32 or 4,096."""
 DEFAULT_ALIGNMENT: Final = 32
 
 
@@ -246,7 +247,7 @@ def tensor_bytes(dimensions: tuple[int, ...], kind: GGMLQuantizationType) -> int
     items = 1
     for length in dimensions:
         items *= length
-    return items // block_items * block_bytes
+    return items // int(block_items) * int(block_bytes)
 
 
 def _alignment(metadata: dict[str, RawValue]) -> int:

@@ -77,10 +77,13 @@ def write_header(
             shortest.
 
     Raises:
-        ValueError: the header does not fit into `room`.
+        ValueError: the header does not fit into `room`, or `room` is no multiple
+            of `alignment`.
     """
     entries = {"general.alignment": u32(alignment), **metadata}
     if room is not None:
+        if room % alignment:
+            raise ValueError(f"{room} bytes of room are no multiple of {alignment}")
         bare = len(_assemble({**entries, PADDING_KEY: text("")}, tensors))
         if bare > room:
             raise ValueError(f"a header of {bare} bytes does not fit into {room}")

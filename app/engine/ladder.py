@@ -61,6 +61,7 @@ class Ladder:
         content = json.dumps({self._key: self._struck}, indent=1)
         draft = self._file.with_suffix(".draft")
         with contextlib.suppress(OSError):  # what cannot be remembered is tried again
+            self._file.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text(content)
             os.replace(draft, self._file)
 
@@ -70,5 +71,5 @@ class Ladder:
                 return {}
             struck = json.loads(self._file.read_text()).get(self._key, {})
             return {str(name): str(reason) for name, reason in struck.items()}
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             return {}

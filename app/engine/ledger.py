@@ -40,7 +40,10 @@ class KvLedger:
         Raises:
             NoRoom: it does not fit, with the figures; never retryable when it
                 would not fit an empty memory either.
+            ValueError: fewer than one token is asked for.
         """
+        if tokens < 1:
+            raise ValueError(f"a conversation of {tokens} tokens is none")
         if tokens > self._tokens_per_sequence:
             raise NoRoom(
                 f"a conversation of {tokens:,} tokens is longer than the"
@@ -51,7 +54,8 @@ class KvLedger:
             raise NoRoom(f"this computer already serves {len(self._reserved)} conversations")
         if tokens > self.tokens_free:
             raise NoRoom(
-                f"{tokens:,} tokens are wanted and {self.tokens_free:,} of {self._tokens:,} are free"
+                f"{tokens:,} tokens are wanted and {self.tokens_free:,}"
+                f" of {self._tokens:,} are free"
             )
         sequence = heapq.heappop(self._free)
         self._reserved[sequence] = tokens

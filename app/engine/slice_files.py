@@ -204,11 +204,13 @@ def _shrunk(tensor: TensorInfo, width: int) -> TensorInfo:
     role = tensor.name.removeprefix("blk.0.")
     stem, _, kind = role.rpartition(".")
     dimensions = list(tensor.dimensions)
+    reads_narrow = ("attn_output", "ffn_down", "ffn_down_exps", "ffn_down_shexp")
+    is_head_norm = stem in ("attn_q_norm", "attn_k_norm") and dimensions[0] != width
     if stem in ("attn_q", "attn_k", "attn_v", "ffn_gate", "ffn_up") or (
         stem in ("ffn_gate_exps", "ffn_up_exps", "ffn_gate_shexp", "ffn_up_shexp")
     ):
         dimensions[1 if kind == "weight" else 0] = _SMALL
-    elif (kind == "weight" and stem in ("attn_output", "ffn_down", "ffn_down_exps")) or (kind == "weight" and stem == "ffn_down_shexp") or (stem in ("attn_q_norm", "attn_k_norm") and dimensions[0] != width):
+    elif is_head_norm or (kind == "weight" and stem in reads_narrow):
         dimensions[0] = _SMALL
     elif stem == "attn_sinks":
         dimensions[0] = 1

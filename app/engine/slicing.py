@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from app.engine.gguf_read import Header, TensorInfo
+from app.engine.gguf_read import Header, TensorInfo, ValueType
 from app.errors import BadInput, UnsupportedModel
 from app.ids import MAX_UNITS, Span
 
@@ -25,6 +25,7 @@ MAX_SHARED_BYTES: Final = 1 << 20
 MAX_WIDTH: Final = 1 << 16
 MAX_VOCABULARY: Final = 1 << 20
 
+_ARCHITECTURE = re.compile(r"[a-z0-9._-]{1,64}")
 _BLOCK_NAME = re.compile(r"blk\.(\d{1,6})\.(.+)")
 _EMBEDDING: Final = "token_embd.weight"
 _HEAD: Final = ("output_norm.weight", "output_norm.bias", "output.weight", "output.bias")
@@ -118,11 +119,14 @@ def plan(header: Header) -> Plan:
         BadInput: the header contradicts itself.
     """
     architecture = header.text("general.architecture")
+    if _ARCHITECTURE.fullmatch(architecture) is None:
+        raise BadInput(f"the GGUF file's architecture {architecture[:64]!r} is no name")
     _refuse_unsliceable(header, architecture)
     block_count = header.count(f"{architecture}.block_count", most=MAX_UNITS - 2)
     width = header.count(f"{architecture}.embedding_length", most=MAX_WIDTH)
     if block_count < 1 or width < 1:
         raise BadInput("the GGUF file has no blocks, or hidden states of no width")
+    _check_window(header, architecture, block_count)
     by_unit, shared = _sort(header, block_count)
     vocabulary_size = _vocabulary_size(by_unit[0][0], width)
     units = tuple(
@@ -153,6 +157,17 @@ def _refuse_unsliceable(header: Header, architecture: str) -> None:
         raise UnsupportedModel("models with extra prediction layers cannot be shared by layers yet")
     if any(".ssm." in key or ".wkv." in key for key in header.metadata):
         raise UnsupportedModel("recurrent models keep no positions that a chain could roll back")
+
+
+def _check_window(header: Header, architecture: str, block_count: int) -> None:
+    """Which layers slide must be a period, or one truth value for each layer."""
+    header.count(f"{architecture}.attention.sliding_window", 0)
+    key = f"{architecture}.attention.sliding_window_pattern"
+    pattern = header.metadata.get(key)
+    if pattern is None or pattern.type is not ValueType.ARRAY:
+        header.count(key, 0)
+    elif pattern.item_type is ValueType.STRING or len(pattern) != block_count:
+        raise BadInput(f"the GGUF file's {key!r} is not one value for each of its layers")
 
 
 def _sort(
@@ -224,4 +239,6 @@ def _embedding_scale(header: Header, architecture: str, width: int) -> float:
         return math.sqrt(width)
     default = DEFAULT_EMBEDDING_SCALE.get(architecture, 0.0)
     scale = header.number(f"{architecture}.embedding_scale", default)
+    if not math.isfinite(scale):
+        raise BadInput(f"the GGUF file scales its embedding by {scale}")
     return scale if scale else 1.0
