@@ -62,7 +62,8 @@ def supports_gpu() -> bool:
 
 def system_info() -> str:
     """The instruction sets and features this build of llama.cpp uses."""
-    return llama_cpp.llama_print_system_info().decode(errors="replace")
+    info: bytes = llama_cpp.llama_print_system_info()
+    return info.decode(errors="replace")
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class LoadedSlice:
             # number of rows, positions and threads, and a row's result depends on its
             # company (0.1 % off at 64 rows). With two types there is one kernel for all.
             params.type_k, params.type_v = GGMLQuantizationType.F16, GGMLQuantizationType.BF16
-        if not self.has_head:
+        if self._wants_callback:
             params.cb_eval = self._callback
         context = llama_cpp.llama_init_from_model(self._model, params)
         if not context:
@@ -170,14 +171,19 @@ class LoadedSlice:
 
         Raises:
             PositionGap: earlier positions of the sequence are not known here.
-            EngineFault: the rows have the wrong width or the sequence no number.
+            EngineFault: the rows have the wrong width or are too many, or there is
+                no such sequence.
         """
         if hidden.shape[1] != self.width:
             raise EngineFault(f"rows of {hidden.shape[1]} values came, {self.width} are needed")
-        if sequence >= self.options.sequences:
-            raise EngineFault(f"there is no sequence {sequence}")
+        if len(hidden) > self.options.batch_rows:
+            raise EngineFault(f"a step of {len(hidden)} rows is too long")
         if position > (known := self.positions(sequence)):
             raise PositionGap(f"position {position} does not follow on {known} known ones")
+
+    @property
+    def _wants_callback(self) -> bool:
+        return not self.has_head
 
     def compute(self, batch: Sequence[Rows]) -> list[Floats]:
         """Run rows of several sequences through the slice in one go.
@@ -190,8 +196,12 @@ class LoadedSlice:
 
         Raises:
             NoRoom: the memory for sequences is full; nothing was computed.
-            PositionGap, EngineFault: as `check`, or llama.cpp failed.
+            PositionGap, EngineFault: as `check`, together they are more rows than
+                one decode takes, or llama.cpp failed.
         """
+        # llama.cpp aborts the process where the rows are too many.
+        if (total := sum(len(rows.hidden) for rows in batch)) > self.options.batch_rows:
+            raise EngineFault(f"{total} rows are too many for one decode")
         for rows in batch:
             self.check(rows.sequence, rows.position, rows.hidden)
             self.forget(rows.sequence, rows.position)
@@ -258,14 +268,23 @@ class LoadedSlice:
             return not ask
         if ask:
             return True
-        size = _base.ggml_nbytes(tensor)
-        part = np.empty((size // (4 * self.width), self.width), np.float32)
-        _base.ggml_backend_tensor_get(tensor, part.ctypes.data, 0, size)
+        part = self._read(tensor)
         self._captured = part if self._captured is None else np.concatenate([self._captured, part])
         return False  # the rest of the graph, final norm and head, is somebody else's
 
+    def _read(self, tensor: int) -> Floats:
+        size = _base.ggml_nbytes(tensor)
+        part = np.empty((size // (4 * self.width), self.width), np.float32)
+        _base.ggml_backend_tensor_get(tensor, part.ctypes.data, 0, size)
+        return part
+
     def forget(self, sequence: int, position: int) -> None:
-        """Drop everything of `sequence` at or after `position`; 0 drops it whole."""
+        """Drop everything of `sequence` at or after `position`; 0 drops it whole.
+
+        Raises:
+            EngineFault: there is no such sequence.
+        """
+        self._check_sequence(sequence)
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
 
     @property
@@ -274,11 +293,26 @@ class LoadedSlice:
         return int(llama_cpp.llama_n_ctx_seq(self._context))
 
     def positions(self, sequence: int) -> int:
-        """How many positions of `sequence` are known."""
+        """How many positions of `sequence` are known.
+
+        Raises:
+            EngineFault: there is no such sequence.
+        """
+        self._check_sequence(sequence)
         return int(llama_cpp.llama_memory_seq_pos_max(self._memory, sequence)) + 1
 
+    def _check_sequence(self, sequence: int) -> None:
+        """llama.cpp aborts the process when asked about a sequence it does not have."""
+        if not 0 <= sequence < self.options.sequences:
+            raise EngineFault(f"there is no sequence {sequence}")
+
     def save(self, sequence: int) -> bytes:
-        """The memory of one sequence, to be loaded into another or elsewhere."""
+        """The memory of one sequence, to be loaded into another or elsewhere.
+
+        Raises:
+            EngineFault: there is no such sequence.
+        """
+        self._check_sequence(sequence)
         size = llama_cpp.llama_state_seq_get_size(self._context, sequence)
         buffer = (ctypes.c_uint8 * size)()
         written = llama_cpp.llama_state_seq_get_data(self._context, buffer, size, sequence)
@@ -288,8 +322,10 @@ class LoadedSlice:
         """Replace the memory of one sequence with what `save` returned.
 
         Raises:
-            EngineFault: the bytes do not fit this slice, or there is no room.
+            EngineFault: the bytes do not fit this slice, there is no room, or no
+                such sequence.
         """
+        self._check_sequence(sequence)
         buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
         read = llama_cpp.llama_state_seq_set_data(self._context, buffer, len(state), sequence)
         if read != len(state):
@@ -306,7 +342,7 @@ class LoadedSlice:
 def row_bytes(width: int, kind: GGMLQuantizationType) -> int:
     """How many bytes one row of `width` values takes."""
     block_items, block_bytes = GGML_QUANT_SIZES[kind]
-    return width // block_items * block_bytes
+    return width // int(block_items) * int(block_bytes)
 
 
 def _load_model(files: Sequence[Path], options: LoadOptions) -> Any:
@@ -323,13 +359,38 @@ def _load_model(files: Sequence[Path], options: LoadOptions) -> Any:
 class WholeModel(LoadedSlice):
     """The whole model as its publisher wrote it: the yardstick for every chain."""
 
-    def __init__(self, file: Path, *, options: LoadOptions) -> None:
-        """Load `file` as it is.
+    def __init__(self, file: Path, *, options: LoadOptions, watch_layers: bool = False) -> None:
+        """Load `file` as it is; `watch_layers` keeps what `layer_outputs` needs.
 
         Raises:
             EngineFault: llama.cpp refuses the file or has no memory for it.
         """
+        self._layers: dict[int, Floats] | None = {} if watch_layers else None
         super().__init__([file], width=0, blocks=1, has_head=True, options=options)
+        self.width = int(llama_cpp.llama_model_n_embd(self._model))
+
+    @property
+    def _wants_callback(self) -> bool:
+        return self._layers is not None
+
+    def _on_node(self, tensor: int, ask: bool, _user_data: Any) -> bool:  # noqa: FBT001
+        """Keep every layer's output on its way, and let the graph go on."""
+        name: bytes = _base.ggml_get_name(tensor)
+        if not name.startswith(b"l_out-"):
+            return not ask
+        if not ask and self._layers is not None:
+            self._layers[int(name.removeprefix(b"l_out-"))] = self._read(tensor)
+        return True
+
+    def layer_outputs(self, tokens: Sequence[int]) -> tuple[list[Floats], Floats]:
+        """Hidden states [tokens, width] after each block in order, and the logits.
+
+        Raises:
+            NoRoom, EngineFault: as `compute_tokens`.
+        """
+        self._layers = {}
+        logits = self.compute_tokens(0, 0, tokens)
+        return [self._layers[number] for number in sorted(self._layers)], logits
 
     def compute_tokens(self, sequence: int, position: int, tokens: Sequence[int]) -> Floats:
         """Logits [tokens, vocabulary] of every token given.
