@@ -49,6 +49,10 @@ RETRY_FROM_HALF_OPEN = 8
 DUPLICATE_SECONDS = 10.0
 
 
+_Dialled = Connection | PeerLost
+"""How a dial ends. A peer that is away is no failure of ours, so no task fails by it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionStatus:
     """One proven connection, for people to look at.
@@ -95,7 +99,7 @@ class Endpoint:
         self._connections: set[Connection] = set()
         # The newest last; the last is the one that new channels use.
         self._by_peer: dict[PeerId, list[Connection]] = {}
-        self._dials: dict[PeerId, tuple[frozenset[str], asyncio.Task[Connection]]] = {}
+        self._dials: dict[PeerId, tuple[frozenset[str], asyncio.Task[_Dialled]]] = {}
         self._offences = Offences()
         self._closing = False
         self.observed_address: str | None = None
@@ -194,13 +198,16 @@ class Endpoint:
                 )
                 underway = (frozenset(wanted), task)
                 self._dials[peer] = underway
-                task.add_done_callback(lambda done: self._dialled(peer, done))
+                task.add_done_callback(lambda _: self._dials.pop(peer, None))
             tried, task = underway
-            try:
-                return await asyncio.shield(task)
-            except PeerLost:
-                if tried.issuperset(wanted):
-                    raise
+            await asyncio.wait([task])  # a caller that gives up does not cancel it
+            if task.cancelled():
+                raise PeerLost("this computer is leaving the network")
+            outcome = task.result()
+            if isinstance(outcome, Connection):
+                return outcome
+            if tried.issuperset(wanted):
+                raise PeerLost(*outcome.args)
 
     def _live(self, peer: PeerId) -> Connection | None:
         known = self._by_peer.get(peer)
@@ -218,59 +225,50 @@ class Endpoint:
         if len(self._connections) >= MAX_CONNECTIONS:
             raise PeerLost(f"{who} is not dialled: {MAX_CONNECTIONS} connections are open")
 
-    def _dialled(self, peer: PeerId, task: asyncio.Task[Connection]) -> None:
-        self._dials.pop(peer, None)
-        if not task.cancelled():
-            task.exception()
-
-    async def _dial(self, peer: PeerId, addresses: Sequence[str]) -> Connection:
+    async def _dial(self, peer: PeerId, addresses: Sequence[str]) -> _Dialled:
         """The first address where `peer` itself answers; later ones are tried beside it."""
         reasons: list[str] = []
-        attempts: set[asyncio.Task[Connection]] = set()
+        attempts: set[asyncio.Task[_Dialled]] = set()
         waiting = list(addresses)
         try:
             async with asyncio.timeout(DIAL_SECONDS):
                 while waiting or attempts:
                     if waiting:
                         text = waiting.pop(0)
-                        attempts.add(
-                            self._tasks.start(self._attempt(peer, text, reasons), name=text)
-                        )
+                        attempts.add(self._tasks.start(self._attempt(peer, text), name=text))
                     done, attempts = await asyncio.wait(
                         attempts,
                         timeout=NEXT_ADDRESS_SECONDS if waiting else None,
                         return_when=asyncio.FIRST_COMPLETED,
                     )
-                    for task in done:
-                        if task.exception() is None:
-                            return task.result()
+                    for outcome in [task.result() for task in done]:
+                        if isinstance(outcome, Connection):
+                            return outcome
+                        reasons.append(str(outcome))
         except TimeoutError:
             reasons.append(f"no answer within {DIAL_SECONDS:g} seconds")
         finally:
             for task in attempts:
                 task.cancel()
-        raise PeerLost(f"{short_peer_text(peer)} cannot be reached: {'; '.join(reasons)}")
+        return PeerLost(f"{short_peer_text(peer)} cannot be reached: {'; '.join(reasons)}")
 
-    async def _attempt(self, peer: PeerId, text: str, reasons: list[str]) -> Connection:
+    async def _attempt(self, peer: PeerId, text: str) -> _Dialled:
         try:
             address = await self._port.resolve(text)
         except (OSError, ValueError) as error:
-            reasons.append(f"{text}: {error}")
-            raise PeerLost(reasons[-1]) from None
+            return PeerLost(f"{text}: {error}")
         connection = self._make(
             BoundedConnection(configuration=dial_configuration(address[0])), address, wanted=peer
         )
         self._port.adopt(connection, connection.line.quic.host_cid)
         connection.line.dial(address)
         try:
-            await asyncio.shield(connection.ready)
-        except PeerLost as error:
-            reasons.append(str(error))
-            raise
+            await asyncio.wait([connection.ready])
         except asyncio.CancelledError:
             connection.end("another address answered first")
             raise
-        return connection
+        failure = connection.ready.exception()
+        return failure if isinstance(failure, PeerLost) else connection
 
     # ── answering ────────────────────────────────────────────────────────────
 

@@ -11,11 +11,11 @@ import pytest
 
 from app.clock import Clock, SystemClock
 from app.errors import PeerLost, UsageError
-from app.ids import short_peer_text
-from app.net.endpoint import ChannelHandler, Endpoint
+from app.ids import PeerId, short_peer_text
+from app.net.endpoint import MAX_CONNECTIONS_PER_PEER, ChannelHandler, Endpoint
 from app.net.identity import Identity, new_identity
 from app.net.offences import MAX_BAD_INPUTS, REFUSED_SECONDS
-from app.net.wire import ProtocolName
+from app.net.wire import MAX_CHANNELS_PER_CONNECTION, ProtocolName
 from tests.helpers.virtual_clock import VirtualClock
 from tests.net.contract import ChannelContract, Start, echo, on, step
 
@@ -204,6 +204,92 @@ async def test_nothing_runs_on_after_leaving() -> None:
     assert asyncio.all_tasks() == before
     with pytest.raises(PeerLost, match="leaving"):
         await client.open_channel(host.peer_id, [host.address], "hop")
+
+
+async def test_leaving_in_the_middle_of_a_dial_ends_it_with_a_reason() -> None:
+    async with make() as gone, make() as client:
+        dead = gone.address
+        await gone.__aexit__(None, None, None)
+        async with asyncio.TaskGroup() as tasks:
+            outcome = tasks.create_task(reason_of(client, new_identity().peer_id, dead))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            await client.__aexit__(None, None, None)
+        assert "leaving" in outcome.result()
+
+
+async def reason_of(client: Endpoint, peer: PeerId, address: str) -> str:
+    """Why a channel cannot be opened."""
+    with pytest.raises(PeerLost) as caught:
+        await client.open_channel(peer, [address], "hop")
+    return str(caught.value)
+
+
+async def test_a_peer_that_is_away_is_no_error_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with make() as host, make() as client:
+        await reason_of(client, new_identity().peer_id, host.address)
+        await reason_of(client, new_identity().peer_id, "nonsense")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_failed_dial_is_tried_again_with_an_address_that_was_not_tried() -> None:
+    async with make(on(echo)) as host, make() as other, make() as client:
+        wrong, right = await asyncio.gather(
+            reason_of(client, host.peer_id, other.address),
+            client.open_channel(host.peer_id, [host.address], "hop"),
+        )
+        assert "answered by" in wrong
+        await right.send(step(1))
+        assert await right.receive() == step(1)
+
+
+# ── bounds ───────────────────────────────────────────────────────────────────
+
+
+async def test_channels_come_and_go_without_end() -> None:
+    async with make(on(echo)) as host, make() as client:
+        for position in range(3 * MAX_CHANNELS_PER_CONNECTION):
+            channel = await client.open_channel(host.peer_id, [host.address], "hop")
+            await channel.send(step(position, 64))
+            assert await channel.receive() == step(position, 64)
+            await channel.close()
+        await until(lambda: host.connections()[0].channels == 0)
+        assert len(host.connections()) == 1
+
+
+async def test_one_connection_has_only_so_many_channels() -> None:
+    async with make(on(echo)) as host, make() as client:
+        channels = [
+            await client.open_channel(host.peer_id, [host.address], "hop")
+            for _ in range(MAX_CHANNELS_PER_CONNECTION)
+        ]
+        with pytest.raises(PeerLost, match=f"{MAX_CHANNELS_PER_CONNECTION} channels"):
+            await client.open_channel(host.peer_id, [host.address], "hop")
+        await channels[-1].send(step(1))
+        assert await channels[-1].receive() == step(1)
+
+
+async def test_a_full_computer_says_so_to_newcomers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.net.endpoint.MAX_CONNECTIONS", 1)
+    async with make(on(echo)) as host, make() as first, make() as second:
+        channel = await first.open_channel(host.peer_id, [host.address], "hop")
+        assert "1 connections already" in await reason_of(second, host.peer_id, host.address)
+        assert "1 connections already" in await reason_of(first, second.peer_id, second.address)
+        await channel.send(step(1))
+        assert await channel.receive() == step(1)
+
+
+async def test_one_identity_has_only_so_many_connections() -> None:
+    identity = new_identity()
+    async with make(on(echo)) as host, AsyncExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS_PER_PEER + 2):
+            client = await stack.enter_async_context(make(identity=identity))
+            channel = await client.open_channel(host.peer_id, [host.address], "hop")
+            await channel.send(step(1))
+            assert await channel.receive() == step(1)
+        assert len(host.connections()) == MAX_CONNECTIONS_PER_PEER
 
 
 # ── heartbeats ───────────────────────────────────────────────────────────────
