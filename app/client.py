@@ -7,9 +7,9 @@ and the whole model only when a person asks for it.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Sequence
-from contextlib import AsyncExitStack
+import shutil
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from app.ids import PeerId, Span, new_session
 from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
+from app.net.records import Announcement
 from app.swarm.chain import LocalChain, ModelShape, OwnEnds, RingChain, TokenChain
 from app.swarm.generate import Answer, AnswerRequest, Generator
 from app.swarm.route import Offer, find_route
@@ -91,7 +92,7 @@ class Client:
             Vocabulary(self.model.plan.header, self._scratch_folder())
         )
         if options.alone:
-            self._whole = await self._mount(self.model.plan.whole, self._context_tokens())
+            self._whole = await self._stack.enter_async_context(whole_engine(self.data, self.model))
         else:
             # A name of its own for each conversation: helpers cannot tell who comes back.
             self._endpoint = await self._stack.enter_async_context(
@@ -104,12 +105,8 @@ class Client:
         return self.data.folder / "mounts" / self._scratch
 
     def _remove_scratch(self) -> None:
-        for path in sorted(self.data.folder.glob(f"mounts/{self._scratch}*/*")):
-            with contextlib.suppress(OSError):
-                path.unlink()
         for path in self.data.folder.glob(f"mounts/{self._scratch}*"):
-            with contextlib.suppress(OSError):
-                path.rmdir()
+            shutil.rmtree(path, ignore_errors=True)
 
     def _context_tokens(self) -> int:
         return min(self.model.plan.context_length, self.data.settings.kv_tokens)
@@ -222,3 +219,35 @@ class Client:
             name=f"{self._scratch}-{span.start}",
         )
         return await self._stack.enter_async_context(Engine(request, self.data.ladder()))
+
+
+@asynccontextmanager
+async def whole_engine(data: DataFolder, model: OpenModel) -> AsyncIterator[Engine]:
+    """The whole model mounted on this computer, for one conversation.
+
+    Raises:
+        Refusal, DownloadFailed, EngineFault: it cannot be had or run here.
+    """
+    whole = model.plan.whole
+    await fetch_units(data, model, whole, ProgressLine(model.manifest.name))
+    tokens = min(model.plan.context_length, data.settings.kv_tokens)
+    name = f"client-{new_session().hex()[:8]}"
+    request = data.mount_request(model, whole, kv_tokens=tokens, sequences=1, name=name)
+    try:
+        async with Engine(request, data.ladder()) as engine:
+            yield engine
+    finally:
+        shutil.rmtree(request.folder, ignore_errors=True)
+
+
+async def lookup_all(bootstraps: Sequence[tuple[PeerId, str]]) -> list[Announcement]:
+    """Everything that the bootstraps know.
+
+    Raises:
+        PeerLost: none of them answers.
+    """
+    clock = SystemClock()
+    async with Endpoint(
+        new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=clock
+    ) as endpoint:
+        return await DirectoryClient(endpoint, bootstraps, clock=clock).lookup(None)

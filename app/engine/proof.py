@@ -19,12 +19,12 @@ from typing import Final
 import numpy as np
 
 from app.engine import llama
+from app.engine.frames import EmbeddingTable
 from app.engine.gguf_read import NeedMore, parse_header
 from app.engine.mount import write_slice
 from app.engine.slice_files import HEADER_ROOM_BYTES, make_slice
 from app.engine.slicing import Plan, plan
 from app.engine.worker import Embedding
-from app.engine.frames import EmbeddingTable
 from app.errors import EngineFault, PotluckError, UnsupportedModel
 from app.ids import Span
 

@@ -1,0 +1,277 @@
+"""The command line: what can be typed, and the one place where errors become a line.
+
+Each command's work is elsewhere: `app/node.py`, `app/terminal.py`, `app/demo.py`
+and `app/commands.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from app import __version__
+from app.errors import PotluckError
+from app.ids import parse_span
+
+logger = logging.getLogger(__name__)
+
+Command = Callable[[argparse.Namespace], Awaitable[int]]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return the process's exit code.
+
+    0: done. 1: it could not be done, with a line that says why. 2: the words of
+    the command are off. 130: interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=_level(options),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+    try:
+        return asyncio.run(_until_stopped(options.command(options)))
+    except PotluckError as error:
+        print(f"potluck: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"potluck: {_words(error)}", file=sys.stderr)
+        return 1
+
+
+async def _until_stopped(work: Awaitable[int]) -> int:
+    """Run `work`; SIGTERM cancels it like Ctrl-C does, so that everything is put away."""
+    task = asyncio.current_task()
+    assert task is not None
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        task.cancel()
+
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if stopped:
+            return 0
+        raise
+
+
+def _words(error: OSError) -> str:
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+def _level(options: argparse.Namespace) -> int:
+    if options.verbose:
+        return logging.DEBUG
+    return logging.INFO if options.name == "node" else logging.ERROR
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="potluck",
+        description="Many ordinary computers run large language models together.",
+    )
+    parser.add_argument("--version", action="version", version=f"potluck {__version__}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    for add in (_node, _chat, _demo, _publish, _models, _status, _doctor):
+        command = add(commands)
+        command.add_argument("-v", "--verbose", action="store_true", help="tell everything")
+    return parser
+
+
+def _command(commands: Any, name: str, work: str, words: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words)
+    command.set_defaults(command=lambda options: _load(work)(options))
+    return command
+
+
+def _load(work: str) -> Command:
+    """A command's function; imported only when it is wanted, so that --help is quick."""
+    from app import commands, demo, terminal
+
+    functions: dict[str, Command] = {
+        "node": commands.node,
+        "publish": commands.publish_model,
+        "models": commands.models,
+        "status": commands.status,
+        "doctor": commands.doctor,
+        "chat": terminal.chat,
+        "demo": demo.demo,
+    }
+    return functions[work]
+
+
+def _node(commands: Any) -> argparse.ArgumentParser:
+    command = _command(commands, "node", "node", "serve layers of a model to others")
+    _data_dir(command)
+    _bootstrap(command)
+    command.add_argument("--listen", metavar="HOST:PORT", help="UDP address to listen on")
+    _model(command)
+    command.add_argument(
+        "--units", metavar="A:B", type=_span, help="which units to serve (default: all of them)"
+    )
+    command.add_argument(
+        "--public",
+        action="store_true",
+        help="others can reach this computer: keep the list of who serves what for them",
+    )
+    return command
+
+
+def _chat(commands: Any) -> argparse.ArgumentParser:
+    command = _command(commands, "chat", "chat", "ask a model, over the swarm or alone")
+    command.add_argument("prompt", nargs="?", metavar="PROMPT", help="without it: a conversation")
+    _data_dir(command)
+    _bootstrap(command)
+    _model(command)
+    command.add_argument("--temperature", type=_number(0, 10), default=None, metavar="T")
+    command.add_argument("--top-k", type=_whole(0, 1024), default=None, metavar="K")
+    command.add_argument("--top-p", type=_number(0.001, 1), default=None, metavar="P")
+    command.add_argument("--min-p", type=_number(0, 1), default=None, metavar="P")
+    command.add_argument("--repetition-penalty", type=_number(0.1, 10), default=None, metavar="R")
+    command.add_argument("--max-tokens", type=_whole(1, 1 << 20), default=None, metavar="N")
+    command.add_argument("--seed", type=_whole(0, 1 << 62), default=None, metavar="S")
+    command.add_argument("--stop", action="append", default=[], metavar="TEXT")
+    command.add_argument("--deadline", type=_number(0.1, 86400), default=None, metavar="SECONDS")
+    command.add_argument("--system", metavar="TEXT", help="instructions that precede everything")
+    command.add_argument("--raw", action="store_true", help="continue PROMPT; no chat template")
+    command.add_argument(
+        "--alone", action="store_true", help="run the whole model on this computer"
+    )
+    command.add_argument("--json", action="store_true", help="print one line for programs")
+    return command
+
+
+def _demo(commands: Any) -> argparse.ArgumentParser:
+    command = _command(
+        commands, "demo", "demo", "start a swarm on this computer, ask it, and clean up"
+    )
+    command.add_argument("--nodes", type=_whole(1, 8), default=3, metavar="N")
+    command.add_argument("--question", default=None, metavar="TEXT")
+    command.add_argument("--json", action="store_true", help="end with one line for programs")
+    return command
+
+
+def _publish(commands: Any) -> argparse.ArgumentParser:
+    command = _command(commands, "publish", "publish", "write a signed manifest of a GGUF file")
+    command.add_argument("file", type=Path, metavar="FILE.gguf")
+    command.add_argument(
+        "--url",
+        action="append",
+        required=True,
+        metavar="URL",
+        help="where others find exactly this file; may be given several times",
+    )
+    command.add_argument("--out", type=Path, metavar="M.json")
+    command.add_argument("--name", metavar="NAME", help="what people type to use it")
+    command.add_argument("--licence", metavar="NAME")
+    _data_dir(command)
+    return command
+
+
+def _models(commands: Any) -> argparse.ArgumentParser:
+    command = _command(commands, "models", "models", "list the models this computer knows")
+    _data_dir(command)
+    command.add_argument("--json", action="store_true", help="print one line for programs")
+    return command
+
+
+def _status(commands: Any) -> argparse.ArgumentParser:
+    command = _command(
+        commands, "status", "status", "what this computer shares, and who serves what"
+    )
+    _data_dir(command)
+    _bootstrap(command)
+    command.add_argument("--json", action="store_true", help="print one line for programs")
+    return command
+
+
+def _doctor(commands: Any) -> argparse.ArgumentParser:
+    command = _command(
+        commands, "doctor", "doctor", "what this computer can do, and what is missing"
+    )
+    _data_dir(command)
+    return command
+
+
+def _data_dir(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data-dir", type=Path, metavar="D", help="where everything is kept")
+
+
+def _bootstrap(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--bootstrap",
+        action="append",
+        default=[],
+        metavar="PEERID@HOST:PORT",
+        help="a computer to ask who serves a model; may be given several times",
+    )
+
+
+def _model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model", metavar="ID|M.json", help="a model's name or id, or its manifest's file"
+    )
+
+
+def _span(text: str) -> Any:
+    try:
+        return parse_span(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _number(least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+        return value
+
+    return read
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]!r} is no whole number from {least:,} to {most:,}"
+            )
+        return value
+
+    return read

@@ -1,0 +1,262 @@
+"""The commands that are not a conversation: node, publish, models, status, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from app.client import lookup_all
+from app.data_folder import DataFolder, OpenModel
+from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
+from app.engine.proof import prove
+from app.engine.publish import publish
+from app.engine.store import gigabytes
+from app.errors import PeerLost, PotluckError
+from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
+from app.net.records import Announcement
+from app.node import Node, NodeOptions
+
+STALE_STATUS_SECONDS: Final = 10.0
+
+
+async def node(options: argparse.Namespace) -> int:
+    """`potluck node`: serve until it is stopped."""
+    wanted = NodeOptions(
+        data_dir=options.data_dir,
+        listen=options.listen,
+        bootstraps=options.bootstrap,
+        model=options.model,
+        units=options.units,
+        public=options.public,
+    )
+    async with Node(wanted) as running:
+        print(json.dumps(running.ready_line()), flush=True)
+        await asyncio.Event().wait()
+    return 0
+
+
+async def publish_model(options: argparse.Namespace) -> int:
+    """`potluck publish`: prove that a model can be cut, then sign its manifest."""
+    data = DataFolder.open(options.data_dir)
+    identity = await data.identity()
+    print(f"proving that {options.file.name} can be shared by layers ...", file=sys.stderr)
+    signed = await asyncio.to_thread(
+        publish,
+        options.file,
+        options.url,
+        key=identity.private_key.private_bytes_raw(),
+        name=options.name,
+        licence=options.licence,
+        prove=prove,
+    )
+    target: Path = options.out or options.file.with_suffix(".manifest.json")
+    await asyncio.to_thread(target.write_bytes, signed)
+    known = data.shelf.adopt(target)
+    manifest = known.manifest
+    print(f"{target}: {manifest.name}, units {_whole(manifest.block_count)}")
+    print(f"id {known.model.hex()}")
+    print(f"publisher {known.publisher}")
+    return 0
+
+
+async def models(options: argparse.Namespace) -> int:
+    """`potluck models`: what this computer knows, and how much of each it holds."""
+    data = DataFolder.open(options.data_dir)
+    rows: list[dict[str, Any]] = []
+    for known in data.shelf.all():
+        manifest = known.manifest
+        held = [u for u, unit in enumerate(manifest.units) if data.store.has(unit)]
+        rows.append(
+            {
+                "name": manifest.name,
+                "id": known.model.hex(),
+                "title": manifest.title,
+                "architecture": manifest.architecture,
+                "licence": manifest.licence,
+                "units": str(_whole(manifest.block_count)),
+                "bytes": manifest.payload_bytes,
+                "units_held": held,
+                "trusted": known.trust_text,
+            }
+        )
+    if options.json:
+        print(json.dumps(rows))
+        return 0
+    for row in rows:
+        print(
+            f"{row['name']}  {row['id'][:12]}  units {row['units']}"
+            f"  {gigabytes(row['bytes'])}  {row['licence']}  ({row['trusted']})"
+        )
+    if not rows:
+        print("no models are known; hand one over with --model M.json")
+    return 0
+
+
+def _whole(block_count: int) -> Span:
+    return Span(0, block_count + 2)
+
+
+# ── status ───────────────────────────────────────────────────────────────────
+
+
+async def status(options: argparse.Namespace) -> int:
+    """`potluck status`: this computer's node, its disk, and who serves what."""
+    data = DataFolder.open(options.data_dir)
+    bootstraps = data.bootstraps(options.bootstrap)
+    found: list[Announcement] = []
+    unreachable = ""
+    if bootstraps:
+        try:
+            found = await lookup_all(bootstraps)
+        except PeerLost as error:
+            unreachable = str(error)
+    report = {
+        "data_dir": str(data.folder),
+        "node": _running_node(data.folder),
+        "disk": {
+            "used_bytes": data.store.used_bytes(),
+            "quota_bytes": data.store.quota_bytes,
+        },
+        "bootstraps": [f"{peer_text(peer)}@{address}" for peer, address in bootstraps],
+        "bootstrap_error": unreachable,
+        "models": [_coverage(model, found, data) for model in _announced(found)],
+    }
+    if options.json:
+        print(json.dumps(report))
+    else:
+        print("\n".join(_status_lines(report)))
+    return 0
+
+
+def _running_node(folder: Path) -> dict[str, Any] | None:
+    """What a node wrote about itself lately; None when none runs here."""
+    try:
+        written = json.loads((folder / "node.json").read_text())
+        age = time.time() - float(written["written_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return written if 0 <= age < STALE_STATUS_SECONDS else None
+
+
+def _announced(found: list[Announcement]) -> list[ModelId]:
+    return sorted({ModelId(record.model) for record in found if record.span is not None})
+
+
+def _coverage(model: ModelId, found: list[Announcement], data: DataFolder) -> dict[str, Any]:
+    records = [r for r in found if r.model == model and r.span is not None]
+    known = data.shelf.get(model)
+    units = None if known is None else known.manifest.block_count + 2
+    stop = units or max(r.span.stop for r in records if r.span is not None)
+    replicas = [sum(unit in r.span for r in records if r.span is not None) for unit in range(stop)]
+    return {
+        "model_id": model.hex(),
+        "name": known.manifest.name if known else records[0].model_name,
+        "units": units,
+        "replicas": replicas,
+        "missing": [unit for unit, count in enumerate(replicas) if count == 0],
+        "hosts": [
+            {
+                "peer_id": peer_text(PeerId(r.peer)),
+                "units": str(r.span),
+                "layers_per_second": round(r.layers_per_second, 1),
+                "tokens_free": r.kv_tokens_free,
+            }
+            for r in sorted(records, key=lambda r: (str(r.span), r.peer))
+        ],
+    }
+
+
+def _status_lines(report: dict[str, Any]) -> Iterator[str]:
+    running = report["node"]
+    if running is None:
+        yield f"no node runs in {report['data_dir']}"
+    elif running["units"] is None:
+        yield f"a node runs at {running['listen']} and serves no layers"
+    else:
+        yield (
+            f"sharing units {running['units']} of {running['model']} at {running['listen']}:"
+            f" {running['sessions']} conversations now, {running['sessions_ever']} ever"
+        )
+    disk = report["disk"]
+    yield f"layers on disk: {gigabytes(disk['used_bytes'])} of {gigabytes(disk['quota_bytes'])}"
+    if report["bootstrap_error"]:
+        yield report["bootstrap_error"]
+    for model in report["models"]:
+        missing = model["missing"]
+        state = f"nobody serves units {missing}" if missing else "every unit is served"
+        yield f"{model['name']}: {len(model['hosts'])} helpers, {state}"
+        for host in model["hosts"]:
+            yield f"  {host['peer_id'][:8]}  units {host['units']}"
+
+
+# ── doctor ───────────────────────────────────────────────────────────────────
+
+
+async def doctor(options: argparse.Namespace) -> int:
+    """`potluck doctor`: one line for each thing that matters; exit code 1 if one is missing."""
+    data = DataFolder.open(options.data_dir)
+    hardware = await asyncio.to_thread(read_hardware)
+    good = True
+    for fine, line in [*_hardware_lines(hardware), *_folder_lines(data)]:
+        good &= fine
+        print(f"{'ok  ' if fine else 'MISS'} {line}")
+    try:
+        identity = await data.identity()
+        print(f"ok   identity {short_peer_text(identity.peer_id)}..., kept in {identity.kept_in}")
+        model = data.model(None)
+        print(f"ok   {await _measured(data, model)}")
+    except PotluckError as error:
+        print(f"MISS {error}")
+        good = False
+    return 0 if good else 1
+
+
+def _hardware_lines(hardware: Hardware) -> Iterator[tuple[bool, str]]:
+    processor = hardware.processor
+    cores = processor.cores or processor.threads
+    known = ", ".join(processor.instructions) or "unknown instruction sets"
+    yield True, f"processor: {processor.name}, {cores} cores ({known})"
+    memory = hardware.memory
+    yield (
+        memory.available_bytes > 1 << 30,
+        f"memory: {gigabytes(memory.available_bytes)} free of {gigabytes(memory.total_bytes)}",
+    )
+    for card in hardware.cards:
+        size = "unknown memory" if card.total_bytes is None else gigabytes(card.total_bytes)
+        yield True, f"graphics card: {card.name}, {size}"
+    if not hardware.cards:
+        yield True, "graphics card: none that NVIDIA's driver answers for; the processor computes"
+
+
+def _folder_lines(data: DataFolder) -> Iterator[tuple[bool, str]]:
+    free = free_disk_bytes(data.folder)
+    if free is None:
+        yield False, f"disk: the free space of {data.folder} cannot be read"
+    else:
+        quota = gigabytes(data.store.quota_bytes)
+        yield free > 2 << 30, f"disk: {gigabytes(free)} free; Potluck may use {quota}"
+    writable = os.access(data.folder, os.W_OK)
+    yield writable, f"data folder: {data.folder}{'' if writable else ' cannot be written'}"
+    known = data.bootstraps([])
+    words = f"{len(known)} known" if known else "none known; give one with --bootstrap"
+    yield True, f"bootstraps: {words}"
+
+
+async def _measured(data: DataFolder, model: OpenModel) -> str:
+    """Run the embedded model for a moment and say how fast it went."""
+    from app.client import whole_engine
+
+    async with whole_engine(data, model) as engine:
+        status = engine.status
+        threads = "1 thread" if status.threads == 1 else f"{status.threads} threads"
+        return (
+            f"engine: {model.manifest.name} runs at {status.layers_per_second:,.0f} layers a second"
+            f" ({status.configuration}, {threads})"
+        )

@@ -1,0 +1,158 @@
+"""Chat in a terminal: one question, or a conversation until the person has had enough."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from app.client import Client, ClientOptions, Message
+from app.errors import PotluckError, UsageError
+from app.ids import peer_text, short_peer_text
+from app.swarm.chain import ChainPart
+from app.swarm.generate import Answer
+from app.swarm.sampling import SamplingOptions
+
+CHAT_TEMPERATURE: Final = 0.0
+"""The embedded guide answers best when it takes the likeliest word."""
+
+
+async def chat(options: argparse.Namespace) -> int:
+    """`potluck chat`.
+
+    Raises:
+        PotluckError: it cannot be done; the text says what to do.
+    """
+    if options.prompt is None and (options.json or options.raw):
+        raise UsageError("--json and --raw need a prompt.")
+    async with Client(client_options(options)) as client:
+        if options.prompt is None:
+            return await _converse(client, options)
+        return await _ask_once(client, options)
+
+
+def client_options(options: argparse.Namespace) -> ClientOptions:
+    """What the words of the command line ask of a client."""
+    given = {
+        "temperature": options.temperature,
+        "top_k": options.top_k,
+        "top_p": options.top_p,
+        "min_p": options.min_p,
+        "repetition_penalty": options.repetition_penalty,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return ClientOptions(
+        data_dir=options.data_dir,
+        bootstraps=options.bootstrap,
+        model=options.model,
+        alone=options.alone,
+        sampling=SamplingOptions(**{"temperature": CHAT_TEMPERATURE, **chosen}),
+        seed=options.seed,
+    )
+
+
+async def _ask_once(client: Client, options: argparse.Namespace) -> int:
+    messages: str | list[Message] = options.prompt
+    if not options.raw:
+        messages = [*_system(options), {"role": "user", "content": options.prompt}]
+    answer, prompt_tokens = await _answer(client, messages, options, show=not options.json)
+    if options.json:
+        print(json.dumps(answer_line(answer, prompt_tokens)), flush=True)
+    return 0
+
+
+async def _converse(client: Client, options: argparse.Namespace) -> int:
+    name = client.model.manifest.title or client.model.manifest.name
+    print(f"Talking with {name}. An empty line or Ctrl-D ends it.")
+    if not options.alone:
+        print("Helpers that run the first layers can read what you write: keep secrets out of it.")
+    history: list[Message] = []
+    while line := await _read_line("\nyou> "):
+        history.append({"role": "user", "content": line})
+        try:
+            answer, _ = await _answer(client, [*_system(options), *history], options, show=True)
+        except UsageError:
+            if len(history) < 3:
+                raise
+            del history[:2]  # the oldest exchange makes room for the newest
+            history.pop()
+            print("(the beginning of this conversation no longer fits and was left out)")
+            continue
+        except PotluckError as error:
+            history.pop()
+            print(f"potluck: {error}", file=sys.stderr)
+            continue
+        history.append({"role": "assistant", "content": answer.text})
+    return 0
+
+
+async def _read_line(prompt: str) -> str:
+    """A line from the person; "" at the end of input."""
+    try:
+        return (await asyncio.to_thread(input, prompt)).strip()
+    except EOFError:
+        print()
+        return ""
+
+
+async def _answer(
+    client: Client, messages: str | Sequence[Message], options: argparse.Namespace, *, show: bool
+) -> tuple[Answer, int]:
+    request = await client.request(
+        messages,
+        max_tokens=options.max_tokens,
+        stops=options.stop,
+        deadline_seconds=options.deadline,
+    )
+    answer = Answer()
+    async for piece in client.generator.write(request, answer):
+        if show:
+            print(piece, end="", flush=True)
+    if show:
+        print(f"\n{footer(answer)}", flush=True)
+    return answer, len(request.prompt)
+
+
+def _system(options: argparse.Namespace) -> list[Message]:
+    return [{"role": "system", "content": options.system}] if options.system else []
+
+
+def footer(answer: Answer) -> str:
+    """Who answered, and how fast, in one line."""
+    words = f"[{chain_text(answer.parts)}; {len(answer.tokens)} tokens"
+    if answer.tokens_per_second:
+        words += f", {answer.tokens_per_second:.1f} a second"
+    if answer.repairs:
+        words += f", repaired {answer.repairs} times" if answer.repairs > 1 else ", repaired once"
+    return words + "]"
+
+
+def chain_text(parts: Sequence[ChainPart]) -> str:
+    """The computers of a chain and their units: "abcdefgh 0:4 -> ijklmnop 4:10"."""
+    return " -> ".join(
+        f"{'this computer' if part.peer is None else short_peer_text(part.peer)} {part.span}"
+        for part in parts
+    )
+
+
+def answer_line(answer: Answer, prompt_tokens: int) -> dict[str, object]:
+    """An answer for programs; `peer_id` null is this computer."""
+    return {
+        "text": answer.text,
+        "tokens": answer.tokens,
+        "prompt_tokens": prompt_tokens,
+        "chain": [
+            {
+                "peer_id": None if part.peer is None else peer_text(part.peer),
+                "units": str(part.span),
+            }
+            for part in answer.parts
+        ],
+        "tokens_per_second": round(answer.tokens_per_second, 3),
+        "first_token_seconds": round(answer.first_token_seconds, 4),
+        "finish": answer.finish,
+        "repairs": answer.repairs,
+    }
