@@ -24,6 +24,12 @@ PLAIN_TEMPLATE: Final = (
 )
 """For models that bring no template of their own."""
 
+_FAILURES: Final = (
+    *(jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError),
+    # What a stranger's template can also lead Jinja and Python into.
+    *(AttributeError, AssertionError, SyntaxError, RecursionError, MemoryError),
+)
+
 
 def render(
     template: str,
@@ -60,7 +66,7 @@ def render(
         )
     except EngineFault:
         raise
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except _FAILURES as error:
         raise EngineFault(f"the model's chat template fails: {error}") from None
     if len(text) > MAX_RENDERED_CHARACTERS:
         raise EngineFault("the model's chat template makes a prompt that is far too long")

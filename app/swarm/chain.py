@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from app.engine.frames import Part, PartResult
 from app.engine.supervisor import BATCH_ROWS, Engine
 from app.errors import BadInput, EngineFault, PeerLost
-from app.ids import ModelId, PeerId, Span, new_session, short_peer_text
+from app.ids import ModelId, PeerId, SessionId, Span, new_session, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
 from app.swarm.route import Link, Route
@@ -188,7 +188,7 @@ class RingChain:
         self._ends = ends or OwnEnds()
         self._session = new_session()
         self._epoch = 0
-        self._channels: list[Channel] = []
+        self._channels: dict[int, Channel] = {}
         self._results: dict[int, asyncio.Future[wire.StepResult]] = {}
         self._broken: ChainBroken | None = None
         self._closed = False
@@ -229,35 +229,45 @@ class RingChain:
         Raises:
             ChainBroken: one of them is unreachable or declines; the text says which and why.
         """
-        links = self._route.links
-        openings = [
-            self._tasks.start(self._open_link(index), name=f"open {index}")
-            for index in range(len(links))
-        ]
         try:
-            self._channels = list(await asyncio.gather(*openings))
-        except BaseException:
+            async with asyncio.TaskGroup() as openings:
+                for index in range(len(self._route.links)):
+                    openings.create_task(self._open_link(index), name=f"chain: open {index}")
+        except BaseException as error:
             await self.close()
+            if isinstance(error, BaseExceptionGroup):
+                broken, rest = error.split(ChainBroken)
+                if broken is not None and rest is None:
+                    raise broken.exceptions[0] from None
             raise
-        for index, channel in enumerate(self._channels):
+        for index, channel in self._channels.items():
             self._tasks.start(self._listen(index, channel), name=f"listen {index}")
 
     async def step(self, position: int, tokens: Sequence[int]) -> Candidates:
         """As `TokenChain.step`; long prompts go out in pieces that hosts work on side by side."""
         if self._broken is not None:
             raise self._broken
-        last = position + (len(tokens) - 1) // self._rows_per_step * self._rows_per_step
+        pieces = -(-len(tokens) // self._rows_per_step)
+        last = position + (pieces - 1) * self._rows_per_step
         result: asyncio.Future[wire.StepResult] = asyncio.get_running_loop().create_future()
         self._results[last] = result
+        answered = False
         try:
-            for start in range(position, position + len(tokens), self._rows_per_step):
-                piece = list(tokens[start - position : start - position + self._rows_per_step])
-                await self._send(start, piece, outputs=1 if start == last else 0)
-            return await self._finish(await asyncio.wait_for(result, STEP_SECONDS))
+            async with asyncio.timeout(STEP_SECONDS * pieces):
+                for start in range(position, position + len(tokens), self._rows_per_step):
+                    piece = list(tokens[start - position : start - position + self._rows_per_step])
+                    await self._send(start, piece, outputs=1 if start == last else 0)
+                outcome = await result
+            answered = True
+            return await self._finish(outcome)
         except TimeoutError:
             raise ChainBroken("the chain does not answer", peer=None) from None
         finally:
             self._results.pop(last, None)
+            if not answered:
+                # Its answer may yet come, and must not be taken for that of a later step.
+                self._epoch += 1
+                _ = result.cancel() or result.cancelled() or result.exception()
 
     def begin_again(self) -> None:
         """As `TokenChain.begin_again`: a new epoch lets hosts drop what is still under way."""
@@ -268,41 +278,40 @@ class RingChain:
         if self._closed:
             return
         self._closed = True
-        for channel in self._channels:
-            with contextlib.suppress(PeerLost):
-                await channel.send(wire.SessionClose(session=self._session))
-                await channel.close()
-        await self._tasks.close()
+        try:
+            await self._tasks.close()
+        finally:
+            self._break(ChainBroken("the chain was closed", peer=None))
+            for channel in self._channels.values():
+                await _leave(channel, self._session)
 
     # ── opening ──────────────────────────────────────────────────────────────
 
-    async def _open_link(self, index: int) -> Channel:
+    async def _open_link(self, index: int) -> None:
         links = self._route.links
         offer = links[index].offer
+        name = short_peer_text(offer.peer)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 channel = await self._opener.open_channel(offer.peer, offer.addresses, "session")
+                self._channels[index] = channel  # whatever happens now, `close` gives it back
                 await channel.send(self._opening(index))
                 answer = await channel.receive()
         except (PeerLost, TimeoutError) as error:
             reason = str(error) or "it does not answer"
-            raise ChainBroken(
-                f"{short_peer_text(offer.peer)} cannot be used: {reason}", peer=offer.peer
-            ) from None
+            raise ChainBroken(f"{name} cannot be used: {reason}", peer=offer.peer) from None
         match answer:
             case wire.SessionOpened() if answer.session == self._session:
-                return channel
+                return
             case wire.SessionRefused() if answer.session == self._session:
-                channel.abort()
                 culprit = offer.peer
                 if answer.code == "next_lost" and index + 1 < len(links):
                     culprit = links[index + 1].offer.peer
-                raise ChainBroken(
-                    f"{short_peer_text(offer.peer)} declines: {answer.reason}", peer=culprit
-                )
-        channel.abort()
+                raise ChainBroken(f"{name} declines: {answer.reason}", peer=culprit)
+            case wire.Refused():
+                raise ChainBroken(f"{name} declines: {answer.reason}", peer=offer.peer)
         self._opener.report_bad_input(offer.peer, "a wrong answer to the opening of a session")
-        raise ChainBroken(f"{short_peer_text(offer.peer)} answers nonsense", peer=offer.peer)
+        raise ChainBroken(f"{name} answers nonsense", peer=offer.peer)
 
     def _opening(self, index: int) -> wire.SessionOpen:
         links = self._route.links
@@ -349,6 +358,8 @@ class RingChain:
     async def _finish(self, result: wire.StepResult) -> Candidates:
         last = self._route.links[-1].offer.peer
         try:
+            if result.outputs != 1:
+                raise BadInput(f"{result.outputs} results where one was asked for")
             if self._ends.head is None:
                 return self._checked(read_candidates(result.ids, result.logits, rows=1))
             hidden = np.frombuffer(result.hidden, "<f4")
@@ -409,15 +420,19 @@ class RingChain:
             future.set_result(message)
 
     def _take_fault(self, fault: wire.SessionFault, index: int) -> None:
-        if fault.epoch != self._epoch:
-            return
         links = self._route.links
         peer = links[index].offer.peer
         reason = f"{short_peer_text(peer)}: {fault.reason}"
-        if fault.code in ("gap", "worker_died"):
+        if fault.code == "lease_over":
+            self._break(ChainBroken(reason, peer=None))
+        elif fault.epoch != self._epoch:
+            return
+        elif fault.code in ("gap", "worker_died"):
             self._fail(ChainBroken(reason, peer=None, forgotten=True))
         elif fault.code == "over_budget":
             self._break(ChainBroken(reason, peer=None))
+        elif fault.code == "input" and index:
+            self._break(ChainBroken(reason, peer=links[index - 1].offer.peer))
         elif fault.code == "next_lost" and index + 1 < len(links):
             self._break(ChainBroken(reason, peer=links[index + 1].offer.peer))
         else:
@@ -431,6 +446,16 @@ class RingChain:
         for future in self._results.values():
             if not future.done():
                 future.set_exception(error)
+
+
+async def _leave(channel: Channel, session: SessionId) -> None:
+    """Tell a host that it is over, without waiting for one that takes nothing."""
+    try:
+        async with asyncio.timeout(0):
+            await channel.send(wire.SessionClose(session=session))
+        await channel.close()
+    except (PeerLost, TimeoutError):
+        channel.abort()
 
 
 async def compute_locally(engine: Engine, part: Part) -> PartResult:

@@ -7,9 +7,11 @@ text goes on where it was, because a chain is a function of its tokens.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Literal, Protocol
 
 from app.clock import Clock
@@ -93,11 +95,17 @@ class Generator:
         stream = TextStream(request.stops)
         chance = random.Random(request.seed)
         first_at = started
+        ends_at = started + (inf if request.deadline_seconds is None else request.deadline_seconds)
         while answer.finish is None:
             if len(answer.tokens) >= request.max_tokens:
                 answer.finish = "length"
                 break
-            token = await self._next(request, answer, chance)
+            try:
+                async with asyncio.timeout(ends_at - self._clock.monotonic()):
+                    token = await self._next(request, answer, chance)
+            except TimeoutError:
+                answer.finish = "deadline"
+                break
             now = self._clock.monotonic()
             if not answer.tokens:
                 first_at, answer.first_token_seconds = now, now - started
@@ -112,7 +120,7 @@ class Generator:
                 yield piece
             if stream.stopped:
                 answer.finish = "stop"
-            elif now - started >= (request.deadline_seconds or float("inf")):
+            elif now >= ends_at:
                 answer.finish = "deadline"
         if rest := stream.finish():
             answer.text += rest

@@ -51,7 +51,11 @@ class _Session:
     epoch: int
     expires: float
     next: Channel | None = None
+    ready: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from the computing of a step until its result is on its way: results keep order."""
+    computing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the engine has a step: its sequence goes to nobody else meanwhile."""
 
     @property
     def id(self) -> SessionId:
@@ -107,7 +111,7 @@ class Host:
         """The handler of a "hop" channel: steps of one session from the host before.
 
         Raises:
-            BadInput: the peer breaks a rule, or feeds a session that is not its to feed.
+            BadInput: the peer breaks a rule.
         """
         attach = await channel.receive()
         if not isinstance(attach, wire.HopAttach):
@@ -116,7 +120,9 @@ class Host:
         if session is None:
             return  # the client gave up meanwhile; nobody's fault
         if session.opening.previous != channel.peer:
-            raise BadInput("steps for a session of somebody else")
+            # Not counted: it may have been sent here by a client that lied to it.
+            logger.info("%s feeds a session that is not its to feed", short_peer_text(channel.peer))
+            return
         while True:
             message = await channel.receive()
             if not isinstance(message, wire.Step):
@@ -132,7 +138,23 @@ class Host:
             now = self._clock.monotonic()
             for session in [s for s in self._sessions.values() if s.expires <= now]:
                 logger.info("a session of %s ran out", short_peer_text(session.client))
-                session.channel.abort()
+                await self._expire(session)
+
+    async def _expire(self, session: _Session) -> None:
+        """Say why and end it, without waiting for a client that takes nothing."""
+        fault = wire.SessionFault(
+            session=session.id,
+            epoch=session.epoch,
+            position=0,
+            code="lease_over",
+            reason="nothing was asked for too long; the room went back",
+        )
+        try:
+            async with asyncio.timeout(0):
+                await session.channel.send(fault)
+            await session.channel.close()
+        except (PeerLost, TimeoutError):
+            session.channel.abort()
 
     # ── opening and ending ───────────────────────────────────────────────────
 
@@ -155,6 +177,7 @@ class Host:
         except BaseException:
             await self._end(session)
             raise
+        session.ready = True
         self.status.sessions_ever += 1
         self.status.sessions = len(self._sessions)
         async with self._opened:
@@ -172,6 +195,8 @@ class Host:
             raise Refusal(
                 f"units {opening.span} are wanted and {mounted} are mounted here", code="wrong_span"
             )
+        if opening.span.start == 0 and opening.previous is not None:
+            raise BadInput("a host before the one that takes the tokens")
         if SessionId(opening.session) in self._sessions:
             raise BadInput("a session that is open already")
         held = sum(session.client == client for session in self._sessions.values())
@@ -188,9 +213,14 @@ class Host:
         async with self._opened:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(
-                    self._opened.wait_for(lambda: wanted in self._sessions), ATTACH_SECONDS
+                    self._opened.wait_for(lambda: self._ready_session(wanted) is not None),
+                    ATTACH_SECONDS,
                 )
-        return self._sessions.get(wanted)
+        return self._ready_session(wanted)
+
+    def _ready_session(self, wanted: SessionId) -> _Session | None:
+        session = self._sessions.get(wanted)
+        return session if session is not None and session.ready else None
 
     async def _end(self, session: _Session) -> None:
         if self._sessions.pop(session.id, None) is None:
@@ -198,9 +228,10 @@ class Host:
         self.status.sessions = len(self._sessions)
         if session.next is not None:
             session.next.abort()
-        with contextlib.suppress(EngineFault):
-            await self._engine.forget(session.sequence)
-        self._engine.ledger.release(session.sequence)
+        async with session.computing:  # a step of the host before may still be under way
+            with contextlib.suppress(EngineFault):
+                await self._engine.forget(session.sequence)
+            self._engine.ledger.release(session.sequence)
 
     # ── steps ────────────────────────────────────────────────────────────────
 
@@ -252,9 +283,13 @@ class Host:
             hidden=step.hidden,
         )
         try:
-            result = await self._engine.compute(part)
-        except (WorkerDied, TimeoutError) as error:
-            await self._fault(session, step, "worker_died", str(error))
+            async with session.computing:
+                if self._sessions.get(session.id) is not session:
+                    return  # it ended while this step waited
+                result = await self._engine.compute(part)
+        except EngineFault as error:
+            code = "worker_died" if isinstance(error, WorkerDied) else "engine"
+            await self._fault(session, step, code, str(error))
             return
         if result.code == "input":
             self._opener.report_bad_input(feeder, result.fault)

@@ -37,12 +37,15 @@ class TextStream:
         return shown if self.stopped else shown + rest
 
     def _release(self) -> str:
-        first = min(
-            (at for stop in self._stops if (at := self._held.find(stop)) >= 0), default=None
+        # The stop string that is complete first counts, and of several the one that began
+        # first: so the text does not depend on the pieces in which it came.
+        met = min(
+            ((at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0),
+            default=None,
         )
-        if first is not None:
+        if met is not None:
             self.stopped = True
-            shown, self._held = self._held[:first], ""
+            shown, self._held = self._held[: met[1]], ""
             return shown
         keep = self._possible_beginning()
         shown, self._held = self._held[: len(self._held) - keep], self._held[-keep:] if keep else ""
