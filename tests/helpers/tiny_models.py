@@ -28,15 +28,18 @@ Shape = tuple[int, ...]
 class _Maker:
     """Collects one model's metadata and tensors; shapes are in numpy order."""
 
-    def __init__(self, path: Path, architecture: str, blocks: int, *, seed: int) -> None:
+    def __init__(
+        self, path: Path, architecture: str, blocks: int, *, seed: int, width: int = WIDTH
+    ) -> None:
         self.blocks = blocks
+        self.width = width
         self._random = np.random.default_rng(seed)
         self.writer = gguf.GGUFWriter(path, architecture)
         self.writer.add_name(f"tiny {architecture}")
         self.writer.add_license("apache-2.0")
         self.writer.add_block_count(blocks)
         self.writer.add_context_length(CONTEXT)
-        self.writer.add_embedding_length(WIDTH)
+        self.writer.add_embedding_length(width)
         self.writer.add_feed_forward_length(FEED_FORWARD)
         self.writer.add_head_count(HEADS)
         self.writer.add_layer_norm_rms_eps(1e-5)
@@ -59,27 +62,27 @@ class _Maker:
         values = self._random.normal(around, 0.1, length).astype(np.float32)
         self.writer.add_tensor(name, values)
 
-    def norm(self, name: str, length: int = WIDTH) -> None:
-        self.vector(f"{name}.weight", length, around=1.0)
+    def norm(self, name: str, length: int | None = None) -> None:
+        self.vector(f"{name}.weight", length or self.width, around=1.0)
 
     def ends(self, *, tied: bool = False) -> None:
-        self.matrix("token_embd", VOCABULARY, WIDTH)
+        self.matrix("token_embd", VOCABULARY, self.width)
         self.norm("output_norm")
         if not tied:
-            self.matrix("output", VOCABULARY, WIDTH)
+            self.matrix("output", VOCABULARY, self.width)
 
     def attention(self, prefix: str, *, kv: int = KV_HEADS, width: int = HEAD_WIDTH) -> None:
         self.norm(f"{prefix}attn_norm")
-        self.matrix(f"{prefix}attn_q", HEADS * width, WIDTH)
-        self.matrix(f"{prefix}attn_k", kv * width, WIDTH)
-        self.matrix(f"{prefix}attn_v", kv * width, WIDTH)
-        self.matrix(f"{prefix}attn_output", WIDTH, HEADS * width)
+        self.matrix(f"{prefix}attn_q", HEADS * width, self.width)
+        self.matrix(f"{prefix}attn_k", kv * width, self.width)
+        self.matrix(f"{prefix}attn_v", kv * width, self.width)
+        self.matrix(f"{prefix}attn_output", self.width, HEADS * width)
 
     def feed_forward(self, prefix: str) -> None:
         self.norm(f"{prefix}ffn_norm")
-        self.matrix(f"{prefix}ffn_gate", FEED_FORWARD, WIDTH)
-        self.matrix(f"{prefix}ffn_up", FEED_FORWARD, WIDTH)
-        self.matrix(f"{prefix}ffn_down", WIDTH, FEED_FORWARD)
+        self.matrix(f"{prefix}ffn_gate", FEED_FORWARD, self.width)
+        self.matrix(f"{prefix}ffn_up", FEED_FORWARD, self.width)
+        self.matrix(f"{prefix}ffn_down", self.width, FEED_FORWARD)
 
     def close(self) -> None:
         self.writer.write_header_to_file()
@@ -223,6 +226,18 @@ def write_gpt_oss(path: Path, *, blocks: int = 4, seed: int = 7) -> Path:
             maker.matrix(f"{prefix}ffn_{name}_exps", *shape)
             bias = np.random.default_rng(block).normal(0, 0.1, shape[:2]).astype(np.float32)
             maker.writer.add_tensor(f"{prefix}ffn_{name}_exps.bias", bias)
+    maker.close()
+    return path
+
+
+def write_wide(path: Path, *, blocks: int = 2, seed: int = 9) -> Path:
+    """Llama as wide as it takes for llama.cpp to choose kernels by the number of rows."""
+    maker = _Maker(path, "llama", blocks, seed=seed, width=512)
+    maker.heads(width=128)
+    maker.ends()
+    for block in range(blocks):
+        maker.attention(f"blk.{block}.", width=128)
+        maker.feed_forward(f"blk.{block}.")
     maker.close()
     return path
 
