@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; return the process's exit code.
 
     0: done. 1: it could not be done, with a line that says why. 2: the words of
-    the command are off. 130: interrupted.
+    the command are off. 70: a mistake of ours. 130: interrupted.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(
@@ -38,6 +38,7 @@ def run(arguments: Sequence[str]) -> int:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
+    logging.getLogger("quic").setLevel(logging.WARNING)  # aioquic tells of every connection
     try:
         return asyncio.run(_until_stopped(options.command(options)))
     except PotluckError as error:
@@ -52,6 +53,14 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"potluck: {_words(error)}", file=sys.stderr)
         return 1
+    except Exception as error:  # the edge: a mistake of ours, told in one line
+        logger.debug("a mistake in Potluck", exc_info=error)
+        print(
+            f"potluck: this is a mistake in Potluck itself ({type(error).__name__}: {error});"
+            " please report it with what -v prints.",
+            file=sys.stderr,
+        )
+        return 70
 
 
 async def _until_stopped(work: Awaitable[int]) -> int:

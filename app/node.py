@@ -201,7 +201,7 @@ class Node:
         assert self._host is not None
         assert self._engine is not None
         now = self._clock.wall()
-        self._sequence = max(self._sequence + 1, int(now * 1000))
+        self._sequence = max(self._sequence + 1, int(now * 100))
         announcement = Announcement(
             peer=self.identity.peer_id,
             sequence=self._sequence,

@@ -202,7 +202,7 @@ async def _from_keyring(folder: Path, backend: KeyringLike | None) -> bytes | No
     try:
         return await _in_time(lambda: _ask_keyring(backend, name), KEYRING_SECONDS)
     except Exception as error:  # noqa: BLE001 - backends raise whatever their system raises
-        logger.info("no usable keyring (%s); the identity is kept in a file", error)
+        logger.debug("no usable keyring (%s); the identity is kept in a file", error)
         return None
 
 
