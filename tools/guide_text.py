@@ -204,8 +204,12 @@ class Samples:
             topic.name: [math.sqrt(count_sentences(pattern)) for pattern in topic.patterns]
             for topic in topics
         }
-        # What lies beyond the guide has no borders, so it is practised more.
-        self._topic_weights = [4.0 if topic.name == "beyond me" else 1.0 for topic in topics]
+        # What lies beyond the guide has no borders, so it is practised more. Stories are long
+        # and asked for plainly, so they are practised less.
+        self._topic_weights = [
+            4.0 if topic.name == "beyond me" else 0.4 if topic.theme == "stories" else 1.0
+            for topic in topics
+        ]
         self._stories = [
             answer for topic in topics if topic.theme == "stories" for answer in topic.answers
         ]

@@ -40,6 +40,7 @@ from tools.guide_text import (
     END,
     SPECIAL_TOKENS,
     Samples,
+    Topic,
     all_questions,
     normalise,
     read_evaluation,
@@ -47,7 +48,10 @@ from tools.guide_text import (
 )
 
 SEED = 2026
-QUESTION_WEIGHT = 0.1  # of a question's token in the loss, against 1 for an answer's
+# Of a question's token in the loss, against 1 for an answer's. An answer once begun is soon
+# known by heart, so what is left to learn is which one to begin; at 0.1 the guessing of
+# questions, which nobody needs, made up most of the loss and drowned that.
+QUESTION_WEIGHT = 0.02
 BATCHES_IN_POOL = 24  # drawn together and sorted by length, so that rows need little padding
 SPECIAL = re.compile("|".join(map(re.escape, SPECIAL_TOKENS)))
 LONGEST_ROW = 320  # tokens; three turns with stories would be longer, and are left out
@@ -157,19 +161,23 @@ def learning_rate_at(progress: float, highest: float) -> float:
 
 
 def train(
-    shape: Shape, plan: Plan, stream: Iterator[Batch], seed: int, checkpoint: Path
+    shape: Shape,
+    plan: Plan,
+    stream: Iterator[Batch],
+    checkpoint: Path,
+    start: Path | None = None,
 ) -> Parameters:
-    """Train one model and return its parameters; a copy is saved now and then."""
+    """Train one model, afresh or from the checkpoint `start`, and return its parameters.
+
+    A copy is saved at `checkpoint` now and then.
+    """
     torch = importlib.import_module("torch")
-    torch.manual_seed(seed)
-    parameters = new_parameters(shape, seed)
-    matrices = [tensor for tensor in parameters.values() if tensor.dim() > 1]
-    norms = [tensor for tensor in parameters.values() if tensor.dim() == 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": 0.1}, {"params": norms, "weight_decay": 0.0}],
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    torch.manual_seed(SEED)
+    parameters = new_parameters(shape, SEED)
+    if start is not None:
+        for name, tensor in torch.load(start, weights_only=True).items():
+            parameters[name].data.copy_(tensor)
+    optimisers = _optimisers(torch, parameters)
     started = time.monotonic()
     seen, recent = 0, 0.0
     for step in range(plan.steps):
@@ -177,14 +185,15 @@ def train(
         progress = max(step / plan.steps, minutes / plan.minutes)
         if progress >= 1:
             break
-        for group in optimiser.param_groups:
+        for group in [group for each in optimisers for group in each.param_groups]:
             group["lr"] = learning_rate_at(progress, plan.learning_rate)
         batch = next(stream)
         loss = _loss(torch, parameters, shape, batch, plan.dropout)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(matrices + norms, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        torch.nn.utils.clip_grad_norm_(list(parameters.values()), 1.0)
+        for each in optimisers:
+            each.step()
+            each.zero_grad()
         seen += batch.tokens.size
         recent = loss.item() if step == 0 else 0.95 * recent + 0.05 * loss.item()
         if step % 50 == 0:
@@ -198,6 +207,25 @@ def train(
             torch.save(parameters, checkpoint)
     torch.save(parameters, checkpoint)
     return parameters
+
+
+def _optimisers(torch: Any, parameters: Parameters) -> list[Any]:
+    """Return Muon for the matrices of the blocks, and AdamW for the embedding and the norms."""
+    inner = [
+        tensor
+        for name, tensor in parameters.items()
+        if tensor.dim() > 1 and name != "token_embd.weight"
+    ]
+    norms = [tensor for tensor in parameters.values() if tensor.dim() == 1]
+    outer = [
+        {"params": [parameters["token_embd.weight"]], "weight_decay": 0.1},
+        {"params": norms, "weight_decay": 0.0},
+    ]
+    return [
+        # This adjustment lets both take the same learning rate.
+        torch.optim.Muon(inner, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(outer, betas=(0.9, 0.98), fused=True),
+    ]
 
 
 def _loss(torch: Any, parameters: Parameters, shape: Shape, batch: Batch, dropout: float) -> Any:
@@ -229,6 +257,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--draft-steps", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=80, help="upper limit for the guide")
     parser.add_argument("--draft-minutes", type=float, default=20)
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest")
+    parser.add_argument("--start", type=Path, help="work folder of a former round, to go on from")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the samples; new each round")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--smoke", action="store_true", help="a few steps, to check the path")
     return parser.parse_args()
@@ -245,27 +276,36 @@ def main() -> None:
 
     topics = read_topics()
     excluded = frozenset(normalise(entry.question) for entry in read_evaluation())
-    practice = Samples(topics, SEED, excluded)
-    # Special tokens are whole already: their letters must not earn merges.
-    drawn = [SPECIAL.sub("\n", practice.draw()) for _ in range(8000)]
-    texts = sorted(all_questions(topics)) + drawn
-    tokenizer = train_tokenizer(texts, GUIDE.vocabulary)
+    tokenizer = _tokenizer(topics, excluded, arguments.start)
     tokenizer.save(str(arguments.work / "tokenizer.json"))
 
+    rate = arguments.learning_rate
     for shape, plan, file_name in (
-        (GUIDE, Plan(arguments.steps, arguments.minutes, 1.5e-3, 3072, 0.1), "guide-7m-q8_0"),
+        (GUIDE, Plan(arguments.steps, arguments.minutes, rate, 3072, 0.1), "guide-7m-q8_0"),
         (
             DRAFT,
-            Plan(arguments.draft_steps, arguments.draft_minutes, 4e-3, 3072, 0.0),
+            Plan(arguments.draft_steps, arguments.draft_minutes, 2 * rate, 3072, 0.0),
             "guide-draft-q8_0",
         ),
     ):
+        seed = arguments.seed + shape.blocks
         stream = batches(
-            tokenizer, Samples(topics, SEED + shape.blocks, excluded), plan, random.Random(SEED)
+            tokenizer, Samples(topics, seed, excluded), plan, random.Random(arguments.seed)
         )
-        checkpoint = arguments.work / f"{file_name}.pt"
-        parameters = train(shape, plan, stream, SEED, checkpoint)
+        start = arguments.start and arguments.start / f"{file_name}.pt"
+        parameters = train(shape, plan, stream, arguments.work / f"{file_name}.pt", start)
         export(arguments.out / f"{file_name}.gguf", shape, tokenizer, parameters)
+
+
+def _tokenizer(topics: Sequence[Topic], excluded: frozenset[str], start: Path | None) -> Any:
+    # A second round must keep the tokens of the first: their embeddings are learned already.
+    if start is not None:
+        tokenizers = importlib.import_module("tokenizers")
+        return tokenizers.Tokenizer.from_file(str(start / "tokenizer.json"))
+    practice = Samples(topics, SEED, excluded)
+    # Special tokens are whole already: their letters must not earn merges.
+    drawn = [SPECIAL.sub("\n", practice.draw()) for _ in range(8000)]
+    return train_tokenizer(sorted(all_questions(topics)) + drawn, GUIDE.vocabulary)
 
 
 if __name__ == "__main__":
