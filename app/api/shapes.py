@@ -1,0 +1,333 @@
+"""The shapes of the control API: what the window, the command line and tests exchange.
+
+Everything is JSON; the paths are listed in `docs/API.md`. The counterparts are
+`app/api/control.py`, which answers, and `app/ui/backend.py`, which asks. The
+shapes of the OpenAI-compatible endpoints are that company's and stand in
+`app/api/openai.py`.
+
+Unknown is not zero: what a computer cannot tell is None.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+API_PREFIX: Final = "/potluck/v1"
+TOKEN_FILE: Final = "api-token"
+"""In the data folder, readable by the owner alone; sent as `Authorization: Bearer`."""
+NODE_FILE: Final = "node.json"
+"""In the data folder: the running node's `api` address, among others."""
+
+MAX_MESSAGE_CHARACTERS: Final = 200_000
+MAX_TITLE_CHARACTERS: Final = 120
+
+State = Literal["starting", "sharing", "idle", "paused", "problem"]
+"""What the tray icon shows. "idle": not asked to share, or no layers chosen yet."""
+
+PauseReason = Literal[
+    "",
+    "no_consent",
+    "manual",
+    "battery",
+    "metered",
+    "other_program",
+    "full_screen",
+    "temperature",
+    "schedule",
+    "program_list",
+    "budget",
+    "disk",
+    "no_model",
+    "problem",
+]
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """What every shape has in common."""
+
+
+class Pause(Shape, frozen=True):
+    """Why sharing rests: `words` is the sentence shown; `until` is unix seconds or None.
+
+    `can_override`: "Share anyway" may be offered.
+    """
+
+    reason: PauseReason
+    words: str
+    until: float | None = None
+    can_override: bool = False
+
+
+class LimitInForce(Shape, frozen=True):
+    """A cap as it holds now: `asked` and `measured` in the unit named, None if unknown.
+
+    `how` says what enforces it, such as "NVML power limit" or "duty cycle".
+    """
+
+    name: Literal["cpu", "gpu", "power", "upload", "download", "month", "disk"]
+    words: str
+    unit: str
+    asked: float | None
+    measured: float | None
+    how: str
+
+
+class LayerHolder(Shape, frozen=True):
+    """One helper of the model shown: its units `start` up to `stop`, and how far it is.
+
+    `mine` marks this computer, `in_chain` the helpers of the chain used last.
+    """
+
+    peer_id: str
+    start: int
+    stop: int
+    layers_per_second: float
+    round_trip_seconds: float | None
+    mine: bool
+    in_chain: bool
+
+
+class ModelView(Shape, frozen=True):
+    """The model this computer serves or would serve, and who holds which of its units."""
+
+    name: str
+    title: str
+    model_id: str
+    units: int
+    my_start: int | None
+    my_stop: int | None
+    holders: list[LayerHolder]
+
+
+class Download(Shape, frozen=True):
+    """Layers on their way here; `origin` is the name of who sends them."""
+
+    model: str
+    done_bytes: int
+    total_bytes: int
+    bytes_per_second: float
+    origin: str
+
+
+class Speeds(Shape, frozen=True):
+    """How fast it goes now: tokens through this computer's layers, and bytes of the network."""
+
+    tokens_per_second: float
+    upload_bytes_per_second: float
+    download_bytes_per_second: float
+
+
+class Totals(Shape, frozen=True):
+    """What was served: tokens through this computer's layers, and conversations."""
+
+    tokens_today: int
+    tokens_ever: int
+    conversations_now: int
+    uploaded_bytes_month: int
+    downloaded_bytes_month: int
+
+
+class Snapshot(Shape, frozen=True):
+    """Everything the dashboard and the tray show, at one moment.
+
+    `headline` is the first line of the tray menu. `warnings` are sentences for the
+    person. `consented` is None until the first run is over.
+    """
+
+    state: State
+    headline: str
+    pause: Pause | None
+    sharing_wanted: bool
+    consented: bool | None
+    peer_id: str
+    listen: str
+    version: str
+    uptime_seconds: float
+    model: ModelView | None
+    download: Download | None
+    speeds: Speeds
+    totals: Totals
+    limits: list[LimitInForce]
+    gpu_paused: bool
+    cpu_paused: bool
+    slow_mode: bool
+    disk_used_bytes: int
+    disk_unused_bytes: int
+    identity_kept_in: str
+    warnings: list[str]
+
+
+class ConsentRequest(Shape, frozen=True):
+    """The end of the first run: share or only chat, and what was chosen on its screens."""
+
+    share: bool
+    settings: dict[str, Any] = {}
+    start_at_login: bool = False
+
+
+class PauseRequest(Shape, frozen=True):
+    """Pause by hand: for seconds, until tomorrow, or until resumed."""
+
+    kind: Literal["seconds", "tomorrow", "resume"]
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)] | None = None
+    what: Literal["all", "gpu", "cpu"] = "all"
+
+
+class ShareAnywayRequest(Shape, frozen=True):
+    """Overrule an automatic pause for a while."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=86400)] = 3600.0
+
+
+class SlowModeRequest(Shape, frozen=True):
+    """Switch the alternative, slow bandwidth caps on or off."""
+
+    on: bool
+
+
+class SettingView(Shape, frozen=True):
+    """One setting, from its one declaration in `app/settings.py`, with its value.
+
+    `section` groups them on the screen; `unit` stands behind the field.
+    """
+
+    name: str
+    label: str
+    words: str
+    section: str
+    kind: str
+    unit: str
+    value: Any
+    default: Any
+    least: float | None
+    most: float | None
+    choices: list[str]
+
+
+class SettingsView(Shape, frozen=True):
+    """All settings, and what is to be said about them (such as rules that allow no work)."""
+
+    settings: list[SettingView]
+    remarks: list[str]
+
+
+class ModelOffer(Shape, frozen=True):
+    """A model that may be chosen, and what to expect of it before it is.
+
+    `fits_units` of `units` fit this computer; `missing_bytes` would be downloaded;
+    `expected_tokens_per_second` is None while nothing was measured.
+    """
+
+    name: str
+    title: str
+    model_id: str
+    licence: str
+    units: int
+    bytes: int
+    fits_units: int
+    suggested_start: int
+    suggested_stop: int
+    missing_bytes: int
+    held_bytes: int
+    expected_tokens_per_second: float | None
+    served_by: int
+    chosen: bool
+    trust: str
+
+
+class ChooseModelRequest(Shape, frozen=True):
+    """Serve this model; without a span, what fits and is needed most."""
+
+    model: str
+    start: int | None = None
+    stop: int | None = None
+
+
+class MessageView(Shape, frozen=True):
+    """One message. `chain` is who computed an answer: "this computer" or helpers' short names.
+
+    `state` "writing" while it is being written, "stopped" when it was cut short.
+    """
+
+    id: int
+    role: Literal["system", "user", "assistant"]
+    content: str
+    created_at: float
+    state: Literal["done", "writing", "stopped", "failed"] = "done"
+    error: str = ""
+    chain: list[str] = []
+    readers: list[str] = []
+    tokens: int = 0
+    tokens_per_second: float = 0.0
+    first_token_seconds: float = 0.0
+    repairs: int = 0
+
+
+class ConversationHead(Shape, frozen=True):
+    """A conversation in the list, newest first."""
+
+    id: str
+    title: str
+    created_at: float
+    changed_at: float
+    messages: int
+
+
+class ConversationOptions(Shape, frozen=True):
+    """How answers of a conversation are written; `alone` uses this computer only."""
+
+    model: str | None = None
+    system: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)] = ""
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
+    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 256
+    seed: int | None = None
+    alone: bool = False
+
+
+class Conversation(Shape, frozen=True):
+    """A conversation with all its messages."""
+
+    id: str
+    title: str
+    created_at: float
+    changed_at: float
+    options: ConversationOptions
+    messages: list[MessageView]
+
+
+class ConversationChange(Shape, frozen=True):
+    """What to change about a conversation; None leaves it."""
+
+    title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARACTERS)] | None = None
+    options: ConversationOptions | None = None
+
+
+class SayRequest(Shape, frozen=True):
+    """A message of the person. With `replaces`, that message and all after it go first."""
+
+    content: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE_CHARACTERS)]
+    replaces: int | None = None
+
+
+class AnswerDelta(Shape, frozen=True):
+    """Event "delta" of an answer's stream: `text` comes after what came before."""
+
+    message: int
+    text: str
+
+
+class ErrorBody(Shape, frozen=True):
+    """What every refused request says: what happened, what was kept, what to do."""
+
+    code: str
+    words: str
+
+
+class LogsView(Shape, frozen=True):
+    """The log as it would be exported, addresses and names removed."""
+
+    text: str
+    removed: int
