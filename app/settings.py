@@ -1,25 +1,27 @@
-"""Every setting, declared once: its type, its default, its bounds and the words for it.
+"""The owner's settings: read from their file, changed, and written back.
 
-`Settings` is the declaration; `SETTINGS` is the same as a list, from which the command
-line, the window and the documentation derive what they show. A person keeps settings in
-`settings.toml` in the data folder; its counterpart is `app/node.py`, which hands each
-part the values it needs.
+`app/preferences.py` declares them; `SETTINGS` is that declaration as a list, from which
+the command line, the window and the documentation derive what they show. A person keeps
+settings in `settings.toml` in the data folder; the counterpart is `app/node.py`, which
+hands each part the values it needs.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import platformdirs
-from msgspec import Meta
 
 from app.errors import UsageError
+from app.preferences import Settings
+from app.toml_text import UnwritableText, edited
 
 logger = logging.getLogger(__name__)
 
@@ -27,102 +29,16 @@ SETTINGS_FILE: Final = "settings.toml"
 MAX_SETTINGS_FILE_BYTES: Final = 64 * 1024
 """A settings file is a page of text; anything larger is a mistake and not read."""
 
-_ADDRESS: Final = r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$"
-_BOOTSTRAP: Final = r"^[a-z2-7]{52}@(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$"
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the owner of a computer may decide; every field has a default that is safe."""
-
-    listen: Annotated[
-        str,
-        Meta(
-            pattern=_ADDRESS,
-            description="Address and UDP port for other computers, as HOST:PORT; "
-            "port 0 takes any that is free.",
-        ),
-    ] = "0.0.0.0:0"
-
-    public: Annotated[
-        bool,
-        Meta(
-            description="Whether others can reach this computer from outside, so that it may "
-            "keep the list of who serves what for them."
-        ),
-    ] = False
-
-    bootstrap: Annotated[
-        tuple[Annotated[str, Meta(pattern=_BOOTSTRAP)], ...],
-        Meta(
-            max_length=16,
-            description="Computers to ask first who serves a model, each as PEERID@HOST:PORT.",
-        ),
-    ] = ()
-
-    kv_tokens: Annotated[
-        int,
-        Meta(
-            ge=256,
-            le=4_194_304,
-            description="Room for conversations, in tokens over all of them together; more "
-            "room takes more memory.",
-        ),
-    ] = 8192
-
-    max_sessions: Annotated[
-        int,
-        Meta(ge=1, le=256, description="How many conversations may be served at the same time."),
-    ] = 8
-
-    disk_quota_bytes: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=2**50,
-            description="How much of the disk models may take, in bytes.",
-        ),
-    ] = 20 * 1024**3
-
-    threads: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=512,
-            description="How many processor threads compute; 0 takes as many as there are cores.",
-        ),
-    ] = 0
-
-    gpu: Annotated[
-        Literal["auto", "off"],
-        Meta(description="Whether a graphics card computes where one works: auto or off."),
-    ] = "auto"
-
-    keyring: Annotated[
-        bool,
-        Meta(
-            description="Whether this computer's identity is kept in the system's keyring where "
-            "there is one, instead of in a file only you can read."
-        ),
-    ] = True
-
-    origin_timeout_seconds: Annotated[
-        float,
-        Meta(
-            ge=1.0,
-            le=600.0,
-            description="How long a download may stand still before another origin is tried, "
-            "in seconds.",
-        ),
-    ] = 30.0
-
-
 @dataclass(frozen=True)
 class Setting:
     """One setting, for those who show it.
 
     Attributes:
         name: as in the file.
+        label: two or three words before the field.
         words: a sentence for people.
+        section: under which heading it stands, one of `app.preferences.SECTIONS`.
+        unit: what stands behind the field; empty without.
         kind: "text", "texts", "number", "whole number", "switch" or "choice".
         default: what holds when nothing is set.
         least, most: bounds of a number, both allowed; None without.
@@ -130,12 +46,16 @@ class Setting:
     """
 
     name: str
+    label: str
     words: str
+    section: str
     kind: str
+    unit: str
     default: object
     least: float | None
     most: float | None
     choices: tuple[str, ...]
+    told: str = ""
 
     @property
     def expected(self) -> str:
@@ -147,10 +67,8 @@ class Setting:
                 return " or ".join(f'"{choice}"' for choice in self.choices)
             case "number" | "whole number":
                 return f"a {self.kind} from {self.least:,} to {self.most:,}"
-            case _ if self.name == "bootstrap":
-                return "at most 16 texts, each PEERID@HOST:PORT"
             case _:
-                return "HOST:PORT"
+                return self.told or "a text"
 
 
 def default_data_folder() -> Path:
@@ -221,6 +139,71 @@ def changed(settings: Settings, values: Mapping[str, object]) -> Settings:
     return msgspec.convert({**msgspec.structs.asdict(settings), **values}, Settings)
 
 
+def save_settings(folder: Path, values: Mapping[str, object]) -> Settings:
+    """Keep some settings in the owner's file; what else it says, comments too, stays.
+
+    Args:
+        folder: the data folder.
+        values: the settings to change, each checked as in `changed`.
+
+    Returns:
+        The settings that hold from now on.
+
+    Raises:
+        UsageError: a value does not fit, or the file cannot be written; it is as it was.
+    """
+    path = folder / SETTINGS_FILE
+    settings = changed(read_settings(path)[0], values)
+    kept = {name: getattr(settings, name) for name in values}
+    text = _text_to_edit(path)
+    try:
+        draft = edited(text, kept)
+        _write_whole(path, draft.encode("utf-8"))
+    except UnwritableText as error:
+        raise UsageError(f"{path} could not be changed ({error}); mend it by hand.") from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror or error}); the settings stay as they were."
+        ) from None
+    return settings
+
+
+def _text_to_edit(path: Path) -> str:
+    """What the file says; a damaged one is put aside under another name, not lost."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if len(text) <= MAX_SETTINGS_FILE_BYTES:
+            tomllib.loads(text)
+            return text
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror}); the settings stay as they were."
+        ) from None
+    except (ValueError, RecursionError):
+        pass
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise UsageError(
+            f"{path} is damaged and cannot be put aside ({error.strerror}); mend it by hand."
+        ) from None
+    logger.warning("%s was damaged; it is kept as %s and a new one is begun.", path, aside.name)
+    return ""
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that at any moment there is the old one or the new one."""
+    draft = path.with_name(f"{path.name}.draft")
+    with draft.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(draft, path)
+
+
 def _declared() -> tuple[Setting, ...]:
     """Read the list of settings off the declaration."""
     hints = get_type_hints(Settings, include_extras=True)
@@ -238,12 +221,16 @@ def _declared() -> tuple[Setting, ...]:
         found.append(
             Setting(
                 name=field.name,
+                label=meta.title,
                 words=meta.description,
+                section=meta.extra["section"],
                 kind=kind,
+                unit=meta.extra["unit"],
                 default=field.default,
                 least=meta.ge,
                 most=meta.le,
                 choices=get_args(type_) if kind == "choice" else (),
+                told=meta.extra["expected"],
             )
         )
     return tuple(found)
@@ -251,3 +238,16 @@ def _declared() -> tuple[Setting, ...]:
 
 SETTINGS: Final = _declared()
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+
+__all__ = [
+    "MAX_SETTINGS_FILE_BYTES",
+    "SETTINGS",
+    "SETTINGS_FILE",
+    "Setting",
+    "Settings",
+    "changed",
+    "default_data_folder",
+    "load_settings",
+    "read_settings",
+    "save_settings",
+]

@@ -29,7 +29,10 @@ ROOMS = {
 
 # Plain modules that rooms may import. The other ones (the node, the command line and what
 # belongs to them) build the parts, so they may import every room and no room imports them.
-BASE = {"", "ids", "errors", "clock", "tasks", "settings", "signing", "process_lock"}
+BASE = {
+    *("", "ids", "errors", "clock", "tasks", "settings", "preferences", "toml_text"),
+    *("signing", "process_lock"),
+}
 
 # The only files that may import a library: a folder ends in "/".
 HOMES = {
