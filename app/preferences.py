@@ -7,7 +7,7 @@ documentation derive what they show.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -54,15 +54,10 @@ def words(
 
     `expected` ends the sentence "it must be ..." where the type alone does not say it.
     """
-    return Meta(
-        title=label,
-        description=description,
-        extra={"section": section, "unit": unit, "expected": expected},
-        ge=least,
-        le=most,
-        pattern=pattern,
-        max_length=longest,
-    )
+    bounds = {"ge": least, "le": most, "pattern": pattern, "max_length": longest}
+    told: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
+    extra = {"section": section, "unit": unit, "expected": expected}
+    return Meta(title=label, description=description, extra=extra, **told)
 
 
 def switch(label: str, description: str, section: str) -> Meta:
@@ -194,7 +189,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     pause_on_battery: Annotated[
         bool,
-        switch("Pause on battery", "Whether sharing rests while the computer is on battery.", RULES),
+        switch(
+            "Pause on battery", "Whether sharing rests while the computer is on battery.", RULES
+        ),
     ] = True
 
     on_metered: Annotated[
@@ -342,6 +339,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             longest=16,
         ),
     ] = ()
+
+    api: Annotated[
+        str,
+        words(
+            "Programs on this computer",
+            "Address where programs on this computer reach Potluck, as HOST:PORT; the next "
+            "free port is taken when this one is not.",
+            NETWORK,
+            expected="HOST:PORT",
+            pattern=HOST_AND_PORT,
+        ),
+    ] = "127.0.0.1:8423"
+
+    api_key: Annotated[
+        str,
+        words(
+            "Key for other computers",
+            "What programs on other computers must show to ask models here, 16 characters or "
+            "more; without it only this computer's own may.",
+            PRIVACY,
+            expected="empty, or 16 to 200 letters, digits, - and _",
+            pattern=r"^([A-Za-z0-9_-]{16,200})?$",
+        ),
+    ] = ""
 
     origin_timeout_seconds: Annotated[
         float,

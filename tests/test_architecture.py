@@ -49,7 +49,7 @@ HOMES = {
 
 # Same input, same output, always: no clock, socket, file, task or chance.
 PURE = {
-    "policy": {"verdict", "schedule"},
+    "policy": {"verdict", "schedule", "readings", "remarks", "buckets", "duty"},
     "engine": {
         *("gguf_read", "gguf_write", "slicing", "slice_files", "manifest"),
         *("frames", "ledger", "progress"),

@@ -38,6 +38,7 @@ PauseReason = Literal[
     "schedule",
     "program_list",
     "budget",
+    "limits",
     "disk",
     "no_model",
     "problem",

@@ -108,6 +108,12 @@ class Tune(Frame, tag="tune", frozen=True):
     threads: Annotated[list[Number], msgspec.Meta(min_length=1, max_length=16)]
 
 
+class UseThreads(Frame, tag="use_threads", frozen=True):
+    """Compute with so many threads from now on."""
+
+    threads: Annotated[int, msgspec.Meta(ge=1, le=512)]
+
+
 class OpenVocabulary(Frame, tag="open_vocabulary", frozen=True):
     """Load the words of a model from its header alone."""
 
@@ -132,7 +138,17 @@ class Status(Frame, tag="status", frozen=True):
 
 
 Request = (
-    Mount | Compute | Forget | Save | Restore | Tune | OpenVocabulary | Tokenize | Render | Status
+    Mount
+    | Compute
+    | Forget
+    | Save
+    | Restore
+    | Tune
+    | UseThreads
+    | OpenVocabulary
+    | Tokenize
+    | Render
+    | Status
 )
 
 

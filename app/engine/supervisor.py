@@ -13,7 +13,7 @@ import contextlib
 import logging
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +41,8 @@ LONGEST_RETRY_SECONDS: Final = 30.0
 PROBE_SECONDS: Final = 120.0
 """A slice of many GB is read from a slow disk while it is probed."""
 DEATHS_BEFORE_DEMOTION: Final = 2
+LONGEST_REST_SECONDS: Final = 0.25
+"""After this long it is asked again whether to rest on: a cap may have been lifted."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,12 @@ class EngineStatus:
 
 
 class Engine:
-    """One mounted span. Use with `async with`; entering mounts and may take a while."""
+    """One mounted span. Use with `async with`; entering mounts and may take a while.
+
+    Args:
+        rest: called after each batch with the seconds it took, and with 0.0 after each
+            rest; says how long to compute nothing. None never rests.
+    """
 
     def __init__(
         self,
@@ -90,11 +97,16 @@ class Engine:
         ladder: Ladder,
         *,
         command: Sequence[str] | None = None,
+        rest: Callable[[float], float] | None = None,
     ) -> None:
         self.request = request
         self.status = EngineStatus()
         self._ladder = ladder
         self._command = command
+        self._rest = rest
+        self._resting: asyncio.TimerHandle | None = None
+        self._tuned_threads = 0
+        self._most_threads: int | None = None
         self._child: Child | None = None
         self._rung: Rung | None = None
         self._deaths = 0
@@ -148,6 +160,8 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self._stopping = True
+        if self._resting is not None:
+            self._resting.cancel()
         await self._tasks.close()
         if self._child is not None:
             await self._child.stop()
@@ -173,9 +187,16 @@ class Engine:
         pending = _Pending(part, asyncio.get_running_loop().create_future())
         # Bounded by the sessions admitted: each has a bounded number of steps in flight.
         self._pending.append(pending)
-        if not self._in_flight:
+        if not self._in_flight and self._resting is None:
             self._start_batch()
         return await pending.future
+
+    async def limit_threads(self, most: int) -> None:
+        """Compute with at most so many threads from now on, also after a restart."""
+        self._most_threads = most
+        if self._child is not None and self._tuned_threads:
+            with contextlib.suppress(WorkerDied):  # then it starts again, and knows
+                await self._use_threads(self._child)
 
     async def forget(self, sequence: int) -> None:
         """Empty a sequence, before its number is given to somebody else.
@@ -259,7 +280,7 @@ class Engine:
             computed = answer.result()
             if isinstance(computed, frames.Computed) and len(computed.results) == len(batch):
                 self._hand_out(batch, computed)
-                self._start_batch()
+                self._rest_then_start(computed.seconds)
                 return
             reason = computed.reason if isinstance(computed, frames.Failed) else "a wrong answer"
             error = EngineFault(f"the worker failed: {reason}")
@@ -269,6 +290,18 @@ class Engine:
             self._start_batch()
         else:
             self._fail_pending(str(error))
+
+    def _rest_then_start(self, work_seconds: float) -> None:
+        """The next batch, as soon as the owner's caps allow it."""
+        self._resting = None
+        seconds = 0.0 if self._rest is None else self._rest(work_seconds)
+        if seconds <= 0 or self._stopping:
+            self._start_batch()
+            return
+        loop = asyncio.get_running_loop()
+        self._resting = loop.call_later(
+            min(seconds, LONGEST_REST_SECONDS), self._rest_then_start, 0.0
+        )
 
     def _hand_out(self, batch: list[_Pending], computed: frames.Computed) -> None:
         self.status.decodes += 1
@@ -379,9 +412,19 @@ class Engine:
             frames.Tuned, lambda serial: frames.Tune(serial=serial, threads=threads)
         )
         blocks = make_slice(request.plan, request.span).blocks
-        self.status.threads = tuned.threads
+        self._tuned_threads = self.status.threads = tuned.threads
+        await self._use_threads(child)
         self.status.layers_per_second = blocks / max(tuned.seconds, 1e-9)
         return mounted
+
+    async def _use_threads(self, child: Child) -> None:
+        """The fastest count, or as many as are allowed."""
+        wanted = min(self._tuned_threads, self._most_threads or self._tuned_threads)
+        if wanted != self.status.threads:
+            await child.ask(
+                frames.Done, lambda serial: frames.UseThreads(serial=serial, threads=wanted)
+            )
+        self.status.threads = wanted
 
     async def _load(
         self, rung: Rung, embedding: frames.EmbeddingTable | None, *, identity_full: bool

@@ -101,6 +101,10 @@ class Worker:
                 return frames.Done(serial=serial)
             case frames.Tune():
                 return self._tune(request)
+            case frames.UseThreads():
+                if self._slice is not None:
+                    self._slice.set_threads(request.threads)
+                return frames.Done(serial=serial)
             case frames.OpenVocabulary():
                 self._words = llama.Words(Path(request.path))
                 return _vocabulary(serial, self._words)

@@ -27,6 +27,7 @@ from app.net.quic import (
     ListenConfigurations,
     dial_configuration,
 )
+from app.net.shaping import Shaper
 from app.net.wire import MAX_ADDRESSES, ProtocolName, Refused
 from app.tasks import TaskOwner
 
@@ -75,6 +76,9 @@ class ConnectionStatus:
 class Endpoint:
     """Opens channels to peers and serves the ones they open; used as `async with`.
 
+    Args:
+        shaper: keeps caps on bandwidth; None sets none.
+
     Attributes:
         observed_address: where others say they see this computer; None until one did.
     """
@@ -87,6 +91,7 @@ class Endpoint:
         handlers: Mapping[ProtocolName, ChannelHandler],
         clock: Clock,
         agent: str = "potluck",
+        shaper: Shaper | None = None,
     ) -> None:
         self._identity = identity
         self._listen = listen
@@ -95,7 +100,7 @@ class Endpoint:
         self._agent = agent
         self._answers = ListenConfigurations(identity)
         self._tasks = TaskOwner("endpoint")
-        self._port = Port(new_connection=self._answer, wants_retry=self._wants_retry)
+        self._port = Port(new_connection=self._answer, wants_retry=self._wants_retry, shaper=shaper)
         self._connections: set[Connection] = set()
         # The newest last; the last is the one that new channels use.
         self._by_peer: dict[PeerId, list[Connection]] = {}

@@ -31,6 +31,7 @@ from app.errors import UsageError
 from app.net.addresses import format_address, parse_address
 from app.net.connection import Connection
 from app.net.quic import CONNECTION_ID_BYTES, Address
+from app.net.shaping import DelayLine, Shaper
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,19 @@ the one we made up; the connection to answer with, or None to stay silent."""
 
 
 class Port(asyncio.DatagramProtocol):
-    """Reads datagrams and hands each to its connection."""
+    """Reads datagrams and hands each to its connection.
 
-    def __init__(self, *, new_connection: NewConnection, wants_retry: Callable[[], bool]) -> None:
+    Args:
+        shaper: counts every datagram and may hold it back; None leaves all alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        new_connection: NewConnection,
+        wants_retry: Callable[[], bool],
+        shaper: Shaper | None = None,
+    ) -> None:
         self._new_connection = new_connection
         self._wants_retry = wants_retry
         self._connections: dict[bytes, Connection] = {}
@@ -58,6 +69,9 @@ class Port(asyncio.DatagramProtocol):
         self._socket: socket.socket | None = None
         self._address: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._shaper = shaper
+        self._up: DelayLine | None = None
+        self._down: DelayLine | None = None
 
     async def open(self, host: str, port: int) -> None:
         """Bind the socket; UsageError when the address cannot be had."""
@@ -66,10 +80,17 @@ class Port(asyncio.DatagramProtocol):
         self._socket = bound
         name = bound.getsockname()
         self._address = format_address(name[0], name[1])
+        if self._shaper is not None:
+            self._up = DelayLine(self._loop, self._shaper.sending, self._put)
+            self._down = DelayLine(self._loop, self._shaper.received, self._take)
         self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=bound)
 
     def close(self) -> None:
-        """Let the socket go."""
+        """Let the socket go, after the last words."""
+        if self._up is not None:
+            self._up.flush()
+        if self._down is not None:
+            self._down.close()
         if self._transport is not None:
             self._transport.close()
         self._transport = self._socket = None
@@ -103,6 +124,12 @@ class Port(asyncio.DatagramProtocol):
 
     def send(self, data: bytes, address: Address) -> None:
         """Put a datagram on the wire, or lose it: QUIC sends again what matters."""
+        if self._up is not None:
+            self._up.put(data, address)
+        else:
+            self._put(data, address)
+
+    def _put(self, data: bytes, address: Address) -> None:
         if self._transport is not None:
             self._transport.sendto(data, address)
 
@@ -124,7 +151,7 @@ class Port(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """A datagram came in; take what else waits in the socket in the same turn."""
-        self._take(data, addr)
+        self._arrived(data, addr)
         if sys.platform == "win32":
             return  # its event loop reads ahead by itself
         for _ in range(DATAGRAMS_PER_WAKE_UP):
@@ -134,13 +161,19 @@ class Port(asyncio.DatagramProtocol):
                 data, addr = self._socket.recvfrom(_MAX_DATAGRAM_BYTES)
             except OSError:  # nothing there, or an error that asyncio will meet and report
                 return
-            self._take(data, addr)
+            self._arrived(data, addr)
 
     def error_received(self, exc: Exception) -> None:
         """The system reports that something sent earlier went nowhere; heartbeats will tell."""
         logger.debug("the socket reports: %s", exc)
 
     # ── inside ───────────────────────────────────────────────────────────────
+
+    def _arrived(self, data: bytes, address: Address) -> None:
+        if self._down is not None:
+            self._down.put(data, address)
+        else:
+            self._take(data, address)
 
     def _take(self, data: bytes, address: Address) -> None:
         # A short header is all of a datagram in a living connection: skip the parser.

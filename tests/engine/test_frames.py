@@ -38,6 +38,7 @@ REQUESTS: list[frames.Request] = [
     frames.Tokenize(serial=8, text="Grüße", special=True),
     frames.Render(serial=9, messages=[{"role": "user", "content": "hello"}]),
     frames.Status(serial=10),
+    frames.UseThreads(serial=11, threads=2),
 ]
 ANSWERS: list[frames.Answer] = [
     frames.Mounted(serial=1, tokens_per_sequence=64, vocabulary_size=0),
