@@ -29,6 +29,7 @@ SETTINGS_FILE: Final = "settings.toml"
 MAX_SETTINGS_FILE_BYTES: Final = 64 * 1024
 """A settings file is a page of text; anything larger is a mistake and not read."""
 
+
 @dataclass(frozen=True)
 class Setting:
     """One setting, for those who show it.

@@ -109,7 +109,7 @@ class Pacer:
         if self._last_seconds is not None:
             self._cpu.used(max(0.0, seconds - self._last_seconds), now)
         self._last_seconds = seconds
-        joules = self._joules()
+        joules = self._joules() if self._power.cap is not None else None
         if joules is not None and self._last_joules is not None:
             self._power.used(max(0.0, joules - self._last_joules), now)
         self._last_joules = joules
