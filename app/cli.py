@@ -152,6 +152,14 @@ def _node(commands: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="others can reach this computer: keep the list of who serves what for them",
     )
+    command.add_argument(
+        "--api",
+        nargs="?",
+        const="default",
+        metavar="HOST:PORT",
+        help="serve programs on this computer over HTTP; port 0 takes any that is free"
+        " (default: as in the settings, or the next port that is free)",
+    )
     return command
 
 

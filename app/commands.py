@@ -35,10 +35,11 @@ async def node(options: argparse.Namespace) -> int:
         model=options.model,
         units=options.units,
         public=options.public,
+        api=options.api,
     )
     async with Node(wanted) as running:
         print(json.dumps(running.ready_line()), flush=True)
-        await asyncio.Event().wait()
+        await running.wait_until_quit()
     return 0
 
 

@@ -7,12 +7,17 @@ DATA/units/            the layers held, one file each
 DATA/mounts/           small files that make layers loadable; made again at each start
 DATA/engine.json       which ways of loading failed on this computer
 DATA/node.json         what the running node is and does
+DATA/chosen.json       the model and layers to share
+DATA/served.json       how much was served, today and ever
+DATA/sharing.json      what the owner decided by hand: to share, to pause
+DATA/conversations.sqlite3   the owner's conversations
+DATA/api-token         what the window shows when it asks the node
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +97,11 @@ class DataFolder:
         shelf.load()
         return cls(folder, load_settings(folder), shelf)
 
+    def use_settings(self, settings: Settings) -> None:
+        """Other settings from now on, for whatever is begun after this."""
+        self.settings = settings
+        self.store.quota_bytes = settings.disk_quota_bytes
+
     async def identity(self) -> Identity:
         """This computer's key.
 
@@ -121,16 +131,33 @@ class DataFolder:
                 return known
         raise UsageError("This Potluck carries no model of its own; name one with --model.")
 
-    def downloader(self) -> Downloader:
-        """Brings units here; use it with `async with`."""
+    def downloader(self, *, limit: Callable[[int], Awaitable[None]] | None = None) -> Downloader:
+        """Brings units here; use it with `async with`. `limit` is as `Downloader`'s."""
         return Downloader(
-            self.store, resources_folder(), stall_seconds=self.settings.origin_timeout_seconds
+            self.store,
+            resources_folder(),
+            limit=limit,
+            stall_seconds=self.settings.origin_timeout_seconds,
         )
 
     def mount_request(
-        self, model: OpenModel, span: Span, *, kv_tokens: int, sequences: int, name: str
+        self,
+        model: OpenModel,
+        span: Span,
+        *,
+        kv_tokens: int,
+        sequences: int,
+        name: str,
+        gpu: bool = True,
+        threads: int = 0,
     ) -> MountRequest:
-        """How to mount units that are all in the store; `name` keeps mounts apart."""
+        """How to mount units that are all in the store.
+
+        Args:
+            name: keeps mounts apart.
+            gpu: whether a graphics card may compute, if the settings let it too.
+            threads: as in `MountRequest`; 0 takes what the settings say.
+        """
         manifest = model.manifest
         return MountRequest(
             plan=model.plan,
@@ -143,8 +170,8 @@ class DataFolder:
             folder=self.folder / "mounts" / name,
             kv_tokens=kv_tokens,
             sequences=sequences,
-            threads=self.settings.threads,
-            gpu=self.settings.gpu == "auto",
+            threads=threads or self.settings.threads,
+            gpu=gpu and self.settings.gpu == "auto",
         )
 
     def ladder(self) -> Ladder:

@@ -2,6 +2,7 @@
 
     PotluckError
     ├── UsageError            a person asked for something that cannot be done as asked
+    │   └── PromptTooLong     ... because the model cannot read so much
     ├── Refusal               this computer or another one declines, with a reason
     │   ├── NoRoom            ... because its memory for conversations is full
     │   └── UnsupportedModel  ... because the model cannot be sliced or loaded
@@ -27,6 +28,10 @@ class PotluckError(Exception):
 
 class UsageError(PotluckError):
     """A person's command or file cannot be used as given."""
+
+
+class PromptTooLong(UsageError):
+    """A conversation or text is longer than the model can read; nothing was sent."""
 
 
 class Refusal(PotluckError):

@@ -1,7 +1,9 @@
 """The node: builds the parts, owns them, starts and stops them in order.
 
-data folder -> identity -> endpoint -> directory -> units -> engine -> host
-            -> announcements
+data folder -> identity -> endpoint -> directory -> sharing -> desk -> conversations
+            -> governor -> API
+
+What programs may ask of it is in `app/service.py`; what it serves, in `app/sharing.py`.
 """
 
 from __future__ import annotations
@@ -17,35 +19,62 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
+
 from app import __version__
+from app.announced import Announced
+from app.announcing import Announcer
+from app.answering import Answering
+from app.api.guard import load_or_create_token
+from app.api.server import ApiServer
+from app.api.shapes import NODE_FILE
+from app.change_board import ChangeBoard
 from app.clock import Clock, SystemClock
-from app.data_folder import DataFolder, OpenModel, ProgressLine, fetch_units
-from app.engine.supervisor import Engine
-from app.errors import PeerLost, PotluckError, Refusal, UsageError
-from app.ids import Span, peer_text
+from app.conversations import Conversations
+from app.data_folder import DataFolder
+from app.desk import Desk
+from app.errors import PeerLost, UsageError
+from app.fetching import Fetching
+from app.ids import ModelId, Span, peer_text
+from app.known_models import KnownModels
+from app.logs import RecentLines
+from app.model_offers import ModelOffers
 from app.net import wire
-from app.net.addresses import format_address, is_loopback, parse_address
+from app.net.addresses import parse_address
 from app.net.channel import Channel
 from app.net.directory import Directory, DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
-from app.net.records import Announcement, sign_announcement
+from app.policy.governor import Governor, month_name
+from app.policy.pacing import Pacer, ProcessorTime
+from app.policy.power import Cards
+from app.policy.sensors import ComputerSensors, this_system
+from app.policy.traffic import Traffic
+from app.policy.verdict import Machine
 from app.process_lock import data_folder_lock
-from app.swarm.host import Host
+from app.service import Service
+from app.settings import SETTINGS_FILE, read_settings
+from app.sharing import Sharing
+from app.snapshot import Parts, Wanted
+from app.swarm.route import Offer
+from app.talk import offers_of
+from app.tally import Tally
 from app.tasks import TaskOwner
+from app.wishes import Wishes, checked_span
 
 logger = logging.getLogger(__name__)
 
-ANNOUNCE_SECONDS: Final = 15.0
-ANNOUNCEMENT_LIFETIME_SECONDS: Final = 60.0
-"""A node that vanished without a word is forgotten after a minute."""
 STATUS_SECONDS: Final = 2.0
-WITHDRAW_SECONDS: Final = 0.5
+DEFAULT_API: Final = "default"
+"""Given for the API's address: as in the settings, or the next port that is free."""
 
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """What a person asked of this node; None means: as in the settings."""
+    """What a person asked of this node; None means: as in the settings.
+
+    `api` None serves no API; naming `model` or `units` is consent to share for this run.
+    """
 
     data_dir: Path | None = None
     listen: str | None = None
@@ -53,6 +82,7 @@ class NodeOptions:
     model: str | None = None
     units: Span | None = None
     public: bool = False
+    api: str | None = None
 
 
 class Node:
@@ -63,10 +93,9 @@ class Node:
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._tasks = TaskOwner("node")
-        self._host: Host | None = None
-        self._engine: Engine | None = None
-        self._model: OpenModel | None = None
-        self._sequence = 0
+        self._board = ChangeBoard()
+        self._lines = RecentLines()
+        self._api: ApiServer | None = None
 
     async def __aenter__(self) -> Node:
         """Start everything.
@@ -82,182 +111,263 @@ class Node:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._withdraw()
         await self._stack.aclose()
+
+    async def wait_until_quit(self) -> None:
+        """Return when a program has asked for the end."""
+        await self._service.quitting.wait()
+
+    # ── building ─────────────────────────────────────────────────────────────
 
     async def _start(self) -> None:
         options = self._options
         self.data = DataFolder.open(options.data_dir)
         self._stack.enter_context(data_folder_lock(self.data.folder))
+        self._keep_log()
         self._bootstraps = self.data.bootstraps(options.bootstraps)
-        self._model = self._wanted_model()
-        span = self._wanted_span()
+        self._models = KnownModels(self.data)
+        told = await self._told()
         self.identity: Identity = await self.data.identity()
-        public = options.public or self.data.settings.public
-        directory = Directory(self._clock) if public else None
-        self.endpoint = await self._stack.enter_async_context(self._endpoint(directory))
-        self._directory = DirectoryClient(
-            self.endpoint, self._bootstraps, clock=self._clock, local=directory
+        self._traffic = Traffic(
+            self.data.folder, clock=self._clock, month=lambda: month_name(self._clock.wall())
         )
+        await self._open_network()
         await self._stack.enter_async_context(self._tasks)
-        if span is not None:
-            await self._serve(span)
+        await self._open_service(told)
+        if told is not None:
+            await self.sharing.settled()
+            if self.sharing.problem is not None:
+                raise self.sharing.problem
+        if options.api is not None:
+            await self._open_api(options.api)
+        self._tasks.start(self._service.keep_house(), name="housekeeping")
         self._tasks.start(self._keep_status(), name="status")
 
-    def _wanted_model(self) -> OpenModel | None:
+    def _keep_log(self) -> None:
+        root = logging.getLogger()
+        root.addHandler(self._lines)
+        self._stack.callback(root.removeHandler, self._lines)
+
+    async def _told(self) -> Wanted | None:
+        """What the command line said to share."""
         if self._options.model is None and self._options.units is None:
             return None
-        return self.data.model(self._options.model)
+        model = self._models.keep(await asyncio.to_thread(self.data.model, self._options.model))
+        units = self._options.units or model.plan.whole
+        return Wanted(model, checked_span(model, units.start, units.stop))
 
-    def _wanted_span(self) -> Span | None:
-        if self._model is None:
-            return None
-        whole = self._model.plan.whole
-        span = self._options.units or whole
-        if not whole.covers(span):
-            raise UsageError(
-                f"{self._model.manifest.name} has the units {whole}; {span} is not among them."
-            )
-        return span
-
-    def _endpoint(self, directory: Directory | None) -> Endpoint:
+    async def _open_network(self) -> None:
+        public = self._options.public or self.data.settings.public
+        local = Directory(self._clock) if public else None
         handlers: dict[wire.ProtocolName, Callable[[Channel], Any]] = {
-            "session": self._serve_session,
-            "hop": self._serve_hop,
+            "session": lambda channel: self.sharing.serve_session(channel),
+            "hop": lambda channel: self.sharing.serve_hop(channel),
         }
-        if directory is not None:
-            handlers["directory"] = directory.serve
+        if local is not None:
+            handlers["directory"] = local.serve
         try:
             listen = parse_address(self._options.listen or self.data.settings.listen)
         except ValueError as error:
             raise UsageError(f"{error}.") from None
-        return Endpoint(
-            self.identity,
-            listen=listen,
-            handlers=handlers,
-            clock=self._clock,
-            agent=f"potluck {__version__}",
-        )
-
-    async def _serve_session(self, channel: Channel) -> None:
-        if self._host is not None:
-            await self._host.serve_session(channel)
-            return
-        opening = await channel.receive()
-        if isinstance(opening, wire.SessionOpen):
-            reason = "this computer serves no layers at present"
-            await channel.send(
-                wire.SessionRefused(session=opening.session, code="not_serving", reason=reason)
+        self.endpoint = await self._stack.enter_async_context(
+            Endpoint(
+                self.identity,
+                listen=listen,
+                handlers=handlers,
+                clock=self._clock,
+                agent=f"potluck {__version__}",
+                shaper=self._traffic,
             )
-
-    async def _serve_hop(self, channel: Channel) -> None:
-        if self._host is not None:
-            await self._host.serve_hop(channel)
-
-    # ── serving layers ───────────────────────────────────────────────────────
-
-    async def _serve(self, span: Span) -> None:
-        assert self._model is not None
-        name = self._model.manifest.name
-        await fetch_units(self.data, self._model, span, ProgressLine(name))
-        settings = self.data.settings
-        request = self.data.mount_request(
-            self._model,
-            span,
-            kv_tokens=settings.kv_tokens,
-            sequences=settings.max_sessions,
-            name="serving",
         )
-        self._engine = await self._stack.enter_async_context(Engine(request, self.data.ladder()))
-        self._host = Host(self._engine, self._model.id, self.endpoint, clock=self._clock)
-        self._tasks.start(self._host.sweep(), name="leases")
-        if self._bootstraps or self._options.public:
-            await self._announce()
-            self._tasks.start(self._keep_announcing(), name="announcements")
-        else:
-            logger.warning("no bootstrap is known, so nobody can find this node")
+        self._directory = DirectoryClient(
+            self.endpoint, self._bootstraps, clock=self._clock, local=local
+        )
+        self._local_directory = local
+        announcer = Announcer(
+            self.identity, self.endpoint, self._directory, public=public, clock=self._clock
+        )
+        self._announcer = announcer if self._bootstraps or public else None
 
-    async def _keep_announcing(self) -> None:
-        while True:
-            await asyncio.sleep(ANNOUNCE_SECONDS)
-            await self._announce()
+    async def _open_service(self, told: Wanted | None) -> None:
+        """Everything between the network and the API."""
+        data, clock, changed = self.data, self._clock, self._board.changed
+        self._cards = cards = Cards(data.folder)
+        pacer = self._pacer(cards)
+        fetching = Fetching(
+            data, changed=changed, limit=self._traffic.limit, show=self._options.api is None
+        )
+        self.sharing = await self._stack.enter_async_context(
+            Sharing(
+                data,
+                self.endpoint,
+                self._announcer,
+                fetch=fetching.fetch,
+                changed=changed,
+                clock=clock,
+                rest=pacer.rest_seconds,
+            )
+        )
+        announced = Announced(self._directory, changed=changed, clock=clock)
+        own = self.identity.peer_id
+        desk = await self._stack.enter_async_context(
+            Desk(
+                data,
+                self._models,
+                fetch=fetching.fetch,
+                lookup=self._offers_for_asking,
+                own=own,
+                shaper=self._traffic,
+                changed=changed,
+                clock=clock,
+            )
+        )
+        conversations = Conversations(data.folder, clock=clock)
+        await conversations.open()
+        self._stack.push_async_callback(conversations.close)
+        answering = await self._stack.enter_async_context(
+            Answering(conversations, desk, clock=clock)
+        )
+        tally = Tally(data.folder, clock=clock)
+        self._stack.callback(tally.save)
+        self._stack.callback(lambda: tally.note(self.sharing.positions_computed))
+        offers = ModelOffers(data, self._models, announced, self.sharing, own=own, clock=clock)
+        wishes = Wishes(
+            data,
+            self._models,
+            offers,
+            self.sharing,
+            told=told,
+            machine=self._machine,
+            changed=changed,
+        )
+        governor = await self._stack.enter_async_context(
+            Governor(
+                data.folder,
+                data.settings,
+                wishes,
+                sensors=ComputerSensors(this_system(), data.folder, own=self._workers),
+                traffic=self._traffic,
+                pacer=pacer,
+                cards=cards,
+                machine=self._machine,
+                clock=clock,
+                changed=changed,
+                as_told=told is not None,
+            )
+        )
+        await wishes.begin(governor)
+        parts = Parts(
+            self.identity,
+            self.endpoint,
+            self.sharing,
+            fetching,
+            desk,
+            announced,
+            tally,
+            self._traffic,
+            clock,
+            started_at=clock.monotonic(),
+        )
+        self._service = Service(
+            data,
+            parts,
+            self._models,
+            offers,
+            wishes,
+            conversations,
+            answering,
+            self._lines,
+            changes=self._board,
+            remarks=read_settings(data.folder / SETTINGS_FILE)[1],
+        )
 
-    async def _announce(self) -> None:
-        """Tell every bootstrap what is served here; what fails is tried again next time."""
-        assert self._engine is not None
+    async def _open_api(self, address: str) -> None:
+        is_default = address == DEFAULT_API
         try:
-            await self._send_announcement(self._engine.span)
-        except (PeerLost, Refusal) as error:
-            logger.warning("not announced: %s", error)
-
-    async def _withdraw(self) -> None:
-        if self._host is None:
-            return
-        with contextlib.suppress(PotluckError, TimeoutError):
-            await asyncio.wait_for(self._send_announcement(None), WITHDRAW_SECONDS)
-
-    async def _send_announcement(self, span: Span | None) -> None:
-        assert self._model is not None
-        assert self._host is not None
-        assert self._engine is not None
-        now = self._clock.wall()
-        self._sequence = max(self._sequence + 1, int(now * 100))
-        announcement = Announcement(
-            peer=self.identity.peer_id,
-            sequence=self._sequence,
-            issued_at=now,
-            expires_at=now + ANNOUNCEMENT_LIFETIME_SECONDS,
-            model=self._model.id,
-            model_name=self._model.manifest.name[:64],
-            addresses=self._addresses(),
-            span=span,
-            layers_per_second=self._engine.status.layers_per_second,
-            kv_tokens_free=self._host.tokens_free,
-            sessions=self._host.status.sessions,
-            public=self._options.public,
-            version=__version__,
+            host, port = parse_address(self.data.settings.api if is_default else address)
+        except ValueError as error:
+            raise UsageError(f"{error}.") from None
+        token = await asyncio.to_thread(load_or_create_token, self.data.folder)
+        self._api = await self._stack.enter_async_context(
+            ApiServer(
+                self._service,
+                host=host,
+                port=port,
+                may_move=is_default,
+                admission=lambda: self._service.admission(token),
+            )
         )
-        await self._directory.announce(sign_announcement(self.identity, announcement))
 
-    def _addresses(self) -> list[str]:
-        """Where to dial this computer, best guess first."""
-        host, port = parse_address(self.endpoint.address)
-        if host not in ("0.0.0.0", "::"):
-            return [self.endpoint.address]
-        found = [self.endpoint.observed_address] if self.endpoint.observed_address else []
-        seen_host = parse_address(found[0])[0] if found else "127.0.0.1"
-        if is_loopback(seen_host):
-            found.append(format_address("127.0.0.1", port))
-        return list(dict.fromkeys(found))
+    # ── what the parts ask of each other ─────────────────────────────────────
+
+    def _pacer(self, cards: Cards) -> Pacer:
+        return Pacer(
+            clock=self._clock,
+            processor_seconds=ProcessorTime(self._workers).seconds,
+            joules=cards.joules,
+            processors=psutil.cpu_count() or 1,
+        )
+
+    def _workers(self) -> list[int]:
+        engine = self.sharing.engine
+        pid = None if engine is None else engine.worker_pid
+        return [] if pid is None else [pid]
+
+    def _machine(self) -> Machine:
+        """A graphics card counts as long as nothing shows that it does not compute."""
+        engine = self.sharing.engine
+        tried = engine is not None and engine.request.gpu
+        unused = engine is not None and tried and engine.status.configuration != "gpu"
+        usable = len(self._cards) > 0 and not unused
+        return Machine(processors=psutil.cpu_count() or 1, gpu_usable=usable)
+
+    async def _offers_for_asking(self, endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
+        """Who serves a model, asked under a conversation's own name; this computer too."""
+        client = DirectoryClient(
+            endpoint, self._bootstraps, clock=self._clock, local=self._local_directory
+        )
+        own = self.sharing.own_offer(model)
+        try:
+            found = offers_of(await client.lookup(model))
+        except PeerLost:
+            if self._bootstraps and own is None:
+                raise
+            found = []
+        others = [offer for offer in found if offer.peer != self.identity.peer_id]
+        return others if own is None else [*others, own]
 
     # ── what it tells about itself ───────────────────────────────────────────
 
     def ready_line(self) -> dict[str, object]:
         """What a program that started this node waits for."""
-        return {
+        order = self.sharing.order
+        line: dict[str, object] = {
             "ready": True,
             "peer_id": peer_text(self.identity.peer_id),
             "listen": self.endpoint.address,
-            "units": None if self._engine is None else str(self._engine.span),
+            "units": None if order is None else str(order.span),
         }
+        if self._api is not None:
+            line["api"] = self._api.url
+        return line
 
     def status(self) -> dict[str, object]:
         """What this node is and does, in words and numbers for programs."""
         status: dict[str, object] = {**self.ready_line(), "pid": os.getpid()}
-        if self._model is not None and self._engine is not None and self._host is not None:
-            engine, host = self._engine.status, self._host.status
+        order, engine, host = self.sharing.order, self.sharing.engine, self.sharing.host
+        if order is not None and engine is not None and host is not None:
             status |= {
-                "model": self._model.manifest.name,
-                "model_id": self._model.id.hex(),
-                "configuration": engine.configuration,
-                "threads": engine.threads,
-                "layers_per_second": round(engine.layers_per_second, 1),
-                "worker_pid": self._engine.worker_pid,
-                "worker_restarts": engine.restarts,
-                "sessions": host.sessions,
-                "sessions_ever": host.sessions_ever,
-                "positions_computed": host.positions_computed,
-                "tokens_free": self._host.tokens_free,
+                "model": order.model.manifest.name,
+                "model_id": order.model.id.hex(),
+                "configuration": engine.status.configuration,
+                "threads": engine.status.threads,
+                "layers_per_second": round(engine.status.layers_per_second, 1),
+                "worker_pid": engine.worker_pid,
+                "worker_restarts": engine.status.restarts,
+                "sessions": host.status.sessions,
+                "sessions_ever": self.sharing.sessions_ever,
+                "positions_computed": self.sharing.positions_computed,
+                "tokens_free": host.tokens_free,
             }
         status["connections"] = [
             {
@@ -272,7 +382,7 @@ class Node:
 
     async def _keep_status(self) -> None:
         """Write `node.json` now and then, for `potluck status`; remove it at the end."""
-        path = self.data.folder / "node.json"
+        path = self.data.folder / NODE_FILE
         draft = path.with_suffix(".draft")
         try:
             while True:

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from app.client import Client, ClientOptions, Message
+from app.client import Client, ClientOptions
 from app.errors import PotluckError, UsageError
 from app.ids import peer_text, short_peer_text
+from app.opened_model import Message
 from app.swarm.chain import ChainPart
 from app.swarm.generate import Answer
 from app.swarm.sampling import SamplingOptions

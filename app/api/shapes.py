@@ -247,7 +247,9 @@ class ChooseModelRequest(Shape, frozen=True):
 
 
 class MessageView(Shape, frozen=True):
-    """One message. `chain` is who computed an answer: "this computer" or helpers' short names.
+    """One message. `chain` is who computed an answer: "this computer" or helpers' short names;
+    `readers` which helpers could read it. `remark` is a sentence for the person, such as that
+    the beginning of the conversation was left out.
 
     `state` "writing" while it is being written, "stopped" when it was cut short.
     """
@@ -264,6 +266,7 @@ class MessageView(Shape, frozen=True):
     tokens_per_second: float = 0.0
     first_token_seconds: float = 0.0
     repairs: int = 0
+    remark: str = ""
 
 
 class ConversationHead(Shape, frozen=True):

@@ -85,6 +85,9 @@ class Governor:
     Args:
         folder: the data folder.
         machine: what there is to work with now; asked each time.
+        as_told: the command line said to share. For this run that is consent, automatic
+            pauses that can be overruled are, and what is unknown does not count as in use;
+            a pause by hand, heat and a full disk hold all the same.
         changed: called after each change of the verdict or the owner's decisions.
     """
 
@@ -101,6 +104,7 @@ class Governor:
         machine: Callable[[], Machine],
         clock: Clock,
         changed: Callable[[], None] = lambda: None,
+        as_told: bool = False,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -112,6 +116,7 @@ class Governor:
         self._machine = machine
         self._clock = clock
         self._changed = changed
+        self._as_told = as_told
         self._manual = ManualState()
         self._readings = NOTHING_KNOWN
         self._verdict: Verdict | None = None
@@ -311,14 +316,18 @@ class Governor:
     def _judge(self) -> None:
         now = self._clock.wall()
         self._manual = self._manual.at(now)
+        manual, readings = self._manual, self._readings
+        if self._as_told:
+            manual = manual.consenting_for_now(now)
+            readings = readings.with_unknown_as_away()
         previous: PauseReason = ""
         if self._verdict is not None and self._verdict.state == "paused":
             previous = self._verdict.reason
         self._verdict = judge(
             Situation(
                 settings=self._settings,
-                readings=self._readings,
-                manual=self._manual,
+                readings=readings,
+                manual=manual,
                 moment=Moment(now=now, calendar=local_time, month_ends=next_month(now)),
                 machine=self._machine(),
                 month_bytes=self._traffic.month_bytes,

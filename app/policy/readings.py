@@ -6,7 +6,8 @@ reads them, and `app/policy/verdict.py`, which judges them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,18 @@ class Readings:
     full_screen: bool | None = None
     programs: frozenset[str] | None = None
     disk_free_bytes: int | None = None
+
+    def with_unknown_as_away(self) -> Readings:
+        """As if nobody were there and nothing ran, where the system does not tell."""
+        return replace(
+            self,
+            idle_seconds=math.inf if self.idle_seconds is None else self.idle_seconds,
+            on_battery=bool(self.on_battery),
+            metered=bool(self.metered),
+            other_cpu_percent=self.other_cpu_percent or 0.0,
+            full_screen=bool(self.full_screen),
+            programs=self.programs or frozenset(),
+        )
 
 
 NOTHING_KNOWN = Readings()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Literal, Protocol
@@ -82,7 +82,17 @@ class Generator:
         self._known: list[int] = []
         self._avoid: set[PeerId] = set()
 
-    async def write(self, request: AnswerRequest, answer: Answer) -> AsyncIterator[str]:
+    @property
+    def connected(self) -> bool:
+        """Whether a chain is kept for the next answer."""
+        return self._chain is not None
+
+    @property
+    def known(self) -> Sequence[int]:
+        """The tokens that the chain kept knows already."""
+        return self._known
+
+    async def write(self, request: AnswerRequest, answer: Answer) -> AsyncGenerator[str, None]:
         """Write into `answer` and yield each piece of text as it can be shown.
 
         Closing the iterator cancels; the chain is kept for the next answer.

@@ -30,6 +30,11 @@ ATTACH_SECONDS: Final = 5.0
 SESSIONS_PER_PEER: Final = 4
 """One client cannot take every place; nor can it open a session in the millions."""
 SWEEP_SECONDS: Final = 1.0
+RESTING_SECONDS: Final = 0.5
+"""A session without a step for so long is between two answers, and nothing is finishing."""
+LOOK_SECONDS: Final = 0.1
+HANDING_BACK_SECONDS: Final = 0.3
+"""How long the ends of sessions may take after they were told to go elsewhere."""
 
 
 @dataclass
@@ -79,6 +84,8 @@ class Host:
         self._clock = clock
         self._sessions: dict[SessionId, _Session] = {}
         self._opened = asyncio.Condition()
+        self._ended = asyncio.Event()
+        self._leaving = False
         self.status = HostStatus()
 
     @property
@@ -138,16 +145,42 @@ class Host:
             now = self._clock.monotonic()
             for session in [s for s in self._sessions.values() if s.expires <= now]:
                 logger.info("a session of %s ran out", short_peer_text(session.client))
-                await self._expire(session)
+                reason = "nothing was asked for too long; the room went back"
+                await self._dismiss(session, "lease_over", reason)
 
-    async def _expire(self, session: _Session) -> None:
+    async def drain(self, seconds: float) -> None:
+        """Take no more sessions and end those there are; returns when none is left.
+
+        Who is in the middle of an answer may finish it for so long; then the session is
+        handed back with a fault, and the client goes on elsewhere. Takes at most
+        `HANDING_BACK_SECONDS` more, and cannot be undone.
+        """
+        self._leaving = True
+        ends_at = self._clock.monotonic() + seconds
+        dismissed: set[SessionId] = set()
+        while self._sessions:
+            now = self._clock.monotonic()
+            if now >= ends_at + HANDING_BACK_SECONDS:
+                break
+            for session in list(self._sessions.values()):
+                resting = now - (session.expires - session.opening.lease_seconds)
+                if session.id in dismissed or (now < ends_at and resting < RESTING_SECONDS):
+                    continue
+                dismissed.add(session.id)
+                await self._dismiss(session, "leaving", "this computer stops sharing for now")
+            self._ended.clear()
+            if self._sessions:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), LOOK_SECONDS)
+
+    async def _dismiss(self, session: _Session, code: str, reason: str) -> None:
         """Say why and end it, without waiting for a client that takes nothing."""
         fault = wire.SessionFault(
             session=session.id,
             epoch=session.epoch,
             position=0,
-            code="lease_over",
-            reason="nothing was asked for too long; the room went back",
+            code=code,
+            reason=reason,
         )
         try:
             async with asyncio.timeout(0):
@@ -185,6 +218,8 @@ class Host:
         return session
 
     def _check(self, opening: wire.SessionOpen, client: PeerId) -> None:
+        if self._leaving:
+            raise Refusal("this computer stops sharing for now", code="leaving")
         if opening.model != self._model:
             raise Refusal("this computer serves another model", code="unknown_model")
         mounted = self._engine.span
@@ -226,6 +261,7 @@ class Host:
         if self._sessions.pop(session.id, None) is None:
             return
         self.status.sessions = len(self._sessions)
+        self._ended.set()
         if session.next is not None:
             session.next.abort()
         async with session.computing:  # a step of the host before may still be under way

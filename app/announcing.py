@@ -1,0 +1,125 @@
+"""Tells the directories what this computer serves, and takes it back.
+
+Its counterpart is `app/net/directory.py`, which keeps what is told here until it
+expires; `app/sharing.py` decides what there is to tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+
+from app import __version__
+from app.clock import Clock
+from app.data_folder import OpenModel
+from app.errors import PeerLost, PotluckError, Refusal
+from app.ids import Span
+from app.net.addresses import format_address, is_loopback, parse_address
+from app.net.directory import DirectoryClient
+from app.net.endpoint import Endpoint
+from app.net.identity import Identity
+from app.net.records import Announcement, sign_announcement
+
+logger = logging.getLogger(__name__)
+
+LIFETIME_SECONDS: Final = 60.0
+"""A node that vanished without a word is forgotten after a minute."""
+WITHDRAW_SECONDS: Final = 0.5
+
+
+class Announcer:
+    """Signs and sends this computer's announcements.
+
+    Args:
+        public: whether strangers may use this computer's directory.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        endpoint: Endpoint,
+        directory: DirectoryClient,
+        *,
+        public: bool,
+        clock: Clock,
+    ) -> None:
+        self._identity = identity
+        self._endpoint = endpoint
+        self._directory = directory
+        self._public = public
+        self._clock = clock
+        self._sequence = 0
+
+    async def announce(
+        self,
+        model: OpenModel,
+        span: Span,
+        *,
+        layers_per_second: float,
+        tokens_free: int,
+        sessions: int,
+    ) -> None:
+        """Tell what is served here; what fails is logged and tried again next time."""
+        try:
+            await self._send(
+                model,
+                span=span,
+                layers_per_second=layers_per_second,
+                kv_tokens_free=tokens_free,
+                sessions=sessions,
+            )
+        except (PeerLost, Refusal) as error:
+            logger.warning("not announced: %s", error)
+
+    async def withdraw(self, model: OpenModel) -> None:
+        """Take the announcement back, in `WITHDRAW_SECONDS` or not at all."""
+        with contextlib.suppress(PotluckError, TimeoutError):
+            await asyncio.wait_for(self._send(model, span=None), WITHDRAW_SECONDS)
+
+    async def _send(
+        self,
+        model: OpenModel,
+        *,
+        span: Span | None,
+        layers_per_second: float = 0.0,
+        kv_tokens_free: int = 0,
+        sessions: int = 0,
+    ) -> None:
+        now = self._clock.wall()
+        self._sequence = max(self._sequence + 1, int(now * 100))
+        announcement = Announcement(
+            peer=self._identity.peer_id,
+            sequence=self._sequence,
+            issued_at=now,
+            expires_at=now + LIFETIME_SECONDS,
+            model=model.id,
+            model_name=model.manifest.name[:64],
+            addresses=self._addresses(),
+            span=span,
+            layers_per_second=layers_per_second,
+            kv_tokens_free=kv_tokens_free,
+            sessions=sessions,
+            public=self._public,
+            version=__version__,
+        )
+        await self._directory.announce(sign_announcement(self._identity, announcement))
+
+    def _addresses(self) -> list[str]:
+        """Where to dial this computer, best guess first."""
+        host, port = parse_address(self._endpoint.address)
+        if host not in ("0.0.0.0", "::"):
+            return [self._endpoint.address]
+        found = [self._endpoint.observed_address] if self._endpoint.observed_address else []
+        seen_host = parse_address(found[0])[0] if found else "127.0.0.1"
+        if is_loopback(seen_host):
+            found.append(format_address("127.0.0.1", port))
+        return list(dict.fromkeys(found))
+
+
+def own_address(endpoint: Endpoint) -> str:
+    """Where this computer reaches itself."""
+    host, port = parse_address(endpoint.address)
+    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return format_address(loopback.get(host, host), port)

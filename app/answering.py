@@ -1,0 +1,278 @@
+"""The owner's conversations, answered: what is said, what is written, what is kept.
+
+An answer belongs to the node, not to the window that asked: it is written on when the
+window goes, and whoever comes back can follow it from its beginning. The texts are kept
+by `app/conversations.py` and written by `app/desk.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from types import TracebackType
+from typing import Final
+
+import msgspec
+
+from app.api.control_port import Order, Written
+from app.api.shapes import (
+    AnswerDelta,
+    Conversation,
+    ConversationOptions,
+    MessageView,
+    SayRequest,
+)
+from app.clock import Clock
+from app.conversations import Conversations
+from app.desk import Desk
+from app.errors import PotluckError, PromptTooLong, Refusal
+from app.tasks import TaskOwner
+
+logger = logging.getLogger(__name__)
+
+SAVE_SECONDS: Final = 1.0
+"""How much of an answer a sudden end of the program may cost."""
+INTERRUPTED: Final = "Potluck ended while this was being written; what there was is kept."
+LEFT_OUT: Final = "The beginning of this conversation is too long for the model and was left out."
+
+
+class _Writing:
+    """One answer in the making; followers wait for `moved` and read `text`."""
+
+    def __init__(self, message: MessageView) -> None:
+        self.message = message
+        self.text = ""
+        self.done = False
+        self.moved = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def move(self) -> None:
+        """Wake who follows."""
+        moved, self.moved = self.moved, asyncio.Event()
+        moved.set()
+
+
+class Answering:
+    """Writes answers into conversations, one at a time in each. Use with `async with`."""
+
+    def __init__(self, conversations: Conversations, desk: Desk, *, clock: Clock) -> None:
+        self._conversations = conversations
+        self._desk = desk
+        self._clock = clock
+        self._tasks = TaskOwner("answering")
+        self._writing: dict[str, _Writing] = {}
+        self._stopping = False
+
+    async def __aenter__(self) -> Answering:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping = True
+        await self._tasks.close()
+
+    async def say(self, conversation: str, request: SayRequest) -> int:
+        """Add what the person says and begin the answer; the number of its message.
+
+        Raises:
+            Refusal: an answer is being written ("busy"), or there is no such conversation
+                or message; nothing was changed.
+        """
+        self._require_quiet(conversation)
+        await self._conversations.add(
+            conversation, _message("user", request.content), replaces=request.replaces
+        )
+        return await self._begin(conversation)
+
+    async def regenerate(self, conversation: str) -> int:
+        """Write the last answer again; the number of the new message.
+
+        Raises:
+            Refusal: as `say`, or nothing was said yet ("nothing_said").
+        """
+        self._require_quiet(conversation)
+        messages = (await self._conversations.get(conversation)).messages
+        while messages and messages[-1].role == "assistant":
+            await self._conversations.remove_from(conversation, messages.pop().id)
+        if not messages:
+            raise Refusal("Nothing was said yet that could be answered.", code="nothing_said")
+        return await self._begin(conversation)
+
+    async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
+        """The answer being written, from its beginning, and at the end its message."""
+        writing = self._writing.get(conversation)
+        shown = 0
+        while writing is not None:
+            if len(writing.text) > shown:
+                text, shown = writing.text[shown:], len(writing.text)
+                yield AnswerDelta(message=writing.message.id, text=text)
+            elif writing.done:
+                yield writing.message
+                return
+            else:
+                await writing.moved.wait()
+
+    async def stop(self, conversation: str) -> None:
+        """Stop the answer being written and keep what there is; returns when it has stopped."""
+        writing = self._writing.get(conversation)
+        if writing is not None and writing.task is not None:
+            writing.task.cancel()
+            await asyncio.wait({writing.task})
+
+    async def delete(self, conversation: str) -> None:
+        """Remove a conversation and give back what it held.
+
+        Raises:
+            Refusal: there is none such.
+        """
+        await self.stop(conversation)
+        await self._conversations.delete(conversation)
+        await self._desk.forget(conversation)
+
+    def writing_text(self, conversation: Conversation) -> Conversation:
+        """The conversation with what is written at this moment, ahead of what is kept."""
+        writing = self._writing.get(conversation.id)
+        if writing is None or writing.done:
+            return conversation
+        now = msgspec.structs.replace(writing.message, content=writing.text)
+        messages = [now if m.id == now.id else m for m in conversation.messages]
+        return msgspec.structs.replace(conversation, messages=messages)
+
+    # ── writing ──────────────────────────────────────────────────────────────
+
+    def _require_quiet(self, conversation: str) -> None:
+        if conversation in self._writing:
+            raise Refusal("An answer is being written; stop it first, or wait.", code="busy")
+
+    async def _begin(self, conversation: str) -> int:
+        whole = await self._conversations.get(conversation)
+        self._require_quiet(conversation)
+        # Taken before anything is awaited, so that two who ask at once are not both let in.
+        writing = _Writing(_message("assistant", "", state="writing"))
+        self._writing[conversation] = writing
+        try:
+            writing.message = await self._conversations.add(conversation, writing.message)
+        except BaseException:
+            del self._writing[conversation]
+            raise
+        writing.task = self._tasks.start(
+            self._write(whole, writing), name=f"answer in {conversation}"
+        )
+        return writing.message.id
+
+    async def _write(self, conversation: Conversation, writing: _Writing) -> None:
+        written = Written()
+        end = msgspec.structs.replace(writing.message, state="done")
+        try:
+            end = await self._write_fitting(conversation, writing, written, end)
+        except asyncio.CancelledError:
+            error = INTERRUPTED if self._stopping else ""
+            end = msgspec.structs.replace(end, state="stopped", error=error)
+            raise
+        except PotluckError as error:
+            logger.info("an answer failed: %s", error)
+            end = msgspec.structs.replace(end, state="failed", error=str(error))
+        except Exception as error:  # the edge of one answer; the log has the rest
+            logger.exception("an answer failed by a mistake")
+            words = f"This is a mistake in Potluck itself ({type(error).__name__})."
+            end = msgspec.structs.replace(end, state="failed", error=words)
+        finally:
+            writing.message = _final(end, writing, written)
+            await self._end(conversation.id, writing)
+
+    async def _write_fitting(
+        self,
+        conversation: Conversation,
+        writing: _Writing,
+        written: Written,
+        end: MessageView,
+    ) -> MessageView:
+        """Write; while the conversation is too long, its oldest exchange is left out."""
+        history = _history(conversation)
+        while True:
+            order = _order(conversation.options, history)
+            try:
+                await self._write_order(conversation.id, order, writing, written)
+            except PromptTooLong:
+                if len(history) < 3:
+                    raise
+                del history[:2]
+                end = msgspec.structs.replace(end, remark=LEFT_OUT)
+            else:
+                return end
+
+    async def _write_order(
+        self, key: str, order: Order, writing: _Writing, written: Written
+    ) -> None:
+        saved_at = self._clock.monotonic()
+        async with aclosing(self._desk.write(order, written, key=key)) as pieces:
+            async for piece in pieces:
+                writing.text += piece
+                writing.move()
+                if self._clock.monotonic() - saved_at >= SAVE_SECONDS:
+                    saved_at = self._clock.monotonic()
+                    await self._conversations.update(_so_far(writing))
+
+    async def _end(self, conversation: str, writing: _Writing) -> None:
+        """Keep the answer before its end is told, whatever ended it."""
+        try:
+            await self._conversations.update(writing.message)
+        except Refusal as error:
+            writing.message = msgspec.structs.replace(writing.message, error=str(error))
+        finally:
+            self._writing.pop(conversation, None)
+            writing.done = True
+            writing.move()
+
+
+def _message(role: str, content: str, *, state: str = "done") -> MessageView:
+    return msgspec.convert(
+        {"id": 0, "role": role, "content": content, "created_at": 0.0, "state": state}, MessageView
+    )
+
+
+def _history(conversation: Conversation) -> list[dict[str, str]]:
+    return [
+        {"role": message.role, "content": message.content}
+        for message in conversation.messages
+        if message.content
+    ]
+
+
+def _order(options: ConversationOptions, history: list[dict[str, str]]) -> Order:
+    system = [{"role": "system", "content": options.system}] if options.system else []
+    return Order(
+        model=options.model,
+        messages=[*system, *history],
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_tokens=options.max_tokens,
+        seed=options.seed,
+        alone=options.alone,
+    )
+
+
+def _so_far(writing: _Writing) -> MessageView:
+    return msgspec.structs.replace(writing.message, content=writing.text)
+
+
+def _final(end: MessageView, writing: _Writing, written: Written) -> MessageView:
+    return msgspec.structs.replace(
+        end,
+        id=writing.message.id,
+        created_at=writing.message.created_at,
+        content=writing.text,
+        chain=written.chain,
+        readers=written.readers,
+        tokens=written.tokens,
+        tokens_per_second=round(written.tokens_per_second, 3),
+        first_token_seconds=round(written.first_token_seconds, 4),
+        repairs=written.repairs,
+    )

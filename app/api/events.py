@@ -1,0 +1,103 @@
+"""Server-sent events: how the node tells a window or a program what changes.
+
+A stream begins with the whole state, so whoever was cut off misses nothing by
+connecting again. The counterpart that reads is `app/ui/backend.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from app.api.control_port import NodeControl
+from app.api.shapes import AnswerDelta, ErrorBody, MessageView
+from app.errors import PotluckError
+
+logger = logging.getLogger(__name__)
+
+MOVING_SECONDS: Final = 1.0
+"""While something moves, a status goes out at least so often."""
+HEARTBEAT_SECONDS: Final = 15.0
+"""A comment that keeps the connection known to be alive."""
+LEAST_SECONDS: Final = 0.1
+"""Many changes at once become one status."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def event(name: str, body: object, *, number: int | None = None) -> bytes:
+    """One event as it goes over the wire; JSON has no line breaks, so one data line does."""
+    head = f"id: {number}\n" if number is not None else ""
+    return f"{head}event: {name}\ndata: ".encode() + _encode(body) + b"\n\n"
+
+
+async def open_stream(request: web.Request) -> web.StreamResponse:
+    """Begin an answer that goes on."""
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream; charset=utf-8",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }
+    )
+    await response.prepare(request)
+    return response
+
+
+async def status_stream(request: web.Request, node: NodeControl) -> web.StreamResponse:
+    """`GET events`: "status", "download" and "warning" until the listener goes away."""
+    response = await open_stream(request)
+    changes = node.listen()
+    number = 0
+    quiet_seconds = 0.0
+    changed = True
+    try:
+        while True:
+            if changed or node.moving():
+                quiet_seconds = 0.0
+                for piece in _news(node, changes.take_warnings(), number):
+                    number += 1
+                    await response.write(piece)
+                if await changes.wait(LEAST_SECONDS):
+                    changes.mark()
+            elif quiet_seconds >= HEARTBEAT_SECONDS:
+                quiet_seconds = 0.0
+                await response.write(b": still here\n\n")
+            patience = MOVING_SECONDS if node.moving() else HEARTBEAT_SECONDS
+            changed = await changes.wait(patience)
+            quiet_seconds += patience
+    except ConnectionError:
+        return response  # the listener has gone
+    finally:
+        node.unlisten(changes)
+
+
+def _news(node: NodeControl, warnings: list[str], number: int) -> list[bytes]:
+    snapshot = node.snapshot()
+    pieces = [event("status", snapshot, number=number)]
+    if snapshot.download is not None:
+        pieces.append(event("download", snapshot.download))
+    pieces += [event("warning", {"words": words}) for words in warnings]
+    return pieces
+
+
+async def answer_stream(
+    request: web.Request, answer: AsyncIterator[AnswerDelta | MessageView]
+) -> web.StreamResponse:
+    """An answer as it is written: "delta"s and at the end "message", or "error"."""
+    response = await open_stream(request)
+    try:
+        try:
+            async for piece in answer:
+                name = "delta" if isinstance(piece, AnswerDelta) else "message"
+                await response.write(event(name, piece))
+        except PotluckError as error:
+            await response.write(event("error", ErrorBody(code="failed", words=str(error))))
+        await response.write_eof()
+    except ConnectionError:
+        logger.debug("a window left in the middle of an answer; it is written on")
+    return response

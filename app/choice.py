@@ -1,0 +1,58 @@
+"""Which model and layers the owner chose to share: DATA/chosen.json.
+
+A file that cannot be used means that nothing was chosen; it is said in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from app.errors import UsageError
+from app.ids import MODEL_ID_BYTES, Span
+
+logger = logging.getLogger(__name__)
+
+CHOICE_FILE: Final = "chosen.json"
+MAX_FILE_BYTES: Final = 4096
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A model's id in hex, and the units of it; without a span, what fits and is needed."""
+
+    model: Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{{2 * MODEL_ID_BYTES}}}$")]
+    span: Span | None = None
+
+
+def load_choice(folder: Path) -> Choice | None:
+    """What was chosen; None when nothing was."""
+    path = folder / CHOICE_FILE
+    try:
+        with path.open("rb") as stream:
+            return msgspec.json.decode(stream.read(MAX_FILE_BYTES), type=Choice)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        logger.warning("%s cannot be used (%s); choose a model again.", path, error)
+        return None
+
+
+def save_choice(folder: Path, choice: Choice) -> None:
+    """Keep what was chosen, whole or not at all.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    path = folder / CHOICE_FILE
+    draft = path.with_name(f"{path.name}.draft")
+    try:
+        draft.write_bytes(msgspec.json.encode(choice))
+        os.replace(draft, path)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror or error}); the choice stays as it was."
+        ) from None

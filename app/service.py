@@ -1,0 +1,342 @@
+"""The node as a service: what programs ask of it, done with its parts.
+
+It is the `NodeControl` of the API and the `Workplace` of the governor: what the owner
+wants, what the rules allow and what is served come together here. `app/node.py` builds
+the parts and owns them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Final
+
+from app.answering import Answering
+from app.api.control_port import Changes, KnownName, Order, Written
+from app.api.guard import Admission
+from app.api.shapes import (
+    AnswerDelta,
+    ChooseModelRequest,
+    ConsentRequest,
+    Conversation,
+    ConversationChange,
+    ConversationHead,
+    ConversationOptions,
+    LogsView,
+    MessageView,
+    ModelOffer,
+    PauseRequest,
+    SayRequest,
+    SettingsView,
+    SettingView,
+    Snapshot,
+)
+from app.change_board import ChangeBoard
+from app.conversations import Conversations
+from app.data_folder import DataFolder
+from app.errors import Refusal
+from app.known_models import KnownModels
+from app.logs import RecentLines, private_words, redact
+from app.model_offers import ModelOffers
+from app.policy.governor import Governor
+from app.settings import SETTINGS, save_settings
+from app.snapshot import Disk, Parts, take_snapshot
+from app.wishes import Wishes
+
+logger = logging.getLogger(__name__)
+
+AT_NEXT_START: Final = {"listen", "public", "bootstrap", "api", "keyring"}
+"""Settings that parts read once, when they are built."""
+HOUSEKEEPING_SECONDS: Final = 5.0
+SAVE_SECONDS: Final = 60.0
+
+
+class Service:
+    """Answers the API.
+
+    Args:
+        remarks: sentences about what was met at the start, such as damaged settings.
+    """
+
+    def __init__(
+        self,
+        data: DataFolder,
+        parts: Parts,
+        models: KnownModels,
+        offers: ModelOffers,
+        wishes: Wishes,
+        conversations: Conversations,
+        answering: Answering,
+        lines: RecentLines,
+        *,
+        changes: ChangeBoard,
+        remarks: Sequence[str] = (),
+    ) -> None:
+        self._data = data
+        self._parts = parts
+        self._models = models
+        self._offers = offers
+        self._wishes = wishes
+        self._conversations = conversations
+        self._answering = answering
+        self._lines = lines
+        self._changes = changes
+        self._remarks = list(remarks)
+        self._disk = Disk()
+        self.quitting = asyncio.Event()
+
+    # ── life ─────────────────────────────────────────────────────────────────
+
+    async def keep_house(self) -> None:
+        """Look at the disk and at others, and keep the counts; runs until it is cancelled."""
+        saved_at = self._parts.clock.monotonic()
+        while True:
+            await self._look_at_disk()
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            self._parts.tally.note(self._parts.sharing.positions_computed)
+            if self._changes.has_listeners:
+                await self._parts.announced.refresh()
+            if self._parts.clock.monotonic() - saved_at >= SAVE_SECONDS:
+                saved_at = self._parts.clock.monotonic()
+                await asyncio.to_thread(self._parts.tally.save)
+
+    @property
+    def governor(self) -> Governor:
+        """Who decides whether this computer may work."""
+        return self._wishes.governor
+
+    def admission(self, token: str) -> Admission:
+        """What lets a request in now."""
+        return Admission(token=token, key=self._data.settings.api_key)
+
+    # ── NodeControl: what it does ────────────────────────────────────────────
+
+    def snapshot(self) -> Snapshot:
+        """As `NodeControl.snapshot`."""
+        problem = [self._conversations.problem] if self._conversations.problem else []
+        warnings = [
+            *self._remarks,
+            *self._conversations.remarks,
+            *problem,
+            *self.governor.remarks(),
+        ]
+        return take_snapshot(
+            self._parts,
+            self.governor,
+            self._wishes.wanted,
+            disk=self._disk,
+            warnings=warnings,
+            as_told=self._wishes.as_told,
+        )
+
+    def moving(self) -> bool:
+        """As `NodeControl.moving`."""
+        parts = self._parts
+        host = parts.sharing.host
+        return bool(
+            parts.fetching.current is not None
+            or parts.desk.writing
+            or (host is not None and host.status.sessions)
+            or parts.sharing.phase in ("fetching", "mounting", "stopping")
+            or parts.tally.tokens_per_second > 0
+        )
+
+    def listen(self) -> Changes:
+        """As `NodeControl.listen`."""
+        return self._changes.listen()
+
+    def unlisten(self, changes: Changes) -> None:
+        """As `NodeControl.unlisten`."""
+        self._changes.unlisten(changes)
+
+    def warn(self, words: str) -> None:
+        """Tell whoever listens, and keep it for whoever comes later."""
+        if words not in self._remarks:
+            self._remarks.append(words)
+            self._changes.warn(words)
+
+    def quit(self) -> None:
+        """As `NodeControl.quit`."""
+        self.quitting.set()
+
+    # ── NodeControl: steering ────────────────────────────────────────────────
+
+    async def consent(self, request: ConsentRequest) -> Snapshot:
+        """As `NodeControl.consent`."""
+        values = {**request.settings, "start_at_login": request.start_at_login}
+        await self.change_settings(values)
+        await self.governor.consent(share=request.share)
+        if request.share:
+            await self._wishes.choose_what_costs_nothing()
+        return self.snapshot()
+
+    async def pause(self, request: PauseRequest) -> Snapshot:
+        """As `NodeControl.pause`."""
+        until = None
+        if request.kind == "seconds" and request.seconds is not None:
+            until = self._parts.clock.wall() + request.seconds
+        elif request.kind == "tomorrow":
+            until = self.governor.tomorrow()
+        await self.governor.pause(request.what, until=until)
+        if request.what == "gpu":
+            self._wishes.renew()
+            await self._parts.sharing.settled()
+        return self.snapshot()
+
+    async def resume(self) -> Snapshot:
+        """As `NodeControl.resume`."""
+        await self.governor.resume("all")
+        self._wishes.renew()
+        return self.snapshot()
+
+    async def share_anyway(self, seconds: float) -> Snapshot:
+        """As `NodeControl.share_anyway`."""
+        await self.governor.share_anyway(seconds)
+        return self.snapshot()
+
+    async def slow_mode(self, *, on: bool) -> Snapshot:
+        """As `NodeControl.slow_mode`."""
+        await self.governor.slow_mode(on=on)
+        return self.snapshot()
+
+    def settings(self) -> SettingsView:
+        """As `NodeControl.settings`."""
+        views = [
+            SettingView(
+                name=setting.name,
+                label=setting.label,
+                words=setting.words,
+                section=setting.section,
+                kind=setting.kind,
+                unit=setting.unit,
+                value=getattr(self._data.settings, setting.name),
+                default=setting.default,
+                least=setting.least,
+                most=setting.most,
+                choices=list(setting.choices),
+            )
+            for setting in SETTINGS
+        ]
+        return SettingsView(settings=views, remarks=[*self._remarks, *self.governor.remarks()])
+
+    async def change_settings(self, values: Mapping[str, Any]) -> SettingsView:
+        """As `NodeControl.change_settings`."""
+        before = self._data.settings
+        settings = await asyncio.to_thread(save_settings, self._data.folder, values)
+        self._data.use_settings(settings)
+        later = {name for name in AT_NEXT_START if getattr(before, name) != getattr(settings, name)}
+        if later:
+            labels = [setting.label for setting in SETTINGS if setting.name in later]
+            self.warn(f"Holds when Potluck starts the next time: {', '.join(labels)}.")
+        await self.governor.use_settings(settings)
+        self._wishes.renew()
+        return self.settings()
+
+    async def logs(self) -> LogsView:
+        """As `NodeControl.logs`."""
+        words = (*private_words(), str(self._data.folder))
+        text, removed = await asyncio.to_thread(redact, self._lines.text(), words)
+        return LogsView(text=text, removed=removed)
+
+    # ── NodeControl: models ──────────────────────────────────────────────────
+
+    async def models(self) -> list[ModelOffer]:
+        """As `NodeControl.models`."""
+        return await self._offers.all(self._wishes.wanted)
+
+    async def choose_model(self, request: ChooseModelRequest) -> Snapshot:
+        """As `NodeControl.choose_model`; a manifest's file may be named too."""
+        await self._wishes.choose(request)
+        await self._look_at_disk()
+        return self.snapshot()
+
+    async def free_disk(self) -> int:
+        """As `NodeControl.free_disk`."""
+        keep = self._hashes_in_use()
+        freed = await asyncio.to_thread(_remove_unused, self._data, keep)
+        await self._look_at_disk()
+        self._changes.changed()
+        return freed
+
+    def known_names(self) -> list[KnownName]:
+        """As `NodeControl.known_names`."""
+        return [
+            KnownName(known.manifest.name, "potluck" if known.source == "catalogue" else "file")
+            for known in self._models.all()
+        ]
+
+    async def _look_at_disk(self) -> None:
+        keep = self._hashes_in_use()
+        store = self._data.store
+
+        def look() -> Disk:
+            return Disk(store.used_bytes(), store.unused_bytes(keep))
+
+        self._disk = await asyncio.to_thread(look)
+
+    def _hashes_in_use(self) -> set[bytes]:
+        """The units of what is or will be shared, and of models that answer here now."""
+        keep = self._wishes.hashes()
+        for model in self._parts.desk.open_models():
+            keep |= {unit.sha256 for unit in model.manifest.units}
+        return keep
+
+    # ── NodeControl: conversations and answers ───────────────────────────────
+
+    async def conversations(self) -> list[ConversationHead]:
+        """As `NodeControl.conversations`."""
+        return await self._conversations.all()
+
+    async def create_conversation(self, options: ConversationOptions) -> Conversation:
+        """As `NodeControl.create_conversation`."""
+        await self._check_options(options)
+        return await self._conversations.create(options)
+
+    async def conversation(self, conversation: str) -> Conversation:
+        """As `NodeControl.conversation`."""
+        return self._answering.writing_text(await self._conversations.get(conversation))
+
+    async def change_conversation(self, conversation: str, change: ConversationChange) -> None:
+        """As `NodeControl.change_conversation`."""
+        if change.options is not None:
+            await self._check_options(change.options)
+        await self._conversations.change(conversation, title=change.title, options=change.options)
+
+    async def delete_conversation(self, conversation: str) -> None:
+        """As `NodeControl.delete_conversation`."""
+        await self._answering.delete(conversation)
+
+    async def say(self, conversation: str, request: SayRequest) -> int:
+        """As `NodeControl.say`."""
+        return await self._answering.say(conversation, request)
+
+    async def regenerate(self, conversation: str) -> int:
+        """As `NodeControl.regenerate`."""
+        return await self._answering.regenerate(conversation)
+
+    def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
+        """As `NodeControl.follow`."""
+        return self._answering.follow(conversation)
+
+    async def stop(self, conversation: str) -> None:
+        """As `NodeControl.stop`."""
+        await self._answering.stop(conversation)
+
+    def write(self, order: Order, written: Written) -> AsyncGenerator[str, None]:
+        """As `NodeControl.write`."""
+        return self._parts.desk.write(order, written)
+
+    async def _check_options(self, options: ConversationOptions) -> None:
+        if options.model is not None:
+            await self._models.find(options.model)
+
+
+def _remove_unused(data: DataFolder, keep: set[bytes]) -> int:
+    """Delete units that nothing uses; what cannot be deleted stays."""
+    before = data.store.used_bytes()
+    for sha256 in data.store.held() - keep:
+        with contextlib.suppress(Refusal):
+            data.store.remove(sha256)
+    return before - data.store.used_bytes()

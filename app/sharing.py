@@ -1,0 +1,336 @@
+"""What this computer serves: layers come here, are mounted and announced, and put away.
+
+One task brings what is into line with what is wished, so that a wish that changes in
+the middle of a download or a pause is never lost. Who may wish what, `app/service.py`
+knows; the sessions on the layers are `app/swarm/host.py`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Literal
+
+from app.announcing import Announcer, own_address
+from app.clock import Clock
+from app.data_folder import DataFolder, OpenModel
+from app.engine.supervisor import Engine
+from app.errors import PotluckError
+from app.ids import ModelId, Span
+from app.net import wire
+from app.net.channel import Channel
+from app.net.endpoint import Endpoint
+from app.opened_model import Fetch
+from app.swarm.host import Host
+from app.swarm.route import Offer
+from app.tasks import TaskOwner
+
+logger = logging.getLogger(__name__)
+
+ANNOUNCE_SECONDS: Final = 15.0
+DRAIN_SECONDS: Final = 2.0
+"""How long a stranger's answer may go on after the owner said stop."""
+FIRST_RETRY_SECONDS: Final = 15.0
+LONGEST_RETRY_SECONDS: Final = 600.0
+
+Phase = Literal["off", "fetching", "mounting", "serving", "stopping", "failed"]
+
+
+@dataclass(frozen=True)
+class ShareOrder:
+    """What to serve, and with what: another order means mounting again.
+
+    Attributes:
+        gpu: whether a graphics card may compute.
+        threads: 0 leaves the count to what is measured fastest.
+        kv_tokens, sequences: room for conversations, and how many.
+    """
+
+    model: OpenModel
+    span: Span
+    gpu: bool
+    threads: int
+    kv_tokens: int
+    sequences: int
+
+
+@dataclass
+class _Serving:
+    """What is up now."""
+
+    order: ShareOrder
+    engine: Engine
+    host: Host
+    stack: AsyncExitStack
+    announcing: bool = False
+
+
+class Sharing:
+    """Keeps what is served in line with what is wished. Use with `async with`.
+
+    Args:
+        announcer: None when nobody could be told.
+        fetch: brings layers here.
+        changed: called whenever something is different.
+        rest: as `Engine`'s: how long to rest after each batch.
+    """
+
+    def __init__(
+        self,
+        data: DataFolder,
+        endpoint: Endpoint,
+        announcer: Announcer | None,
+        *,
+        fetch: Fetch,
+        changed: Callable[[], None],
+        clock: Clock,
+        rest: Callable[[float], float] | None = None,
+    ) -> None:
+        self._data = data
+        self._endpoint = endpoint
+        self._announcer = announcer
+        self._fetch = fetch
+        self._changed = changed
+        self._clock = clock
+        self._rest = rest
+        self._most_threads: int | None = None
+        self._tasks = TaskOwner("sharing")
+        self._wished: ShareOrder | None = None
+        self._serving: _Serving | None = None
+        self._failed: ShareOrder | None = None
+        self._wish_changed = asyncio.Event()
+        self._settled = asyncio.Condition()
+        self._positions_before = 0
+        self._sessions_before = 0
+        self.phase: Phase = "off"
+        self.problem: PotluckError | None = None
+
+    async def __aenter__(self) -> Sharing:
+        await self._tasks.__aenter__()
+        self._tasks.start(self._keep_in_line(), name="keep in line")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._tasks.close()
+        await self._put_away(drain_seconds=0.0)
+
+    # ── wishes ───────────────────────────────────────────────────────────────
+
+    def wish(self, order: ShareOrder | None) -> None:
+        """Serve this from now on, or nothing. Takes effect in the background."""
+        if order != self._wished:
+            self._wished = order
+            self.retry()
+
+    def retry(self) -> None:
+        """Forget that what is wished failed, and try at once."""
+        self._failed = self.problem = None
+        self._wish_changed.set()
+
+    async def limit_threads(self, most: int) -> None:
+        """Compute with at most so many threads from now on."""
+        self._most_threads = most
+        if self.engine is not None:
+            await self.engine.limit_threads(most)
+
+    async def settled(self) -> None:
+        """Wait until what is served is what was wished last, or it has failed."""
+        async with self._settled:
+            await self._settled.wait_for(self._is_settled)
+
+    def _is_settled(self) -> bool:
+        if self._wished is None:
+            return self._serving is None
+        current = self._serving.order if self._serving is not None else self._failed
+        return current == self._wished
+
+    # ── what is up ───────────────────────────────────────────────────────────
+
+    @property
+    def order(self) -> ShareOrder | None:
+        """What is served now."""
+        return None if self._serving is None else self._serving.order
+
+    @property
+    def engine(self) -> Engine | None:
+        """What computes it."""
+        return None if self._serving is None else self._serving.engine
+
+    @property
+    def host(self) -> Host | None:
+        """What serves it."""
+        return None if self._serving is None else self._serving.host
+
+    @property
+    def positions_computed(self) -> int:
+        """Positions of strangers computed since the start, whatever was served."""
+        return self._positions_before + (self.host.status.positions_computed if self.host else 0)
+
+    @property
+    def sessions_ever(self) -> int:
+        """Sessions served since the start."""
+        return self._sessions_before + (self.host.status.sessions_ever if self.host else 0)
+
+    def own_offer(self, model: ModelId) -> Offer | None:
+        """This computer as its own helper, over its own address."""
+        serving = self._serving
+        if serving is None or serving.order.model.id != model or self.phase != "serving":
+            return None
+        return Offer(
+            peer=self._endpoint.peer_id,
+            addresses=(own_address(self._endpoint),),
+            span=serving.order.span,
+            layers_per_second=serving.engine.status.layers_per_second,
+            tokens_free=serving.host.tokens_free,
+        )
+
+    async def serve_session(self, channel: Channel) -> None:
+        """The handler of "session" channels."""
+        if self.host is not None:
+            await self.host.serve_session(channel)
+            return
+        opening = await channel.receive()
+        if isinstance(opening, wire.SessionOpen):
+            reason = "this computer serves no layers at present"
+            await channel.send(
+                wire.SessionRefused(session=opening.session, code="not_serving", reason=reason)
+            )
+
+    async def serve_hop(self, channel: Channel) -> None:
+        """The handler of "hop" channels."""
+        if self.host is not None:
+            await self.host.serve_hop(channel)
+
+    # ── keeping in line ──────────────────────────────────────────────────────
+
+    async def _keep_in_line(self) -> None:
+        retry_seconds = FIRST_RETRY_SECONDS
+        while True:
+            self._wish_changed.clear()
+            wished = self._wished
+            if self._serving is not None and self._serving.order != wished:
+                await self._put_away(drain_seconds=DRAIN_SECONDS)
+            elif wished is not None and self._serving is None:
+                await self._unless_wish_changes(self._bring_up(wished))
+            await self._tell()
+            if self._wish_changed.is_set():
+                retry_seconds = FIRST_RETRY_SECONDS
+            elif self._failed is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wish_changed.wait(), retry_seconds)
+                retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
+            elif self._is_settled():
+                retry_seconds = FIRST_RETRY_SECONDS
+                await self._wish_changed.wait()
+
+    async def _unless_wish_changes(self, work: Awaitable[None]) -> None:
+        """Do it, and stop in the middle if something else is wished meanwhile."""
+        async with TaskOwner("share") as owner:
+            doing = owner.start(_awaited(work), name="bring up")
+            watching = owner.start(self._wish_changed.wait(), name="watch for another wish")
+            await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _tell(self) -> None:
+        self._changed()
+        async with self._settled:
+            self._settled.notify_all()
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._changed()
+
+    async def _bring_up(self, order: ShareOrder) -> None:
+        try:
+            self._enter("fetching")
+            await self._fetch(order.model, order.span)
+            self._enter("mounting")
+            await self._mount(order)
+        except PotluckError as error:
+            logger.error("layers cannot be shared now: %s", error)
+            self._failed, self.problem = order, error
+            self._enter("failed")
+        except BaseException:
+            self._enter("off")
+            raise
+        else:
+            self._failed = self.problem = None
+            self._enter("serving")
+
+    async def _mount(self, order: ShareOrder) -> None:
+        request = self._data.mount_request(
+            order.model,
+            order.span,
+            kv_tokens=order.kv_tokens,
+            sequences=order.sequences,
+            name="serving",
+            gpu=order.gpu,
+            threads=order.threads,
+        )
+        async with AsyncExitStack() as building:
+            engine = await building.enter_async_context(
+                Engine(request, self._data.ladder(), rest=self._rest)
+            )
+            if self._most_threads is not None:
+                await engine.limit_threads(self._most_threads)
+            host = Host(engine, order.model.id, self._endpoint, clock=self._clock)
+            tasks = await building.enter_async_context(TaskOwner("serving"))
+            tasks.start(host.sweep(), name="leases")
+            serving = _Serving(order, engine, host, building.pop_all())
+        self._serving = serving
+        if self._announcer is not None:
+            await self._announce(serving)
+            tasks.start(self._keep_announcing(serving), name="announcements")
+        else:
+            logger.warning("no bootstrap is known, so nobody else can find this node")
+
+    async def _put_away(self, *, drain_seconds: float) -> None:
+        serving = self._serving
+        if serving is None:
+            self._enter("off")
+            return
+        self._enter("stopping")
+        # Taken back at once, so that nobody new comes while others finish.
+        async with TaskOwner("putting away") as owner:
+            if self._announcer is not None:
+                taking_back = self._announcer.withdraw(serving.order.model)
+                withdrawal = owner.start(taking_back, name="withdraw")
+            await serving.host.drain(drain_seconds)
+            await serving.stack.aclose()
+            if self._announcer is not None:
+                await asyncio.wait({withdrawal})
+        self._positions_before += serving.host.status.positions_computed
+        self._sessions_before += serving.host.status.sessions_ever
+        self._serving = None
+        self._enter("off")
+
+    # ── announcements ────────────────────────────────────────────────────────
+
+    async def _keep_announcing(self, serving: _Serving) -> None:
+        while True:
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+            if self.phase == "serving":
+                await self._announce(serving)
+
+    async def _announce(self, serving: _Serving) -> None:
+        assert self._announcer is not None
+        await self._announcer.announce(
+            serving.order.model,
+            serving.order.span,
+            layers_per_second=serving.engine.status.layers_per_second,
+            tokens_free=serving.host.tokens_free,
+            sessions=serving.host.status.sessions,
+        )
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work

@@ -1,0 +1,200 @@
+"""One conversation with a model, over whoever serves it, or on this computer alone.
+
+It looks up who serves the model, opens chains, and remembers who could read what
+was said. The counterpart that writes the text is `app/swarm/generate.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from app.clock import Clock
+from app.errors import NotServed, PeerLost
+from app.ids import ModelId, PeerId, Span, short_peer_text
+from app.net.directory import DirectoryClient
+from app.net.endpoint import Endpoint
+from app.net.identity import new_identity
+from app.net.records import Announcement
+from app.net.shaping import Shaper
+from app.opened_model import LEAST_ROOM, OpenedModel
+from app.swarm.chain import ChainPart, LocalChain, ModelShape, OwnEnds, RingChain, TokenChain
+from app.swarm.generate import Answer, AnswerRequest, Generator
+from app.swarm.route import Offer, Route, find_route
+
+Lookup = Callable[[Endpoint, ModelId], Awaitable[Sequence[Offer]]]
+"""Who serves a model now, asked over this endpoint."""
+
+THIS_COMPUTER = "this computer"
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a conversation may be answered.
+
+    Attributes:
+        alone: on this computer only.
+        may_be_alone: whether this computer may run the whole model when nobody else
+            serves it, if it is here already.
+        own: this computer's name as a host, if it is one.
+    """
+
+    alone: bool = False
+    may_be_alone: bool = False
+    own: PeerId | None = None
+
+
+class Talk:
+    """A conversation's means. Close it when it is over."""
+
+    def __init__(
+        self,
+        opened: OpenedModel,
+        lookup: Lookup,
+        ways: Ways,
+        *,
+        clock: Clock,
+        shaper: Shaper | None = None,
+    ) -> None:
+        self._shaper = shaper
+        self.opened = opened
+        self.ways = ways
+        self.generator = Generator(self._open_chain, opened.vocabulary, clock=clock)
+        self._lookup = lookup
+        self._clock = clock
+        self._stack = AsyncExitStack()
+        self._endpoint: Endpoint | None = None
+        self._candidates = 0
+        self._chain_readers: set[PeerId] = set()
+        self._readers: set[PeerId] = set()
+
+    @property
+    def readers(self) -> list[str]:
+        """Helpers that could read this answer or its question: the first and the last of each
+        chain it was written over."""
+        return sorted(short_peer_text(peer) for peer in self._readers)
+
+    async def write(self, request: AnswerRequest, answer: Answer) -> AsyncGenerator[str, None]:
+        """As `Generator.write`.
+
+        Raises:
+            NotServed: nobody serves the model, and it is not here either.
+            ChainBroken, NoRoom: as `Generator.write`.
+        """
+        candidates = request.options.candidates
+        if candidates > self._candidates:
+            await self.generator.close()  # the hosts were told how many to send
+            self._candidates = candidates
+        self._readers = set(self._chain_readers) if self.generator.connected else set()
+        async for piece in self.generator.write(request, answer):
+            yield piece
+
+    async def close(self) -> None:
+        """Give everything back."""
+        await self.generator.close()
+        await self._stack.aclose()
+        self._endpoint = None
+
+    def part_names(self, parts: Sequence[ChainPart]) -> list[str]:
+        """The computers of a chain in order, each once in a row, as people read them."""
+        names: list[str] = []
+        for part in parts:
+            mine = part.peer is None or part.peer == self.ways.own
+            name = THIS_COMPUTER if part.peer is None or mine else short_peer_text(part.peer)
+            if names[-1:] != [name]:
+                names.append(name)
+        return names
+
+    # ── chains ───────────────────────────────────────────────────────────────
+
+    async def _open_chain(self, avoid: Collection[PeerId], tokens: int) -> TokenChain:
+        room = max(tokens, min(LEAST_ROOM, self.opened.context_tokens))
+        if self.ways.alone:
+            return await self._local_chain(room)
+        try:
+            route = await self._route(avoid, room)
+        except (NotServed, PeerLost):
+            if not (self.ways.may_be_alone and self.opened.is_here):
+                raise
+            return await self._local_chain(room)
+        self._chain_readers = self._who_reads(route)
+        self._readers |= self._chain_readers
+        return await self._ring_chain(route, room)
+
+    async def _local_chain(self, room: int) -> TokenChain:
+        self._chain_readers = set()
+        return LocalChain(await self.opened.whole(), tokens=room, candidates=self._candidates)
+
+    async def _route(self, avoid: Collection[PeerId], room: int) -> Route:
+        offers = await self._lookup(await self._open_endpoint(), self.opened.model.id)
+        head = self.opened.model.plan.head_unit
+        try:
+            return find_route(offers, head, tokens=room, avoid=avoid)
+        except NotServed:
+            if not avoid:
+                raise
+            # Better somebody who failed before than nobody.
+            return find_route(offers, head, tokens=room)
+
+    async def _ring_chain(self, route: Route, room: int) -> TokenChain:
+        model = self.opened.model
+        head = model.plan.head_unit
+        ends = OwnEnds(
+            embedding=await self.opened.end(Span(0, 1)) if route.own_embedding else None,
+            head=await self.opened.end(Span(head, head + 1)) if route.own_head else None,
+        )
+        shape = ModelShape(model.id, model.plan.width, model.plan.vocabulary_size, head)
+        chain = RingChain(
+            await self._open_endpoint(),
+            shape,
+            route,
+            tokens=room,
+            candidates=self._candidates,
+            ends=ends,
+        )
+        await chain.open()
+        return chain
+
+    async def _open_endpoint(self) -> Endpoint:
+        if self._endpoint is None:
+            # A name of its own for each conversation: helpers cannot tell who comes back.
+            self._endpoint = await self._stack.enter_async_context(
+                Endpoint(
+                    new_identity(),
+                    listen=("0.0.0.0", 0),
+                    handlers={},
+                    clock=self._clock,
+                    shaper=self._shaper,
+                )
+            )
+        return self._endpoint
+
+    def _who_reads(self, route: Route) -> set[PeerId]:
+        """The first sees the words; the last, which words come out."""
+        peers = {route.links[0].offer.peer, route.links[-1].offer.peer}
+        return {peer for peer in peers if peer != self.ways.own}
+
+
+def directory_lookup(bootstraps: Sequence[tuple[PeerId, str]], clock: Clock) -> Lookup:
+    """Asks bootstraps, over the conversation's own endpoint."""
+
+    async def lookup(endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
+        return offers_of(await DirectoryClient(endpoint, bootstraps, clock=clock).lookup(model))
+
+    return lookup
+
+
+def offers_of(records: Sequence[Announcement]) -> list[Offer]:
+    """What was announced, as routes are made from it."""
+    return [
+        Offer(
+            peer=PeerId(record.peer),
+            addresses=tuple(record.addresses),
+            span=record.span,
+            layers_per_second=record.layers_per_second,
+            tokens_free=record.kv_tokens_free,
+        )
+        for record in records
+        if record.span is not None
+    ]

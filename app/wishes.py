@@ -1,0 +1,217 @@
+"""What the owner wants shared, and whether it may be: where choice and rules meet.
+
+It is the `Workplace` of the governor (`app/policy/governor.py`), keeps the choice of
+model and layers, and tells `app/sharing.py` what to serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from app.api.shapes import ChooseModelRequest
+from app.choice import Choice, load_choice, save_choice
+from app.data_folder import DataFolder, OpenModel
+from app.errors import PotluckError, Refusal, UsageError
+from app.ids import ModelId, Span
+from app.known_models import KnownModels
+from app.model_offers import ModelOffers
+from app.policy.governor import Governor
+from app.policy.verdict import Caps, Machine, Verdict
+from app.sharing import ShareOrder, Sharing
+from app.snapshot import Wanted
+
+logger = logging.getLogger(__name__)
+
+
+class Wishes:
+    """Has served what is wanted, as far as the rules allow.
+
+    Args:
+        told: what the command line said to share; None when the kept choice counts.
+        machine: what there is to work with now.
+        changed: called when something else is wanted.
+
+    Attributes:
+        wanted: None when no model was chosen.
+        as_told: whether the command line decided.
+    """
+
+    def __init__(
+        self,
+        data: DataFolder,
+        models: KnownModels,
+        offers: ModelOffers,
+        sharing: Sharing,
+        *,
+        told: Wanted | None,
+        machine: Callable[[], Machine],
+        changed: Callable[[], None],
+    ) -> None:
+        self._data = data
+        self._models = models
+        self._offers = offers
+        self._sharing = sharing
+        self._machine = machine
+        self._changed = changed
+        self._governor: Governor | None = None
+        self.wanted = told
+        self.as_told = told is not None
+
+    async def begin(self, governor: Governor) -> None:
+        """Follow this governor from now on, and serve what was chosen if it allows."""
+        self._governor = governor
+        if self.wanted is None:
+            await self._restore()
+        else:
+            self._models.chosen = self.wanted.model.id
+        await self.apply(governor.verdict.caps)
+
+    @property
+    def governor(self) -> Governor:
+        """Who decides whether this computer may work."""
+        if self._governor is None:
+            raise RuntimeError("nobody governs yet")
+        return self._governor
+
+    # ── the governor's workplace ─────────────────────────────────────────────
+
+    async def pause(self, verdict: Verdict) -> None:
+        """As `Workplace.pause`: returns when the memory is free."""
+        self._sharing.wish(None)
+        self._changed()
+        await self._sharing.settled()
+
+    async def resume(self, verdict: Verdict) -> None:
+        """As `Workplace.resume`."""
+        self.renew()
+
+    async def apply(self, caps: Caps) -> None:
+        """As `Workplace.apply`."""
+        await self._sharing.limit_threads(caps.threads)
+        self.renew()
+
+    def renew(self) -> None:
+        """Have served what is wanted now, by the settings and rules of now."""
+        governor, wanted, settings = self.governor, self.wanted, self._data.settings
+        if wanted is None or governor.verdict.state == "paused":
+            self._sharing.wish(None)
+        else:
+            known = self._machine().gpu_usable
+            gpu = governor.verdict.caps.gpu if known else governor.manual.gpu_pause is None
+            self._sharing.wish(
+                ShareOrder(
+                    wanted.model,
+                    wanted.span,
+                    gpu=gpu,
+                    threads=settings.threads,
+                    kv_tokens=settings.kv_tokens,
+                    sequences=settings.max_sessions,
+                )
+            )
+        self._changed()
+
+    # ── the owner's choice ───────────────────────────────────────────────────
+
+    async def choose(self, request: ChooseModelRequest) -> None:
+        """Serve another model or span from now on, and keep that.
+
+        Raises:
+            Refusal: there is no such model, or no room for it; the choice stays.
+            UsageError: the span is none of the model's.
+        """
+        if request.model.endswith(".json"):
+            model = self._models.keep(await asyncio.to_thread(self._data.model, request.model))
+        else:
+            model = await self._models.find(request.model)
+        span = await self._span_of(model, request)
+        units = model.manifest.units[span.start : span.stop]
+        await asyncio.to_thread(self._data.store.require_room, units)
+        await asyncio.to_thread(save_choice, self._data.folder, Choice(model.id.hex(), span))
+        self._want(model, span)
+        self._sharing.retry()
+        self.renew()
+
+    async def choose_what_costs_nothing(self) -> None:
+        """Until the owner chooses: the embedded model, if nothing has to be downloaded for it."""
+        if self.wanted is not None:
+            return
+        with contextlib.suppress(PotluckError):
+            model = await self._models.find(None)
+            span = await self._offers.suggested(model)
+            if span is not None and (
+                _is_embedded(model) or not self._offers.missing_bytes(model, span)
+            ):
+                self._want(model, span)
+                self.renew()
+
+    def hashes(self) -> set[bytes]:
+        """The units of what is shared or will be."""
+        spans = [(self.wanted.model, self.wanted.span)] if self.wanted is not None else []
+        if (order := self._sharing.order) is not None:
+            spans.append((order.model, order.span))
+        return {
+            unit.sha256
+            for model, span in spans
+            for unit in model.manifest.units[span.start : span.stop]
+        }
+
+    def _want(self, model: OpenModel, span: Span) -> None:
+        self.wanted = Wanted(model, span)
+        self._models.chosen = model.id
+
+    async def _span_of(self, model: OpenModel, request: ChooseModelRequest) -> Span:
+        if request.start is None and request.stop is None:
+            suggested = await self._offers.suggested(model)
+            if suggested is None:
+                raise Refusal(
+                    f"Not even one layer of {model.manifest.name} fits into the memory that is"
+                    " free; close other programs or choose a smaller model.",
+                    code="no_memory",
+                )
+            return suggested
+        if request.start is None or request.stop is None:
+            raise UsageError("Name both ends of the layers, or neither.")
+        return checked_span(model, request.start, request.stop)
+
+    async def _restore(self) -> None:
+        choice = await asyncio.to_thread(load_choice, self._data.folder)
+        known = None
+        if choice is not None:
+            known = self._data.shelf.get(ModelId(bytes.fromhex(choice.model)))
+        if choice is None or known is None:
+            if self.governor.manual.consented:
+                await self.choose_what_costs_nothing()
+            return
+        try:
+            model = await self._models.open(known)
+            span = choice.span or await self._offers.suggested(model)
+        except PotluckError as error:
+            logger.warning("%s", error)
+            return
+        if span is not None and model.plan.whole.covers(span):
+            self._want(model, span)
+
+
+def checked_span(model: OpenModel, start: int, stop: int) -> Span:
+    """The span of a model.
+
+    Raises:
+        UsageError: the model has no such units.
+    """
+    whole = model.plan.whole
+    try:
+        span = Span(start, stop)
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
+    if not whole.covers(span):
+        raise UsageError(f"{model.manifest.name} has the units {whole}; {span} is not among them.")
+    return span
+
+
+def _is_embedded(model: OpenModel) -> bool:
+    return bool(model.manifest.urls) and all(
+        url.startswith("resource:") for url in model.manifest.urls
+    )
