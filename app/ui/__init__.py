@@ -1,0 +1,1 @@
+"""How people use Potluck: the window and the tray, a process of their own without asyncio."""

@@ -1,0 +1,188 @@
+"""The few kinds of controls that every screen is made of, each with a name for screen readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.ui import theme as looks
+from app.ui.icons import icon
+from app.ui.theme import Theme
+
+Action = Callable[[], object]
+
+
+def label(text: str = "", look: str = "", *, wrap: bool = False) -> QLabel:
+    """A piece of text; `look` is "title", "strong", "muted" or "figure"."""
+    made = QLabel(text)
+    made.setProperty("look", look)
+    made.setWordWrap(wrap)
+    # What is shown may come from other computers: never as markup.
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    return made
+
+
+def button(text: str, action: Action, look: str = "") -> QPushButton:
+    """A button with words; `look` is "primary", "quiet" or "danger"."""
+    made = QPushButton(text)
+    made.setProperty("look", look)
+    made.setAccessibleName(text)
+    made.clicked.connect(lambda: action())
+    return made
+
+
+class IconButton(QToolButton):
+    """A button with a drawing; its name is its tooltip and what a screen reader says."""
+
+    def __init__(self, theme: Theme, drawing: str, name: str, action: Action | None = None) -> None:
+        super().__init__()
+        self._theme = theme
+        self._drawing = drawing
+        self._ink = "muted"
+        self.setIconSize(QSize(18, 18))
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.rename(name)
+        if action is not None:
+            self.clicked.connect(lambda: action())
+        theme.changed.connect(self._paint)
+        self._paint()
+
+    def rename(self, name: str) -> None:
+        """Change what the button says it does."""
+        self.setToolTip(name)
+        self.setAccessibleName(name)
+
+    def draw(self, drawing: str, ink: str = "muted") -> None:
+        """Change the drawing and the colour it is drawn in."""
+        self._drawing, self._ink = drawing, ink
+        self._paint()
+
+    def _paint(self) -> None:
+        self.setIcon(icon(self._drawing, getattr(self._theme.colours, self._ink)))
+
+
+class Card(QFrame):
+    """A panel with a heading; put what it shows into `body`."""
+
+    def __init__(self, title: str = "") -> None:
+        super().__init__()
+        self.setProperty("look", "card")
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(looks.LARGE, looks.MEDIUM, looks.LARGE, looks.LARGE)
+        self.body.setSpacing(looks.SMALL)
+        self.heading = label(title, "strong")
+        self.heading.setVisible(bool(title))
+        self.setAccessibleName(title)
+        self.body.addWidget(self.heading)
+
+
+class Banner(QFrame):
+    """One sentence that matters, with at most one thing to do about it."""
+
+    def __init__(self, look: str = "warning") -> None:
+        super().__init__()
+        self.setProperty("look", look)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(looks.MEDIUM, looks.SMALL, looks.SMALL, looks.SMALL)
+        self.text = label(wrap=True)
+        self.button = QPushButton()
+        self._action: Action = lambda: None
+        self.button.clicked.connect(lambda: self._action())
+        row.addWidget(self.text, 1)
+        row.addWidget(self.button)
+        self.hide()
+
+    def say(self, text: str, offer: str = "", action: Action = lambda: None) -> None:
+        """Show a sentence; an empty one hides the banner."""
+        self.text.setText(text)
+        self.setAccessibleName(text)
+        self.button.setText(offer)
+        self.button.setAccessibleName(offer)
+        self.button.setVisible(bool(offer))
+        self._action = action
+        self.setVisible(bool(text))
+
+
+class EmptyState(QWidget):
+    """What stands where nothing is yet: what would be here, and how to get it."""
+
+    def __init__(self, theme: Theme, drawing: str, title: str, words: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._drawing = drawing
+        column = QVBoxLayout(self)
+        column.setSpacing(looks.SMALL)
+        column.setContentsMargins(looks.WIDE, looks.WIDE, looks.WIDE, looks.WIDE)
+        self._picture = QLabel()
+        self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.title = label(title, "title")
+        self.words = label(words, "muted", wrap=True)
+        self.words.setMaximumWidth(460)
+        column.addStretch(1)
+        column.addWidget(self._picture)
+        for text in (self.title, self.words):
+            text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column.addWidget(self.title)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(self.words, 6)
+        row.addStretch(1)
+        column.addLayout(row)
+        self.below = QHBoxLayout()
+        self.below.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.below.setContentsMargins(0, looks.SMALL, 0, 0)
+        column.addLayout(self.below)
+        column.addStretch(2)
+        theme.changed.connect(self._paint)
+        self._paint()
+
+    def _paint(self) -> None:
+        drawn = icon(self._drawing, self._theme.colours.edge)
+        self._picture.setPixmap(drawn.pixmap(QSize(44, 44), self.devicePixelRatioF()))
+
+
+class Page(QScrollArea):
+    """A page that scrolls, its content in the middle and never too wide to read."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName(title)
+        inside = QWidget()
+        inside.setProperty("look", "page")
+        row = QHBoxLayout(inside)
+        row.setContentsMargins(looks.WIDE, looks.WIDE, looks.WIDE, looks.WIDE)
+        column = QWidget()
+        column.setMaximumWidth(looks.CONTENT_WIDTH)
+        self.body = QVBoxLayout(column)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(looks.LARGE)
+        self.title = label(title, "title")
+        self.body.addWidget(self.title)
+        row.addStretch(1)
+        row.addWidget(column, 100)
+        row.addStretch(1)
+        self.setWidget(inside)
+
+
+def clear(layout: QVBoxLayout | QHBoxLayout) -> None:
+    """Take everything out of a layout and let it go."""
+    while (item := layout.takeAt(0)) is not None:
+        if (widget := item.widget()) is not None:
+            widget.hide()
+            widget.deleteLater()
+        elif (inner := item.layout()) is not None:
+            clear(inner)

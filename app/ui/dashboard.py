@@ -1,0 +1,356 @@
+"""The overview: what this computer shares and why or why not, how fast, with whom."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.api.shapes import Download, LimitInForce, ModelView, Snapshot
+from app.ui import theme as looks
+from app.ui import words
+from app.ui.controls import Banner, Card, Page, button, clear, label
+from app.ui.helper_table import HelperTable
+from app.ui.icons import state_picture
+from app.ui.layer_strip import LayerStrip
+from app.ui.pausing import Pausing, lasting, offer
+from app.ui.speed_graph import SpeedGraph
+from app.ui.theme import Theme
+from app.ui.translations import counted, tr
+
+STATE_PIXELS = 44
+
+
+class StateCard(Card):
+    """What happens now, why, and the one thing to do about it."""
+
+    def __init__(self, theme: Theme, pausing: Pausing) -> None:
+        super().__init__()
+        self._theme = theme
+        self._pausing = pausing
+        self._snapshot: Snapshot | None = None
+        row = QHBoxLayout()
+        row.setSpacing(looks.LARGE)
+        self._picture = QLabel()
+        row.addWidget(self._picture)
+        column = QVBoxLayout()
+        column.setSpacing(2)
+        self.headline = label(tr("Starting"), "title", wrap=True)
+        self.reason = label("", "muted", wrap=True)
+        column.addWidget(self.headline)
+        column.addWidget(self.reason)
+        row.addLayout(column, 1)
+        self.begin = button(tr("Start sharing"), pausing.begin, "primary")
+        self.resume = button(tr("Resume"), pausing.resume, "primary")
+        self.anyway = button(tr("Share anyway for 1 hour"), pausing.share_anyway)
+        self.pause = QPushButton(tr("Pause"))
+        self.pause.setAccessibleName(tr("Pause sharing"))
+        menu = QMenu(self.pause)
+        pausing.fill(menu)
+        self.pause.setMenu(menu)
+        for one in (self.begin, self.resume, self.anyway, self.pause):
+            one.hide()
+            row.addWidget(one)
+        self.body.setContentsMargins(looks.LARGE, looks.LARGE, looks.LARGE, looks.LARGE)
+        self.body.addLayout(row)
+        theme.changed.connect(self._draw)
+        self._draw()
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Say it anew."""
+        changed = self._snapshot is None or self._snapshot.state != snapshot.state
+        self._snapshot = snapshot
+        self.headline.setText(words.headline(snapshot))
+        self.reason.setText(self._second_line(snapshot))
+        what = offer(snapshot)
+        self.begin.setVisible(what == "begin")
+        self.resume.setVisible(what == "resume")
+        self.anyway.setVisible(what == "share_anyway")
+        self.pause.setVisible(what == "pause")
+        if changed:
+            self._draw()
+
+    @staticmethod
+    def _second_line(snapshot: Snapshot) -> str:
+        if snapshot.pause is not None:
+            rest = lasting(snapshot)
+            if snapshot.pause.reason == "no_consent":
+                return tr("Chat works without sharing. Sharing makes the swarm faster for all.")
+            return rest or tr("It goes on by itself when the reason is gone.") * (
+                snapshot.pause.reason != "manual"
+            )
+        now = snapshot.totals.conversations_now
+        if snapshot.state == "sharing" and now:
+            return counted(
+                now, "Helping with {n} conversation now", "Helping with {n} conversations now"
+            )
+        if snapshot.state == "sharing":
+            return tr("Ready to help; nobody is asking at the moment.")
+        return ""
+
+    def _draw(self) -> None:
+        state = self._snapshot.state if self._snapshot else "starting"
+        ratio = self.devicePixelRatioF()
+        drawn = state_picture(state, dark=self._theme.dark, pixels=round(STATE_PIXELS * ratio))
+        drawn.setDevicePixelRatio(ratio)
+        self._picture.setPixmap(drawn)
+        self._picture.setFixedSize(QSize(STATE_PIXELS, STATE_PIXELS))
+
+
+class SpeedCard(Card):
+    """One graph with its number of the moment."""
+
+    def __init__(self, title: str, graph: SpeedGraph) -> None:
+        super().__init__(title)
+        self.figure = label(words.UNKNOWN, "figure")
+        self.note = label("", "muted")
+        row = QHBoxLayout()
+        row.addWidget(self.figure)
+        row.addStretch(1)
+        row.addWidget(self.note, 0, Qt.AlignmentFlag.AlignBottom)
+        self.graph = graph
+        self.body.addLayout(row)
+        self.body.addWidget(graph)
+
+
+class ModelCard(Card):
+    """The strip of layers and what it means."""
+
+    choose = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(tr("Layers"))
+        top = QHBoxLayout()
+        self.name = label("", wrap=True)
+        top.addWidget(self.name, 1)
+        top.addWidget(button(tr("Choose model"), self.choose.emit, "quiet"))
+        self.strip = LayerStrip(theme)
+        self.note = label("", "muted", wrap=True)
+        self.body.addLayout(top)
+        self.body.addWidget(self.strip)
+        self.body.addWidget(self.note)
+
+    def show_model(self, model: ModelView | None) -> None:
+        """Draw another model, or say that there is none."""
+        self.strip.setVisible(model is not None)
+        self.strip.show_model(model)
+        if model is None:
+            self.name.setText(tr("No model chosen yet."))
+            self.note.setText(
+                tr("Choose one, and Potluck fetches the layers that fit this computer.")
+            )
+            return
+        if model.my_start is None:
+            mine = tr("this computer serves none of it now")
+        else:
+            span = words.layers(model.my_start, model.my_stop or 0, model.units)
+            mine = tr("this computer serves {layers}").format(layers=span)
+        self.name.setText(f"{model.title}: {mine}")
+        self.note.setText(self._note(model))
+
+    def _note(self, model: ModelView) -> str:
+        helpers = sum(not holder.mine for holder in model.holders)
+        parts = [counted(helpers, "{n} other helper", "{n} other helpers")]
+        missing = words.uncovered(model)
+        parts.append(
+            counted(
+                len(missing), "{n} layer is served by nobody", "{n} layers are served by nobody"
+            )
+            if missing
+            else tr("every layer is served")
+        )
+        if self.strip.hidden_holders:
+            parts.append(
+                counted(self.strip.hidden_holders, "{n} helper not drawn", "{n} helpers not drawn")
+            )
+        return " · ".join(parts)
+
+
+class DownloadCard(Card):
+    """Layers on their way here."""
+
+    def __init__(self) -> None:
+        super().__init__(tr("Download"))
+        self.name = label("", wrap=True)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setRange(0, 1000)
+        self.bar.setAccessibleName(tr("Download"))
+        self.note = label("", "muted")
+        for one in (self.name, self.bar, self.note):
+            self.body.addWidget(one)
+        self.hide()
+
+    def show_download(self, download: Download | None) -> None:
+        """Show how far it is; hidden without one."""
+        self.setVisible(download is not None)
+        if download is None:
+            return
+        self.name.setText(tr("Layers of {model}").format(model=download.model))
+        share = download.done_bytes / max(1, download.total_bytes)
+        self.bar.setValue(round(1000 * min(1.0, share)))
+        parts = [
+            tr("{done} of {total}").format(
+                done=words.size(download.done_bytes), total=words.size(download.total_bytes)
+            ),
+            words.network_speed(download.bytes_per_second),
+        ]
+        if download.bytes_per_second > 0:
+            left = (download.total_bytes - download.done_bytes) / download.bytes_per_second
+            parts.append(tr("{time} left").format(time=words.duration(left)))
+        if download.origin:
+            parts.append(tr("from {origin}").format(origin=download.origin))
+        self.note.setText(" · ".join(parts))
+
+
+class LimitsCard(Card):
+    """The limits that hold now, with what was measured beside what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(tr("Limits in force"))
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(looks.LARGE)
+        self._grid.setVerticalSpacing(looks.SMALL)
+        self._grid.setColumnStretch(2, 1)
+        self._shown: list[LimitInForce] = []
+        self._empty = label(tr("No limit holds at the moment."), "muted")
+        self.body.addWidget(self._empty)
+        self.body.addLayout(self._grid)
+
+    def show_limits(self, limits: list[LimitInForce]) -> None:
+        """List them, one a row."""
+        if limits == self._shown:
+            return
+        self._shown = limits
+        self._empty.setVisible(not limits)
+        while (item := self._grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        for row, limit in enumerate(limits):
+            self._grid.addWidget(label(tr(limit.words)), row, 0)
+            self._grid.addWidget(label(_figures(limit), "strong"), row, 1)
+            self._grid.addWidget(label(tr(limit.how), "muted", wrap=True), row, 2)
+
+
+def _figures(limit: LimitInForce) -> str:
+    asked = words.UNKNOWN if limit.asked is None else words.decimal(limit.asked)
+    measured = words.UNKNOWN if limit.measured is None else words.decimal(limit.measured)
+    return tr("{measured} of {asked} {unit}").format(
+        measured=measured, asked=asked, unit=limit.unit
+    )
+
+
+class TotalsCard(Card):
+    """What was given so far, in three numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(tr("Served"))
+        row = QHBoxLayout()
+        row.setSpacing(looks.WIDE)
+        self.figures: list[QLabel] = []
+        for name in (tr("tokens today"), tr("tokens ever"), tr("sent this month")):
+            column = QVBoxLayout()
+            column.setSpacing(0)
+            figure = label(words.UNKNOWN, "figure")
+            figure.setAccessibleName(name)
+            self.figures.append(figure)
+            column.addWidget(figure)
+            column.addWidget(label(name, "muted"))
+            row.addLayout(column)
+        row.addStretch(1)
+        self.body.addLayout(row)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Show the numbers of the moment."""
+        totals = snapshot.totals
+        values = (
+            words.whole(totals.tokens_today),
+            words.whole(totals.tokens_ever),
+            words.size(totals.uploaded_bytes_month),
+        )
+        for figure, value in zip(self.figures, values, strict=True):
+            figure.setText(value)
+
+
+class Dashboard(Page):
+    """The page itself; `choose_model` when the person wants another model."""
+
+    choose_model = Signal()
+
+    def __init__(self, theme: Theme, pausing: Pausing) -> None:
+        super().__init__(tr("Overview"))
+        self.title.hide()
+        self.trouble = Banner("danger")
+        self._warnings = QVBoxLayout()
+        self._warnings.setSpacing(looks.SMALL)
+        self._warned: list[str] = []
+        self.state = StateCard(theme, pausing)
+        self.download = DownloadCard()
+        self.model = ModelCard(theme)
+        self.model.choose.connect(self.choose_model)
+        self.tokens = SpeedCard(
+            tr("Speed"),
+            SpeedGraph(theme, tr("Tokens per second, last two minutes"), 5.0, words.decimal),
+        )
+        self.network = SpeedCard(
+            tr("Network"),
+            SpeedGraph(theme, tr("Network, last two minutes"), 12_500.0, words.network_speed),
+        )
+        self.totals = TotalsCard()
+        self.helpers = HelperTable(theme)
+        self.limits = LimitsCard()
+        speeds = QWidget()
+        row = QHBoxLayout(speeds)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(looks.LARGE)
+        row.addWidget(self.tokens, 1)
+        row.addWidget(self.network, 1)
+        self.body.addWidget(self.trouble)
+        self.body.addLayout(self._warnings)
+        for card in (self.state, self.download, self.model, speeds, self.totals):
+            self.body.addWidget(card)
+        self.body.addWidget(self.helpers)
+        self.body.addWidget(self.limits)
+        self.body.addStretch(1)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Show everything of this moment."""
+        self.trouble.say("")
+        self.state.show_snapshot(snapshot)
+        self.download.show_download(snapshot.download)
+        self.model.show_model(snapshot.model)
+        self.totals.show_snapshot(snapshot)
+        self.helpers.show_model(snapshot.model)
+        self.limits.show_limits(snapshot.limits)
+        self._show_warnings(snapshot.warnings)
+        speeds, now = snapshot.speeds, time.monotonic()
+        self.tokens.figure.setText(words.token_speed(speeds.tokens_per_second))
+        self.tokens.graph.add(now, speeds.tokens_per_second)
+        up, down = speeds.upload_bytes_per_second, speeds.download_bytes_per_second
+        self.network.figure.setText(f"↑ {words.network_speed(up)}")
+        self.network.note.setText(f"↓ {words.network_speed(down)}")
+        self.network.graph.add(now, up, down)
+
+    def show_trouble(self, text: str) -> None:
+        """Say that the node is away; what stands below is as it was last."""
+        self.trouble.say(text)
+
+    def _show_warnings(self, warnings: list[str]) -> None:
+        if warnings == self._warned:
+            return
+        self._warned = list(warnings)
+        clear(self._warnings)
+        for text in warnings[:5]:
+            banner = Banner()
+            self._warnings.addWidget(banner)
+            banner.say(tr(text))

@@ -1,0 +1,181 @@
+"""The strip of layers: the whole model from input to output, and who holds which part.
+
+The upper bar says for every layer whether somebody serves it; the lanes below show each
+helper's part. What this computer holds is in the accent colour, and layers without
+anybody are hatched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from app.api.shapes import LayerHolder, ModelView
+from app.ui import words
+from app.ui.theme import Theme
+from app.ui.translations import counted, tr
+
+BAR_PIXELS: Final = 22
+LANE_PIXELS: Final = 22
+GAP_PIXELS: Final = 4
+MAX_LANES: Final = 6
+"""More helpers than fit are counted in words below."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Helpers whose parts do not overlap, so that they share a line."""
+
+    holders: tuple[LayerHolder, ...]
+
+
+def lanes(holders: list[LayerHolder]) -> list[Lane]:
+    """Put helpers on as few lines as possible: this computer first, then by first layer."""
+    made: list[list[LayerHolder]] = []
+    for holder in sorted(holders, key=lambda h: (not h.mine, not h.in_chain, h.start, h.stop)):
+        for lane in made:
+            if all(holder.stop <= other.start or holder.start >= other.stop for other in lane):
+                lane.append(holder)
+                break
+        else:
+            made.append([holder])
+    return [Lane(tuple(sorted(lane, key=lambda h: h.start))) for lane in made]
+
+
+class LayerStrip(QWidget):
+    """Draws a model's layers; nothing without one."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._model: ModelView | None = None
+        self._lanes: list[Lane] = []
+        self._boxes: list[tuple[QRectF, LayerHolder]] = []
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(tr("Layers and who serves them"))
+        theme.changed.connect(self.update)
+
+    def show_model(self, model: ModelView | None) -> None:
+        """Draw this model from now on."""
+        if model == self._model:
+            return
+        self._model = model
+        self._lanes = lanes(model.holders)[:MAX_LANES] if model else []
+        self.setAccessibleDescription(self.description())
+        self.updateGeometry()
+        self.update()
+
+    @property
+    def hidden_holders(self) -> int:
+        """How many helpers found no line."""
+        shown = sum(len(lane.holders) for lane in self._lanes)
+        return len(self._model.holders) - shown if self._model else 0
+
+    def description(self) -> str:
+        """What the drawing says, in words."""
+        if self._model is None:
+            return ""
+        units = self._model.units
+        parts = [
+            f"{words.holder_name(h)}: {words.layers(h.start, h.stop, units)}"
+            for h in self._model.holders[:24]
+        ]
+        missing = words.uncovered(self._model)
+        if missing:
+            parts.append(
+                counted(
+                    len(missing), "{n} layer is served by nobody", "{n} layers are served by nobody"
+                )
+            )
+        return "; ".join(parts)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """As high as the lanes need."""
+        height = BAR_PIXELS + len(self._lanes) * (LANE_PIXELS + GAP_PIXELS) + GAP_PIXELS
+        return QSize(320, height)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """The same: lanes are never cut."""
+        return QSize(160, self.sizeHint().height())
+
+    def event(self, event: QEvent) -> bool:
+        """Say whose part lies under the mouse."""
+        if isinstance(event, QHelpEvent):
+            for box, holder in self._boxes:
+                if box.contains(event.pos()):
+                    QToolTip.showText(event.globalPos(), self._tip(holder), self)
+                    return True
+            QToolTip.hideText()
+        return bool(super().event(event))
+
+    def _tip(self, holder: LayerHolder) -> str:
+        assert self._model is not None
+        span = words.layers(holder.start, holder.stop, self._model.units)
+        delay = words.latency(holder.round_trip_seconds)
+        return f"{words.holder_name(holder)}: {span}\n{delay}"
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the bar and the lanes."""
+        if self._model is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._boxes = []
+        self._paint_bar(painter, self._model)
+        y = float(BAR_PIXELS + GAP_PIXELS + 2)
+        for lane in self._lanes:
+            for holder in lane.holders:
+                self._paint_holder(painter, holder, y)
+            y += LANE_PIXELS + GAP_PIXELS
+
+    def _box(self, start: float, stop: float, y: float, height: float) -> QRectF:
+        assert self._model is not None
+        scale = self.width() / max(1, self._model.units)
+        box = QRectF(start * scale, y, (stop - start) * scale, height)
+        if self.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+            box.moveLeft(self.width() - box.right())
+        return box
+
+    def _paint_bar(self, painter: QPainter, model: ModelView) -> None:
+        served = [0] * model.units
+        for holder in model.holders:
+            for unit in range(max(0, holder.start), min(model.units, holder.stop)):
+                served[unit] += 1
+        gap = 1.0 if self.width() / max(1, model.units) > 4 else 0.0
+        for unit, count in enumerate(served):
+            mine = model.my_start is not None and model.my_start <= unit < (model.my_stop or 0)
+            box = self._box(unit, unit + 1, 1, BAR_PIXELS - 2).adjusted(gap / 2, 0, -gap / 2, 0)
+            painter.setPen(Qt.PenStyle.NoPen)
+            if not count and not mine:
+                painter.setBrush(self._theme.colour("danger_soft"))
+                painter.drawRoundedRect(box, 2, 2)
+                painter.setBrush(self._theme.colour("danger"))
+                painter.setBrush(Qt.BrushStyle.BDiagPattern)
+                brush = painter.brush()
+                brush.setColor(self._theme.colour("danger"))
+                painter.setBrush(brush)
+            else:
+                colour = self._theme.colour("accent" if mine else "helper")
+                colour.setAlphaF(1.0 if mine else min(1.0, 0.4 + 0.2 * count))
+                painter.setBrush(colour)
+            painter.drawRoundedRect(box, 2, 2)
+
+    def _paint_holder(self, painter: QPainter, holder: LayerHolder, y: float) -> None:
+        box = self._box(holder.start, holder.stop, y, LANE_PIXELS).adjusted(0.5, 0.5, -0.5, -0.5)
+        self._boxes.append((box, holder))
+        ground = "accent_soft" if holder.mine else "helper_soft"
+        edge = "accent" if holder.mine else "helper"
+        painter.setBrush(self._theme.colour(ground))
+        painter.setPen(self._theme.colour(edge) if holder.in_chain else Qt.PenStyle.NoPen)
+        painter.drawRoundedRect(box, 4, 4)
+        painter.setPen(self._theme.colour("text"))
+        inside = box.adjusted(6, 0, -4, 0)
+        name = painter.fontMetrics().elidedText(
+            words.holder_name(holder), Qt.TextElideMode.ElideRight, int(inside.width())
+        )
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeading
+        painter.drawText(inside, flags, name)

@@ -1,0 +1,123 @@
+"""One message of a conversation: the words, what can be done with them, who answered."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
+
+from app.api.shapes import MessageView
+from app.ui import theme as looks
+from app.ui import words
+from app.ui.controls import Banner, IconButton, label
+from app.ui.markdown_view import MarkdownView
+from app.ui.theme import Theme
+from app.ui.translations import tr
+
+COPIED_MILLISECONDS = 1500
+
+
+class Message(QFrame):
+    """A message, of the person or of the model; `key` is None until the node has named it."""
+
+    edit_wanted = Signal(object)
+    again_wanted = Signal()
+
+    def __init__(self, theme: Theme, role: str) -> None:
+        super().__init__()
+        self.role = role
+        self.key: int | None = None
+        self.mine = role == "user"
+        self._stopped = ""
+        if self.mine:
+            self.setProperty("look", "question")
+        self.setAccessibleName(tr("Your message") if self.mine else tr("Answer"))
+        column = QVBoxLayout(self)
+        sides = looks.LARGE if self.mine else 0
+        column.setContentsMargins(sides, looks.MEDIUM if self.mine else 0, sides, looks.SMALL)
+        column.setSpacing(looks.TINY)
+        self.text = MarkdownView(theme, self.accessibleName())
+        self.waiting = label(tr("Looking for helpers"), "muted")
+        self.waiting.hide()
+        self.trouble = Banner("danger")
+        self.remark = label("", "muted", wrap=True)
+        self.remark.hide()
+        self.line = label("", "muted", wrap=True)
+        self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.copy = IconButton(theme, "copy", tr("Copy"), self._copy)
+        self.edit = IconButton(theme, "edit", tr("Edit and send again"), self._edit)
+        self.again = IconButton(theme, "again", tr("Write this answer again"))
+        self.again.clicked.connect(lambda: self.again_wanted.emit())
+        self.again.hide()
+        self.edit.setVisible(self.mine)
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        row.addWidget(self.line, 1)
+        if self.mine:
+            row.addStretch(1)
+        for one in (self.copy, self.edit, self.again):
+            row.addWidget(one, 0, Qt.AlignmentFlag.AlignTop)
+        for part in (self.waiting, self.text, self.trouble, self.remark):
+            column.addWidget(part)
+        column.addLayout(row)
+        self._copied = QTimer(self, singleShot=True, interval=COPIED_MILLISECONDS)
+        self._copied.timeout.connect(lambda: self.copy.draw("copy"))
+
+    def show_view(self, view: MessageView) -> None:
+        """Show a message as the node keeps it."""
+        self.key = view.id
+        if view.state == "writing":
+            self.begin_writing()
+            self.add(view.content)
+            return
+        self.waiting.hide()
+        self.copy.setEnabled(True)
+        if self.text.source != view.content:
+            self.text.set_source(view.content)
+        else:
+            self.text.finish()
+        self.text.setVisible(bool(view.content))
+        self.trouble.say(view.error if view.state == "failed" else "")
+        remark = view.remark
+        if view.state == "stopped":
+            remark = f"{tr('Stopped before the end.')} {remark}".strip()
+        self.remark.setText(remark)
+        self.remark.setVisible(bool(remark))
+        self.line.setText("" if self.mine else words.answer_line(view))
+        self.line.setVisible(bool(self.line.text()))
+
+    def begin_writing(self) -> None:
+        """An answer is on its way."""
+        self.text.set_source("")
+        self.text.hide()
+        self.line.setText("")
+        self.waiting.show()
+        self.copy.setEnabled(False)
+
+    def add(self, text: str) -> None:
+        """More of the answer."""
+        if not text:
+            return
+        if self.text.isHidden():
+            self.text.show()
+            self.waiting.hide()
+        self.text.append(text)
+
+    def fail(self, sentence: str) -> None:
+        """The answer ends here, and why; what was written stays."""
+        self.waiting.hide()
+        self.text.finish()
+        self.copy.setEnabled(bool(self.text.source))
+        self.trouble.say(sentence)
+
+    def may_be_written_again(self, *, yes: bool) -> None:
+        """Only the last answer can be."""
+        self.again.setVisible(yes and not self.mine)
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.text.source)
+        self.copy.draw("done", "accent")
+        self._copied.start()
+
+    def _edit(self) -> None:
+        self.edit_wanted.emit(self)

@@ -1,0 +1,134 @@
+"""The models that may be shared: what fits, how fast it would be, what has to be fetched."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
+
+from app.api.shapes import ChooseModelRequest, ErrorBody, ModelOffer, Snapshot
+from app.ui import theme as looks
+from app.ui import words
+from app.ui.backend import Backend
+from app.ui.controls import Banner, Card, EmptyState, IconButton, Page, button, clear, label
+from app.ui.theme import Theme
+from app.ui.translations import counted, tr
+
+
+class OfferCard(Card):
+    """One model: everything to know before choosing it."""
+
+    choose = Signal(str)
+
+    def __init__(self, offer: ModelOffer) -> None:
+        super().__init__()
+        self.offer = offer
+        row = QHBoxLayout()
+        row.setSpacing(looks.LARGE)
+        texts = QVBoxLayout()
+        texts.setSpacing(2)
+        texts.addWidget(label(offer.title, "strong", wrap=True))
+        texts.addWidget(label(fit_words(offer), wrap=True))
+        texts.addWidget(label(detail_words(offer), "muted", wrap=True))
+        row.addLayout(texts, 1)
+        if offer.chosen:
+            row.addWidget(label(tr("Chosen"), "muted"))
+        else:
+            take = button(tr("Share this"), lambda: self.choose.emit(offer.name))
+            take.setAccessibleName(tr("Share {model}").format(model=offer.title))
+            take.setEnabled(offer.fits_units > 0)
+            row.addWidget(take)
+        self.setAccessibleName(offer.title)
+        self.body.setContentsMargins(looks.LARGE, looks.LARGE, looks.LARGE, looks.LARGE)
+        self.body.addLayout(row)
+
+
+def fit_words(offer: ModelOffer) -> str:
+    """Whether it fits, and which part is proposed."""
+    if offer.fits_units <= 0:
+        return tr("Does not fit: not even one layer has room in memory.")
+    if offer.fits_units >= offer.units:
+        return tr("Fits whole")
+    span = words.layers(offer.suggested_start, offer.suggested_stop, offer.units)
+    return tr("Fits: {fits} of {all} layers; needed most: {layers}").format(
+        fits=offer.fits_units, all=offer.units, layers=span
+    )
+
+
+def detail_words(offer: ModelOffer) -> str:
+    """Size, expected speed, who serves it, licence and who vouches for it."""
+    speed = (
+        tr("speed not measured yet")
+        if offer.expected_tokens_per_second is None
+        else tr("about {speed}").format(speed=words.token_speed(offer.expected_tokens_per_second))
+    )
+    fetch = (
+        tr("{size} to download").format(size=words.size(offer.missing_bytes))
+        if offer.missing_bytes
+        else tr("nothing to download")
+    )
+    parts = [
+        tr("{size} in all").format(size=words.size(offer.bytes)),
+        fetch,
+        speed,
+        counted(offer.served_by, "served by {n} computer", "served by {n} computers"),
+    ]
+    parts += [part for part in (offer.licence, tr(offer.trust)) if part]
+    return " · ".join(parts)
+
+
+class ModelsPage(Page):
+    """The list; `chosen` after the node has taken over a choice."""
+
+    chosen = Signal()
+
+    def __init__(self, theme: Theme, backend: Backend) -> None:
+        super().__init__(tr("Models"))
+        self._backend = backend
+        self.trouble = Banner("danger")
+        self.cards: list[OfferCard] = []
+        self._list = QVBoxLayout()
+        self._list.setSpacing(looks.MEDIUM)
+        self.empty = EmptyState(
+            theme,
+            "models",
+            tr("No models yet"),
+            tr("Models appear here when Potluck knows some; the first one comes with it."),
+        )
+        self.again = IconButton(theme, "again", tr("Look again"), self.refresh)
+        note = label(
+            tr("Your computer computes for this model when it shares. Chat can use any of them."),
+            "muted",
+            wrap=True,
+        )
+        row = QHBoxLayout()
+        row.addWidget(note, 1)
+        row.addWidget(self.again)
+        self.body.addLayout(row)
+        self.body.addWidget(self.trouble)
+        self.body.addLayout(self._list)
+        self.body.addWidget(self.empty)
+        self.body.addStretch(1)
+
+    def refresh(self) -> None:
+        """Ask the node again."""
+        self._backend.models(self.show_offers, self._failed)
+
+    def show_offers(self, offers: list[ModelOffer]) -> None:
+        """List these models."""
+        self.trouble.say("")
+        clear(self._list)
+        self.cards = [OfferCard(offer) for offer in offers]
+        for card in self.cards:
+            card.choose.connect(self._choose)
+            self._list.addWidget(card)
+        self.empty.setVisible(not offers)
+
+    def _choose(self, name: str) -> None:
+        def taken(_: Snapshot) -> None:
+            self.chosen.emit()
+            self.refresh()
+
+        self._backend.choose_model(ChooseModelRequest(model=name), taken, self._failed)
+
+    def _failed(self, error: ErrorBody) -> None:
+        self.trouble.say(error.words)

@@ -1,0 +1,190 @@
+"""The node's process, from the window's side: find it, start it, notice its end.
+
+A node outlives the window, so it is started on its own and found again through the data
+folder: the lock says whether one runs, `node.json` says where it listens. The counterpart
+is `app/node.py`, which writes both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from PySide6.QtCore import QFileSystemWatcher, QObject, QProcess, QTimer, Signal
+
+from app.api.shapes import NODE_FILE, TOKEN_FILE
+from app.errors import UsageError
+from app.process_lock import data_folder_lock
+from app.ui.translations import tr
+
+OUTPUT_FILE: Final = "node-output.log"
+"""What the node prints; its last line says why it could not start."""
+MAX_FILE_BYTES: Final = 1 << 20
+START_SECONDS: Final = 45.0
+LOOK_MILLISECONDS: Final = 500
+"""Between two looks while a node starts; the folder's own events come sooner."""
+QUICK_SECONDS: Final = 20.0
+MAX_QUICK_ENDS: Final = 3
+"""A node that ends this often soon after its start is not started again by itself."""
+
+
+def node_command(folder: Path) -> list[str]:
+    """How a node is started for this data folder, from source or packaged."""
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "app"]
+    return [*program, "node", "--api", "127.0.0.1:0", "--data-dir", str(folder)]
+
+
+class NodeProcess(QObject):
+    """Keeps a node running for one data folder.
+
+    Signals:
+        ready: the node's address and token, each time one was found or started.
+        restarting: a sentence; the node ended and is started again.
+        failed: a sentence; there is no node, and why.
+    """
+
+    ready = Signal(str, str)
+    restarting = Signal(str)
+    failed = Signal(str)
+
+    def __init__(
+        self, folder: Path, command: list[str] | None = None, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._folder = folder
+        self._command = command or node_command(folder)
+        self._started_at = 0.0
+        self._deadline = 0.0
+        self._quick_ends = 0
+        self._announced = 0
+        self._watcher = QFileSystemWatcher(self)
+        self._watcher.directoryChanged.connect(lambda _: self._look())
+        self._timer = QTimer(self, interval=LOOK_MILLISECONDS)
+        self._timer.timeout.connect(self._look)
+
+    def start(self) -> None:
+        """Join the node that runs, or start one; `ready` or `failed` follows."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            self.failed.emit(
+                tr("{folder} cannot be used: {reason}. Start Potluck with another folder.").format(
+                    folder=self._folder, reason=error.strerror
+                )
+            )
+            return
+        self._announced = 0
+        if not self.is_running() and not self._launch():
+            return
+        self._deadline = time.monotonic() + START_SECONDS
+        self._watcher.addPath(str(self._folder))
+        self._timer.start()
+        self._look()
+
+    def check(self) -> None:
+        """The connection was lost: look whether the node still runs; if not, start it again."""
+        if self._timer.isActive() or self.is_running():
+            return
+        quick = time.monotonic() - self._started_at < QUICK_SECONDS
+        self._quick_ends = self._quick_ends + 1 if quick else 1
+        if self._quick_ends > MAX_QUICK_ENDS:
+            self.failed.emit(self._reason(tr("The node ended several times in a row.")))
+            return
+        self.restarting.emit(
+            tr("Potluck's node ended unexpectedly. Your conversations are kept; it starts again.")
+        )
+        self.start()
+
+    def is_running(self) -> bool:
+        """Whether a node holds the data folder."""
+        lock = data_folder_lock(self._folder)
+        try:
+            lock.acquire()
+        except UsageError:
+            return os.access(self._folder, os.W_OK)
+        lock.release()
+        return False
+
+    def forget(self) -> None:
+        """Do not look any more; the node is left as it is."""
+        self._timer.stop()
+        if self._watcher.directories():
+            self._watcher.removePaths(self._watcher.directories())
+
+    def kill(self) -> None:
+        """End a node that does not end by itself when asked."""
+        pid = self._status().get("pid")
+        if isinstance(pid, int) and pid > 1 and self.is_running():
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except OSError:
+                return
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _launch(self) -> bool:
+        (self._folder / NODE_FILE).unlink(missing_ok=True)
+        process = QProcess()
+        process.setProgram(self._command[0])
+        process.setArguments(self._command[1:])
+        output = str(self._folder / OUTPUT_FILE)
+        process.setStandardOutputFile(output)
+        process.setStandardErrorFile(output, QProcess.OpenModeFlag.Append)
+        self._started_at = time.monotonic()
+        started, pid = process.startDetached()
+        self._announced = int(pid or 0)
+        if not started:
+            self.failed.emit(self._reason(tr("The node could not be started.")))
+        return bool(started)
+
+    def _look(self) -> None:
+        if not self._timer.isActive():
+            return
+        status = self._status()
+        address = status.get("api")
+        token = self._token()
+        if isinstance(address, str) and address.startswith("http://127.0.0.1:") and token:
+            self.forget()
+            self.ready.emit(address, token)
+            return
+        ended = self._announced and not _alive(self._announced) and not self.is_running()
+        if ended or time.monotonic() > self._deadline:
+            self.forget()
+            words = tr("The node did not start.") if ended else tr("The node takes too long.")
+            self.failed.emit(self._reason(words))
+
+    def _reason(self, words: str) -> str:
+        """The sentence, with the last line the node printed."""
+        try:
+            lines = (self._folder / OUTPUT_FILE).read_bytes()[-4096:].decode(errors="replace")
+        except OSError:
+            return words
+        said = [line for line in lines.splitlines() if line.startswith("potluck: ")]
+        return f"{words} {said[-1].removeprefix('potluck: ')}" if said else words
+
+    def _status(self) -> dict[str, Any]:
+        try:
+            with (self._folder / NODE_FILE).open("rb") as stream:
+                value = json.loads(stream.read(MAX_FILE_BYTES))
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def _token(self) -> str:
+        try:
+            with (self._folder / TOKEN_FILE).open("rb") as stream:
+                return stream.read(4096).decode("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process we started still runs; asked only while it starts."""
+    import psutil
+
+    return bool(psutil.pid_exists(pid))

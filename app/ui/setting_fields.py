@@ -1,0 +1,204 @@
+"""One field for each kind of setting, made from its declaration (`app/preferences.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from PySide6.QtCore import QEvent, QLocale, QObject, Qt
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QSpinBox,
+    QWidget,
+)
+
+from app.api.shapes import SettingView
+from app.ui import words
+from app.ui.schedule_grid import ScheduleGrid
+from app.ui.theme import Theme
+from app.ui.translations import LANGUAGES, tr
+
+Changed = Callable[[Any], object]
+GIGABYTE: Final = 1024**3
+FIELD_PIXELS: Final = 190
+LARGEST_SPIN: Final = 2_147_483_647
+
+CHOICES: Final = {
+    "no_transfers": "Download nothing",
+    "pause": "Pause",
+    "share": "Share as always",
+    "auto": "Automatic",
+    "off": "Off",
+    "ask": "Ask first",
+    "automatic": "Automatic",
+    "system": "As the system",
+    "light": "Light",
+    "dark": "Dark",
+    **LANGUAGES,
+}
+"""How a choice is called on the screen; the names of languages are never translated."""
+
+
+class Field:
+    """A widget for one setting: takes its value, and calls `changed` when the person does."""
+
+    def __init__(self, widget: QWidget, take: Callable[[Any], object], *, wide: bool) -> None:
+        self.widget = widget
+        self.take = take
+        self.wide = wide
+        """Whether it stands under its words instead of beside them."""
+
+
+def field_for(setting: SettingView, theme: Theme, changed: Changed) -> Field:
+    """The field that fits a setting."""
+    made = _made(setting, theme, changed)
+    made.widget.setAccessibleName(tr(setting.label))
+    made.widget.setAccessibleDescription(tr(setting.words))
+    if isinstance(made.widget, QAbstractSpinBox | QComboBox):
+        made.widget.setFixedWidth(FIELD_PIXELS)
+        made.widget.installEventFilter(_QuietWheel(made.widget))
+        made.widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return made
+
+
+def _made(setting: SettingView, theme: Theme, changed: Changed) -> Field:
+    if setting.name == "schedule":
+        return _schedule(theme, changed)
+    if setting.kind == "switch":
+        return _switch(changed)
+    if setting.kind == "choice":
+        return _choice(setting, changed)
+    if setting.unit == "bytes":
+        return _gigabytes(setting, changed)
+    if setting.kind == "whole number":
+        return _whole(setting, changed)
+    if setting.kind == "number":
+        return _number(setting, changed)
+    if setting.kind == "texts":
+        return _texts(changed)
+    return _text(setting, changed)
+
+
+def _schedule(theme: Theme, changed: Changed) -> Field:
+    grid = ScheduleGrid(theme)
+    grid.changed.connect(changed)
+    return Field(grid, grid.set_text, wide=True)
+
+
+def _switch(changed: Changed) -> Field:
+    box = QCheckBox()
+    box.clicked.connect(lambda on: changed(bool(on)))
+    return Field(box, lambda value: box.setChecked(bool(value)), wide=False)
+
+
+def _choice(setting: SettingView, changed: Changed) -> Field:
+    box = QComboBox()
+    for choice in setting.choices:
+        shown = CHOICES.get(choice, choice)
+        box.addItem(shown if choice in LANGUAGES else tr(shown), choice)
+    box.activated.connect(lambda _: changed(box.currentData()))
+    return Field(box, lambda value: box.setCurrentIndex(box.findData(value)), wide=False)
+
+
+def _gigabytes(setting: SettingView, changed: Changed) -> Field:
+    box = QDoubleSpinBox()
+    box.setDecimals(1)
+    box.setRange((setting.least or 0) / GIGABYTE, (setting.most or 2**50) / GIGABYTE)
+    box.setSuffix(" GB")
+    box.setKeyboardTracking(False)
+    box.valueChanged.connect(lambda value: changed(round(value * GIGABYTE)))
+    return Field(box, lambda value: _quietly(box, value / GIGABYTE), wide=False)
+
+
+def _whole(setting: SettingView, changed: Changed) -> Field:
+    box = QSpinBox()
+    box.setRange(int(setting.least or 0), min(LARGEST_SPIN, int(setting.most or LARGEST_SPIN)))
+    box.setGroupSeparatorShown(True)
+    _dress(box, setting)
+    box.valueChanged.connect(changed)
+    return Field(box, lambda value: _quietly(box, int(value)), wide=False)
+
+
+def _number(setting: SettingView, changed: Changed) -> Field:
+    box = QDoubleSpinBox()
+    box.setDecimals(2)
+    box.setRange(setting.least or 0.0, setting.most or 1e9)
+    _dress(box, setting)
+    box.valueChanged.connect(changed)
+    return Field(box, lambda value: _quietly(box, float(value)), wide=False)
+
+
+def _dress(box: QSpinBox | QDoubleSpinBox, setting: SettingView) -> None:
+    if setting.unit:
+        box.setSuffix(f" {tr(setting.unit)}")
+    # Zero means "no limit" for these; saying it beats showing "0 Mbit/s".
+    if setting.least == 0 and "0 sets no limit" in setting.words:
+        box.setSpecialValueText(tr("No limit"))
+    box.setKeyboardTracking(False)
+
+
+def _texts(changed: Changed) -> Field:
+    box = QPlainTextEdit()
+    box.setTabChangesFocus(True)
+    box.setPlaceholderText(tr("One a line"))
+    box.setFixedHeight(76)
+    watcher = _LeaveWatcher(box, lambda: changed(box.toPlainText().split("\n")))
+    box.installEventFilter(watcher)
+    return Field(box, lambda value: box.setPlainText("\n".join(value)), wide=True)
+
+
+def _text(setting: SettingView, changed: Changed) -> Field:
+    box = QLineEdit()
+    box.setFixedWidth(FIELD_PIXELS)
+    if "key" in setting.name:
+        box.setPlaceholderText(tr("None"))
+    box.editingFinished.connect(lambda: changed(box.text().strip()))
+    return Field(box, lambda value: box.setText(str(value)), wide=False)
+
+
+def _quietly(box: Any, value: float) -> None:
+    """Set a value that came from the node without sending it back."""
+    box.blockSignals(True)
+    box.setValue(value)
+    box.blockSignals(False)
+
+
+class _QuietWheel(QObject):
+    """Scrolling over a field scrolls the page; only a field in use takes the wheel."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget):
+            if not watched.hasFocus():
+                event.ignore()
+                return True
+        return False
+
+
+class _LeaveWatcher(QObject):
+    """Calls back when a text of several lines is left."""
+
+    def __init__(self, box: QPlainTextEdit, left: Callable[[], object]) -> None:
+        super().__init__(box)
+        self._left = left
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        if event.type() == QEvent.Type.FocusOut:
+            self._left()
+        return False
+
+
+def shown_value(setting: SettingView) -> str:
+    """A value in words, for the line that says what the usual one is."""
+    value = setting.default
+    if setting.unit == "bytes":
+        return words.size(float(value))
+    if isinstance(value, bool):
+        return tr("on") if value else tr("off")
+    if isinstance(value, int | float):
+        return f"{QLocale().toString(value)} {tr(setting.unit)}".strip()
+    return tr(CHOICES.get(str(value), str(value)))

@@ -1,0 +1,132 @@
+"""The icon in the tray and its menu. The first line says what is happening, and why."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu, QSystemTrayIcon
+
+from app.api.shapes import Snapshot, State
+from app.ui import words
+from app.ui.icons import tray_icon
+from app.ui.pausing import Pausing, lasting, offer
+from app.ui.theme import Theme
+from app.ui.translations import tr
+
+MAX_TOOLTIP_CHARACTERS: Final = 120
+"""Windows cuts a tooltip at 127."""
+
+
+class Tray(QObject):
+    """The tray's icon; signals say which place of the window is wanted."""
+
+    wanted = Signal(str)
+    quit_wanted = Signal()
+
+    def __init__(self, theme: Theme, pausing: Pausing) -> None:
+        super().__init__()
+        self._theme = theme
+        self._pausing = pausing
+        self._state: State = "starting"
+        self.menu = QMenu()
+        self.icon = QSystemTrayIcon(self)
+        self.icon.activated.connect(self._activated)
+        theme.changed.connect(self._draw)
+        self._build()
+        self._draw()
+
+    def _build(self) -> None:
+        menu = self.menu
+        self.headline = menu.addAction(tr("Starting"))
+        self.headline.setEnabled(False)
+        menu.addSeparator()
+        self.begin = menu.addAction(tr("Start sharing"), self._pausing.begin)
+        self.resume = menu.addAction(tr("Resume sharing"), self._pausing.resume)
+        self.anyway = menu.addAction(tr("Share anyway for 1 hour"), self._pausing.share_anyway)
+        self.pause_menu = menu.addMenu(tr("Pause"))
+        self._pausing.fill(self.pause_menu)
+        self.pause_menu.addSeparator()
+        self.gpu = self._switch(self.pause_menu, tr("Graphics card only"))
+        self.gpu.triggered.connect(lambda on: self._part("gpu", on=on))
+        self.cpu = self._switch(self.pause_menu, tr("Processor only"))
+        self.cpu.triggered.connect(lambda on: self._part("cpu", on=on))
+        self.slow = self._switch(menu, tr("Slow network mode"))
+        self.slow.triggered.connect(lambda on: self._pausing.slow_mode(on=on))
+        menu.addSeparator()
+        menu.addAction(tr("Open Potluck"), lambda: self.wanted.emit("overview"))
+        menu.addAction(tr("Chat"), lambda: self.wanted.emit("chat"))
+        menu.addAction(tr("Settings"), lambda: self.wanted.emit("settings"))
+        menu.addSeparator()
+        menu.addAction(tr("Quit Potluck"), self.quit_wanted.emit)
+        self._offer("")
+
+    @staticmethod
+    def _switch(menu: QMenu, text: str) -> QAction:
+        action = menu.addAction(text)
+        action.setCheckable(True)
+        return action
+
+    def show(self) -> bool:
+        """Show the icon; False where there is no tray."""
+        self.icon.show()
+        return QSystemTrayIcon.isSystemTrayAvailable()
+
+    def hide(self) -> None:
+        """Take the icon away."""
+        self.icon.hide()
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Say what is happening now."""
+        rest = lasting(snapshot)
+        line = words.headline(snapshot)
+        self._say(f"{line} ({rest})" if rest else line)
+        self._offer(offer(snapshot))
+        for action, on in (
+            (self.gpu, snapshot.gpu_paused),
+            (self.cpu, snapshot.cpu_paused),
+            (self.slow, snapshot.slow_mode),
+        ):
+            action.setChecked(on)
+        self._set_state(snapshot.state)
+
+    def show_trouble(self, text: str) -> None:
+        """Say that the node is away."""
+        self._say(text)
+        self._offer("")
+        self._set_state("problem")
+
+    def _say(self, text: str) -> None:
+        if self.headline.text() != text:
+            self.headline.setText(text)
+            self.icon.setToolTip(f"Potluck: {text}"[:MAX_TOOLTIP_CHARACTERS])
+
+    def _offer(self, what: str) -> None:
+        self.begin.setVisible(what == "begin")
+        self.resume.setVisible(what == "resume")
+        self.anyway.setVisible(what == "share_anyway")
+        self.pause_menu.menuAction().setVisible(what in ("pause", "share_anyway"))
+        self.slow.setVisible(what != "")
+
+    def _part(self, what: str, *, on: bool) -> None:
+        if on:
+            self._pausing.pause_part(what)
+        else:
+            self._pausing.resume()
+
+    def _set_state(self, state: State) -> None:
+        if state != self._state:
+            self._state = state
+            self._draw()
+
+    def _draw(self) -> None:
+        dark = self._theme.system_is_dark()
+        self.icon.setIcon(tray_icon(self._state, dark_panel=dark))
+        # Only after the icon: some trays show a menu that came first with no icon at all.
+        if self.icon.contextMenu() is None:
+            self.icon.setContextMenu(self.menu)
+
+    def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
+        if reason == QSystemTrayIcon.ActivationReason.Trigger:
+            self.wanted.emit("")
