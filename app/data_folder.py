@@ -24,7 +24,7 @@ from pathlib import Path
 from app.engine.catalogue import KnownModel, load_catalogue
 from app.engine.download import Downloader
 from app.engine.ladder import Ladder
-from app.engine.manifest import Manifest, check_consistency
+from app.engine.manifest import RESOURCE, Manifest, check_consistency
 from app.engine.progress import Progress
 from app.engine.shelf import ModelShelf
 from app.engine.slicing import Plan
@@ -57,6 +57,12 @@ class OpenModel:
     def id(self) -> ModelId:
         """What it is called on the network."""
         return self.known.model
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it comes with Potluck itself, so that nothing has to be downloaded."""
+        urls = self.manifest.urls
+        return bool(urls) and all(url.startswith(RESOURCE) for url in urls)
 
     @property
     def manifest(self) -> Manifest:

@@ -60,8 +60,10 @@ class Fetching:
                 if line is not None:
                     line.update(progress)
 
+            # What comes with Potluck itself crosses no network.
+            limit = None if model.is_embedded else self._limit
             try:
-                async with self._data.downloader(limit=self._limit) as downloader:
+                async with self._data.downloader(limit=limit) as downloader:
                     await downloader.fetch(model.manifest, wanted, show)
             finally:
                 self.current = None

@@ -138,10 +138,8 @@ class OpenedModel:
     @property
     def is_here(self) -> bool:
         """Whether the whole model is on the disk, or comes with Potluck itself."""
-        manifest = self.model.manifest
-        if any(url.startswith("resource:") for url in manifest.urls):
-            return True
-        return all(self._data.store.has(unit) for unit in manifest.units)
+        held = all(self._data.store.has(unit) for unit in self.model.manifest.units)
+        return held or self.model.is_embedded
 
     async def _engine(self, span: Span, tokens: int) -> Engine:
         async with self._mounting:

@@ -120,7 +120,7 @@ class Service:
             *self._remarks,
             *self._conversations.remarks,
             *problem,
-            *self.governor.remarks(),
+            *self._wishes.warnings(),
         ]
         return take_snapshot(
             self._parts,

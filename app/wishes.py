@@ -19,6 +19,7 @@ from app.ids import ModelId, Span
 from app.known_models import KnownModels
 from app.model_offers import ModelOffers
 from app.policy.governor import Governor
+from app.policy.remarks import settings_remarks
 from app.policy.verdict import Caps, Machine, Verdict
 from app.sharing import ShareOrder, Sharing
 from app.snapshot import Wanted
@@ -113,6 +114,11 @@ class Wishes:
             )
         self._changed()
 
+    def warnings(self) -> list[str]:
+        """What stands in the way of sharing until the owner changes it."""
+        remark = self.governor.manual.remark
+        return ([remark] if remark else []) + settings_remarks(self._data.settings)
+
     # ── the owner's choice ───────────────────────────────────────────────────
 
     async def choose(self, request: ChooseModelRequest) -> None:
@@ -142,7 +148,7 @@ class Wishes:
             model = await self._models.find(None)
             span = await self._offers.suggested(model)
             if span is not None and (
-                _is_embedded(model) or not self._offers.missing_bytes(model, span)
+                model.is_embedded or not self._offers.missing_bytes(model, span)
             ):
                 self._want(model, span)
                 self.renew()
@@ -209,9 +215,3 @@ def checked_span(model: OpenModel, start: int, stop: int) -> Span:
     if not whole.covers(span):
         raise UsageError(f"{model.manifest.name} has the units {whole}; {span} is not among them.")
     return span
-
-
-def _is_embedded(model: OpenModel) -> bool:
-    return bool(model.manifest.urls) and all(
-        url.startswith("resource:") for url in model.manifest.urls
-    )
