@@ -50,6 +50,17 @@ class Bucket:
         self._balance -= amount
         return self._wait()
 
+    def used(self, amount: float, now: float) -> None:
+        """Take an amount that was used evenly since the last call, not just now.
+
+        So what flowed in meanwhile counts in full, however large the store is.
+        """
+        if self._rate is None:
+            return
+        elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
+        self._balance = min(self._balance + elapsed * self._rate - amount, self._store())
+        self._at = now if self._at is None else max(now, self._at)
+
     def wait_seconds(self, now: float) -> float:
         """Seconds until nothing is owed."""
         if self._rate is None:
@@ -73,9 +84,11 @@ class Bucket:
 
     def _fill(self, now: float) -> None:
         if self._at is not None and self._rate is not None and now > self._at:
-            store = max(self._rate * self._store_seconds, self._least_store)
-            self._balance = min(self._balance + (now - self._at) * self._rate, store)
+            self._balance = min(self._balance + (now - self._at) * self._rate, self._store())
         self._at = now if self._at is None else max(now, self._at)
+
+    def _store(self) -> float:
+        return max((self._rate or 0.0) * self._store_seconds, self._least_store)
 
 
 BINS: Final = 30

@@ -37,7 +37,7 @@ class Duty:
     def used(self, amount: float, now: float) -> None:
         """This was used since the last call."""
         self._meter.add(amount, now)
-        self._bucket.take(amount, now)
+        self._bucket.used(amount, now)
         self._bucket.forgive(LONGEST_DEBT_SECONDS)
 
     def rest_seconds(self, now: float) -> float:

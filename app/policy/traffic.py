@@ -101,10 +101,11 @@ class Traffic:
         self._received(size, now)
         wait = self._down.take(size, now)
         self._down_rest.take(size, now)
-        if wait > _hold_seconds(self._down):
-            # It came over the line all the same, so it stays charged; but a flood must
-            # not shut the line for longer than it lasts.
-            self._down.forgive(LONGEST_DEBT_SECONDS)
+        hold = _hold_seconds(self._down)
+        if wait > hold:
+            # It came over the line all the same, so it stays charged; but only as far as
+            # the next one can pass, or one burst would shut the line.
+            self._down.forgive(hold)
             self._down_rest.forgive(LONGEST_DEBT_SECONDS)
             return None
         return wait

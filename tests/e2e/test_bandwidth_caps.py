@@ -1,0 +1,86 @@
+"""Caps on bandwidth against measurement: real endpoints, as much to send as will go.
+
+Ten seconds each; `POTLUCK_MEASURE_SECONDS=30` measures as long as the promise speaks of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from app.clock import SystemClock
+from app.errors import PeerLost
+from app.net.channel import Channel, ChannelEnded
+from app.net.endpoint import Endpoint
+from app.net.identity import new_identity
+from app.policy.traffic import Traffic
+from app.policy.verdict import MEGABIT_BYTES
+from app.tasks import TaskOwner
+from tests.net.contract import on, step
+
+MEASURE_SECONDS = float(os.environ.get("POTLUCK_MEASURE_SECONDS", "10"))
+CAP = 2.0 * MEGABIT_BYTES
+TOLERANCE = 0.05
+MESSAGE_BYTES = 32 << 10
+
+
+async def take_all(channel: Channel) -> None:
+    while True:
+        try:
+            await channel.receive()
+        except (ChannelEnded, PeerLost):
+            return
+
+
+def traffic(folder: Path, *, up: float | None = None, down: float | None = None) -> Traffic:
+    folder.mkdir()
+    made = Traffic(folder, clock=SystemClock(), month=lambda: "2030-01")
+    made.set_caps(upload_bytes_per_second=up, download_bytes_per_second=down, transfers=True)
+    return made
+
+
+def endpoint(shaper: Traffic) -> Endpoint:
+    return Endpoint(
+        new_identity(),
+        listen=("127.0.0.1", 0),
+        handlers=on(take_all),
+        clock=SystemClock(),
+        shaper=shaper,
+    )
+
+
+async def keep_sending(channel: Channel, seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    position = 0
+    with contextlib.suppress(PeerLost):
+        while time.monotonic() < ends:
+            await channel.send(step(position % 1000, MESSAGE_BYTES))
+            position += 1
+
+
+@pytest.mark.parametrize("capped", ["upload", "download"])
+async def test_a_cap_of_two_megabits_is_kept_and_used(tmp_path: Path, capped: str) -> None:
+    sends = traffic(tmp_path / "sends", up=CAP if capped == "upload" else None)
+    takes = traffic(tmp_path / "takes", down=CAP if capped == "download" else None)
+    async with endpoint(takes) as host, endpoint(sends) as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        owner = TaskOwner("demand")
+        owner.start(keep_sending(channel, MEASURE_SECONDS + 3), name="sending")
+        await asyncio.sleep(1.0)  # the handshake and the first window are over
+        meter = sends if capped == "upload" else takes
+        before, began = _bytes(meter, capped), time.monotonic()
+        await asyncio.sleep(MEASURE_SECONDS)
+        rate = (_bytes(meter, capped) - before) / (time.monotonic() - began)
+        print(f"{capped}: {rate / MEGABIT_BYTES:.3f} Mbit/s")
+        assert abs(rate / CAP - 1) <= TOLERANCE
+        assert len(client.connections()) == 1, "the connection outlived the squeeze"
+        await owner.close()
+
+
+def _bytes(meter: Traffic, capped: str) -> int:
+    return meter.sent_month_bytes if capped == "upload" else meter.received_month_bytes

@@ -1,0 +1,138 @@
+"""What the owner decides by hand: kept, run out, and safe when it cannot be read."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import UsageError
+from app.policy.manual import (
+    LONGEST_PAUSE_SECONDS,
+    MAX_FILE_BYTES,
+    SHARING_FILE,
+    HandPause,
+    ManualState,
+    load_manual,
+    save_manual,
+)
+
+NOW = 1_800_000_000.0
+HOUR = 3600.0
+
+
+def sharing(**changes: object) -> ManualState:
+    return ManualState(consented=True, noted_at=NOW, **changes)  # type: ignore[arg-type]
+
+
+def test_a_new_computer_has_decided_nothing(tmp_path: Path) -> None:
+    assert load_manual(tmp_path) == ManualState()
+    assert load_manual(tmp_path).consented is None
+
+
+def test_a_pause_survives_a_restart(tmp_path: Path) -> None:
+    paused = sharing().paused("all", NOW + HOUR)
+    save_manual(tmp_path, paused)
+    assert load_manual(tmp_path).at(NOW + 60).pause == HandPause(until=NOW + HOUR)
+    save_manual(tmp_path, sharing().paused("all", None))
+    assert load_manual(tmp_path).at(NOW + 90 * 86_400).pause == HandPause()
+
+
+def test_a_pause_runs_out_by_itself_and_one_without_an_end_does_not() -> None:
+    assert sharing().paused("all", NOW + HOUR).at(NOW + HOUR).pause is None
+    assert sharing().paused("gpu", NOW + HOUR).at(NOW + HOUR - 1).gpu_pause is not None
+    assert sharing().paused("cpu", None).at(NOW + 10 * HOUR).cpu_pause == HandPause()
+
+
+def test_parts_are_paused_and_resumed_apart_and_resuming_all_ends_everything() -> None:
+    state = sharing().paused("gpu", None).paused("cpu", NOW + HOUR)
+    assert state.resumed("gpu").gpu_pause is None
+    assert state.resumed("gpu").cpu_pause is not None
+    assert state.resumed("cpu").cpu_pause is None
+    everything = state.paused("all", None).resumed("all")
+    assert (everything.pause, everything.gpu_pause, everything.cpu_pause) == (None, None, None)
+
+
+def test_a_pause_ends_share_anyway_and_share_anyway_runs_out() -> None:
+    anyway = sharing().overruling(NOW + HOUR)
+    assert anyway.paused("all", None).share_anyway_until is None
+    assert anyway.at(NOW + HOUR - 1).share_anyway_until == NOW + HOUR
+    assert anyway.at(NOW + HOUR).share_anyway_until is None
+
+
+def test_consenting_ends_every_earlier_pause() -> None:
+    state = sharing().paused("all", None).overruling(NOW + 1)
+    agreed = state.consenting(share=True)
+    assert (agreed.consented, agreed.pause, agreed.share_anyway_until) == (True, None, None)
+    assert state.consenting(share=False).consented is False
+
+
+def test_a_clock_set_back_does_not_make_a_pause_longer() -> None:
+    paused = sharing().paused("all", NOW + HOUR).overruling(NOW + HOUR)
+    back = paused.at(NOW - 30 * 86_400)
+    assert back.pause == HandPause(until=NOW - 30 * 86_400 + HOUR)
+    assert back.share_anyway_until == NOW - 30 * 86_400 + HOUR
+    assert back.noted_at == NOW - 30 * 86_400
+
+
+def test_a_clock_that_was_years_ahead_leaves_no_endless_pause() -> None:
+    wrong = ManualState(consented=True, pause=HandPause(until=NOW + 400 * 86_400))
+    pause = wrong.at(NOW).pause
+    assert pause is not None
+    assert pause.until == NOW + LONGEST_PAUSE_SECONDS
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b'{"consented": 7}', b"\xff", b'{"pause": 1}', b" " * (MAX_FILE_BYTES + 1)],
+)
+def test_a_damaged_file_means_not_agreed_and_says_so(
+    tmp_path: Path, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / SHARING_FILE).write_bytes(data)
+    with caplog.at_level(logging.WARNING):
+        state = load_manual(tmp_path)
+    assert state.consented is None
+    assert "could not be read" in state.remark
+    assert "damaged" in caplog.text
+    assert state.consenting(share=True).remark == ""
+
+
+def test_a_file_from_a_newer_version_keeps_what_is_known(tmp_path: Path) -> None:
+    (tmp_path / SHARING_FILE).write_bytes(b'{"consented": true, "pause": {}, "mood": "good"}')
+    assert load_manual(tmp_path) == ManualState(consented=True, pause=HandPause())
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="will be forgotten when Potluck ends") as refusal:
+        save_manual(tmp_path / "missing", sharing())
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_file_is_the_old_one_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_manual(tmp_path, sharing())
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(UsageError, match="No space left"):
+        save_manual(tmp_path, sharing().paused("all", None))
+    assert load_manual(tmp_path) == sharing()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=200))
+def test_any_file_gives_a_state_that_shares_only_with_consent(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / SHARING_FILE).write_bytes(data)
+    state = load_manual(folder).at(NOW)
+    assert state.consented in (None, False) or b"true" in data
