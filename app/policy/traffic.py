@@ -101,11 +101,12 @@ class Traffic:
         self._received(size, now)
         wait = self._down.take(size, now)
         self._down_rest.take(size, now)
-        hold = _hold_seconds(self._down)
-        if wait > hold:
-            # It came over the line all the same, so it stays charged; but only as far as
-            # the next one can pass, or one burst would shut the line.
-            self._down.forgive(hold)
+        if wait > _hold_seconds(self._down):
+            # It came over the line all the same and is counted; but charged it would let a
+            # flood keep everything else out. An honest sender takes the hint and slows: it
+            # was measured 1 to 3 % above the cap with the large datagrams of one computer,
+            # where a loss weighs most.
+            self._down.give_back(size)
             self._down_rest.forgive(LONGEST_DEBT_SECONDS)
             return None
         return wait
