@@ -147,6 +147,7 @@ class ChatPage(QWidget):
         """Bring a conversation to the front."""
         self._leave_stream()
         self.key = key
+        self.list.select(key)
         self._no_edit()
         self._backend.conversation(key, self._opened, self._failed)
 
@@ -158,7 +159,7 @@ class ChatPage(QWidget):
         self.trouble.say("")
         self.transcript.clear_all()
         self.title.setText(tr("New chat"))
-        self.list.rows.setCurrentItem(None)
+        self.list.select("")
         self.stack.setCurrentWidget(self.empty)
         self._draft = ConversationOptions()
         self.export.setEnabled(False)
@@ -220,8 +221,7 @@ class ChatPage(QWidget):
         self._asked = text
         self.stack.setCurrentWidget(self.transcript)
         question = self.transcript.add("user")
-        question.text.set_source(text)
-        question.line.hide()
+        question.ask(text)
         self._write(
             self._backend.say(self.key, SayRequest(content=text, replaces=replaces)),
             self.transcript.add("assistant"),

@@ -87,6 +87,15 @@ class ChatList(QFrame):
         self._heads = heads
         self._fill(current)
 
+    def select(self, key: str) -> None:
+        """Mark the conversation in front, without asking for it again."""
+        self.rows.blockSignals(True)
+        self.rows.setCurrentItem(None)
+        for row in range(self.rows.count()):
+            if self.rows.item(row).data(Qt.ItemDataRole.UserRole) == key:
+                self.rows.setCurrentRow(row)
+        self.rows.blockSignals(False)
+
     def current(self) -> str:
         """The id of the one chosen; "" without one."""
         item = self.rows.currentItem()

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from app.api.shapes import ConversationOptions, ModelOffer
 from app.ui import theme as looks
 from app.ui.controls import button, label
+from app.ui.setting_fields import PlainNumber, indent
 from app.ui.translations import tr
 
 
@@ -45,6 +46,7 @@ class ChatOptions(QDialog):
         self.length = QSpinBox()
         self.length.setRange(1, 1 << 20)
         self.length.setValue(options.max_tokens)
+        indent(self.length)
         self.length.setSuffix(" " + tr("tokens"))
         self.seed = QLineEdit("" if options.seed is None else str(options.seed))
         self.seed.setPlaceholderText(tr("another one each time"))
@@ -54,11 +56,12 @@ class ChatOptions(QDialog):
 
     @staticmethod
     def _number(value: float, least: float, most: float, step: float) -> QDoubleSpinBox:
-        made = QDoubleSpinBox()
+        made = PlainNumber()
         made.setRange(least, most)
         made.setSingleStep(step)
         made.setDecimals(2)
         made.setValue(value)
+        indent(made)
         return made
 
     def _build(self) -> None:

@@ -128,7 +128,7 @@ class EmptyState(QWidget):
         self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.title = label(title, "title")
         self.words = label(words, "muted", wrap=True)
-        self.words.setMaximumWidth(460)
+        self.words.setMaximumWidth(540)
         column.addStretch(1)
         column.addWidget(self._picture)
         for text in (self.title, self.words):

@@ -48,7 +48,7 @@ class Choice(QWidget):
         self.button.setAccessibleDescription(words)
         group.addButton(self.button, number)
         note = label(words, "muted", wrap=True)
-        note.setContentsMargins(looks.WIDE + 1, 0, 0, 0)
+        note.setContentsMargins(looks.WIDE, 0, 0, 0)
         column.addWidget(self.button)
         column.addWidget(note)
 
@@ -68,7 +68,7 @@ class FirstRun(QWidget):
         for build in (self._what, self._how_much, self._times):
             self.steps.addWidget(build())
         self.place = label("", "muted")
-        self.skip = button(tr("Only chat, share nothing"), self._only_chat, "quiet")
+        self.skip = button(tr("Only chat, share nothing"), self._only_chat, "link")
         self.back = button(tr("Back"), self._go_back)
         self.next = button(tr("Continue"), self._go_on, "primary")
         self._build()

@@ -131,6 +131,12 @@ class MarkdownView(QTextBrowser):
         if height != self.height() or self.minimumHeight() != height:
             self.setFixedHeight(height)
 
+    def natural_width(self) -> int:
+        """How wide the text would be if no line had to be broken, in pixels."""
+        copy = self.document().clone()
+        copy.setTextWidth(-1)
+        return math.ceil(copy.idealWidth()) + 2
+
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """As wide as there is room, as high as the text."""
         return QSize(looks.CONTENT_WIDTH, max(1, math.ceil(self.document().size().height())))

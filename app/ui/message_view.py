@@ -15,6 +15,7 @@ from app.ui.theme import Theme
 from app.ui.translations import tr
 
 COPIED_MILLISECONDS = 1500
+LEAST_PIXELS = 160
 
 
 class Message(QFrame):
@@ -33,8 +34,8 @@ class Message(QFrame):
             self.setProperty("look", "question")
         self.setAccessibleName(tr("Your message") if self.mine else tr("Answer"))
         column = QVBoxLayout(self)
-        sides = looks.LARGE if self.mine else 0
-        column.setContentsMargins(sides, looks.MEDIUM if self.mine else 0, sides, looks.SMALL)
+        sides, right = (looks.LARGE, looks.SMALL) if self.mine else (0, 0)
+        column.setContentsMargins(sides, looks.SMALL if self.mine else 0, right, looks.SMALL)
         column.setSpacing(looks.TINY)
         self.text = MarkdownView(theme, self.accessibleName())
         self.waiting = label(tr("Looking for helpers"), "muted")
@@ -50,16 +51,24 @@ class Message(QFrame):
         self.again.clicked.connect(lambda: self.again_wanted.emit())
         self.again.hide()
         self.edit.setVisible(self.mine)
-        row = QHBoxLayout()
-        row.setSpacing(2)
-        row.addWidget(self.line, 1)
-        if self.mine:
-            row.addStretch(1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(2)
         for one in (self.copy, self.edit, self.again):
-            row.addWidget(one, 0, Qt.AlignmentFlag.AlignTop)
-        for part in (self.waiting, self.text, self.trouble, self.remark):
-            column.addWidget(part)
-        column.addLayout(row)
+            buttons.addWidget(one, 0, Qt.AlignmentFlag.AlignTop)
+        row = QHBoxLayout()
+        row.setSpacing(looks.MEDIUM)
+        # A question is short: its buttons stand beside it, an answer's below.
+        row.addWidget(self.text if self.mine else self.line, 1)
+        row.addLayout(buttons)
+        if self.mine:
+            column.addLayout(row)
+        else:
+            column.addWidget(self.waiting)
+            column.addWidget(self.text)
+        column.addWidget(self.trouble)
+        column.addWidget(self.remark)
+        if not self.mine:
+            column.addLayout(row)
         self._copied = QTimer(self, singleShot=True, interval=COPIED_MILLISECONDS)
         self._copied.timeout.connect(lambda: self.copy.draw("copy"))
 
@@ -72,7 +81,9 @@ class Message(QFrame):
             return
         self.waiting.hide()
         self.copy.setEnabled(True)
-        if self.text.source != view.content:
+        if self.mine:
+            self.ask(view.content)
+        elif self.text.source != view.content:
             self.text.set_source(view.content)
         else:
             self.text.finish()
@@ -85,6 +96,14 @@ class Message(QFrame):
         self.remark.setVisible(bool(remark))
         self.line.setText("" if self.mine else words.answer_line(view))
         self.line.setVisible(bool(self.line.text()))
+
+    def ask(self, text: str) -> None:
+        """Show a question of the person, as wide as its words need."""
+        self.text.set_source(text)
+        beside = self.copy.sizeHint().width() + self.edit.sizeHint().width() + looks.HUGE
+        edges = self.layout().contentsMargins()
+        wide = self.text.natural_width() + beside + edges.left() + edges.right()
+        self.setMaximumWidth(max(wide, LEAST_PIXELS))
 
     def begin_writing(self) -> None:
         """An answer is on its way."""

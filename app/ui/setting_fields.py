@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from PySide6.QtCore import QEvent, QLocale, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
 )
 
 from app.api.shapes import SettingView
-from app.ui import words
 from app.ui.schedule_grid import ScheduleGrid
 from app.ui.theme import Theme
 from app.ui.translations import LANGUAGES, tr
@@ -44,6 +43,17 @@ CHOICES: Final = {
 """How a choice is called on the screen; the names of languages are never translated."""
 
 
+class PlainNumber(QDoubleSpinBox):
+    """Shows "10" and "0.25", never "10.00"."""
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802 - Qt's name
+        """The number with only the decimals it has."""
+        for decimals in range(self.decimals()):
+            if abs(value - round(value, decimals)) < 10 ** -(self.decimals() + 1):
+                return str(self.locale().toString(value, "f", decimals))
+        return str(super().textFromValue(value))
+
+
 class Field:
     """A widget for one setting: takes its value, and calls `changed` when the person does."""
 
@@ -59,11 +69,20 @@ def field_for(setting: SettingView, theme: Theme, changed: Changed) -> Field:
     made = _made(setting, theme, changed)
     made.widget.setAccessibleName(tr(setting.label))
     made.widget.setAccessibleDescription(tr(setting.words))
+    if isinstance(made.widget, QCheckBox):
+        made.widget.setFixedWidth(FIELD_PIXELS)
+    if isinstance(made.widget, QAbstractSpinBox):
+        indent(made.widget)
     if isinstance(made.widget, QAbstractSpinBox | QComboBox):
         made.widget.setFixedWidth(FIELD_PIXELS)
         made.widget.installEventFilter(_QuietWheel(made.widget))
         made.widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return made
+
+
+def indent(box: QAbstractSpinBox) -> None:
+    """Let a number begin where other fields' text does; the style sheet cannot."""
+    box.lineEdit().setTextMargins(5, 0, 0, 0)
 
 
 def _made(setting: SettingView, theme: Theme, changed: Changed) -> Field:
@@ -106,7 +125,7 @@ def _choice(setting: SettingView, changed: Changed) -> Field:
 
 
 def _gigabytes(setting: SettingView, changed: Changed) -> Field:
-    box = QDoubleSpinBox()
+    box = PlainNumber()
     box.setDecimals(1)
     box.setRange((setting.least or 0) / GIGABYTE, (setting.most or 2**50) / GIGABYTE)
     box.setSuffix(" GB")
@@ -125,7 +144,7 @@ def _whole(setting: SettingView, changed: Changed) -> Field:
 
 
 def _number(setting: SettingView, changed: Changed) -> Field:
-    box = QDoubleSpinBox()
+    box = PlainNumber()
     box.setDecimals(2)
     box.setRange(setting.least or 0.0, setting.most or 1e9)
     _dress(box, setting)
@@ -172,10 +191,10 @@ class _QuietWheel(QObject):
     """Scrolling over a field scrolls the page; only a field in use takes the wheel."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget):
-            if not watched.hasFocus():
-                event.ignore()
-                return True
+        wheel = event.type() == QEvent.Type.Wheel
+        if wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
         return False
 
 
@@ -192,13 +211,10 @@ class _LeaveWatcher(QObject):
         return False
 
 
-def shown_value(setting: SettingView) -> str:
-    """A value in words, for the line that says what the usual one is."""
-    value = setting.default
-    if setting.unit == "bytes":
-        return words.size(float(value))
-    if isinstance(value, bool):
-        return tr("on") if value else tr("off")
-    if isinstance(value, int | float):
-        return f"{QLocale().toString(value)} {tr(setting.unit)}".strip()
-    return tr(CHOICES.get(str(value), str(value)))
+def meaning(setting: SettingView) -> str:
+    """What a setting means, without the words that only a file needs."""
+    if setting.name == "schedule":
+        return tr("Paint the hours in which this computer may share; arrows and Space do it too.")
+    if setting.kind == "choice":
+        return tr(setting.words.split(":")[0].rstrip(".") + ".")
+    return tr(setting.words)

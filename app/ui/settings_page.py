@@ -17,7 +17,7 @@ from app.ui import words
 from app.ui.backend import Backend
 from app.ui.controls import Banner, Card, Page, button, clear, label
 from app.ui.logs_dialog import LogsDialog
-from app.ui.setting_fields import Field, field_for
+from app.ui.setting_fields import Field, field_for, meaning
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
@@ -32,10 +32,10 @@ class SettingRow(QWidget):
         super().__init__()
         name = label(tr(setting.label))
         name.setBuddy(field.widget)
-        meaning = tr(setting.words)
+        text = meaning(setting)
         if setting.name in APPLIED_LATER:
-            meaning = f"{meaning} {tr('Holds from the next start on.')}"
-        note = label(meaning, "muted", wrap=True)
+            text = f"{text} {tr('Holds from the next start on.')}"
+        note = label(text, "muted", wrap=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, looks.TINY, 0, looks.TINY)
         column.setSpacing(looks.SMALL)

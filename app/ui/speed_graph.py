@@ -15,6 +15,7 @@ from app.ui.theme import Theme
 SAMPLES: Final = 120
 """One a second at most: two minutes."""
 LEAST_SECONDS: Final = 0.9
+LABEL_PIXELS: Final = 20
 
 
 class SpeedGraph(QWidget):
@@ -35,7 +36,7 @@ class SpeedGraph(QWidget):
         self._samples: deque[tuple[float, ...]] = deque(maxlen=SAMPLES)
         self._last_at = float("-inf")
         self.setAccessibleName(name)
-        self.setMinimumHeight(84)
+        self.setMinimumHeight(92)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.update)
 
@@ -59,7 +60,7 @@ class SpeedGraph(QWidget):
         """Draw the lines over a quiet ground."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = QRectF(self.rect()).adjusted(0.5, 4.5, -0.5, -1.5)
+        area = QRectF(self.rect()).adjusted(0.5, LABEL_PIXELS, -0.5, -1.5)
         painter.setPen(QPen(self._theme.colour("line"), 1))
         for part in (0.0, 0.5, 1.0):
             y = round(area.bottom() - part * area.height()) + 0.5
@@ -69,8 +70,9 @@ class SpeedGraph(QWidget):
         for index in reversed(range(series)):
             self._draw(painter, area, index, top)
         painter.setPen(self._theme.colour("muted"))
-        flags = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
-        painter.drawText(area.adjusted(0, 3, -2, 0), flags, self._words(top))
+        flags = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignTrailing
+        above = QRectF(0, 0, self.width(), LABEL_PIXELS)
+        painter.drawText(above, flags, self._words(top))
 
     def _draw(self, painter: QPainter, area: QRectF, index: int, top: float) -> None:
         colour = self._theme.colour("accent" if index == 0 else "helper")

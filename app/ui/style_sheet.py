@@ -45,6 +45,10 @@ QPushButton[look="quiet"] { background: transparent; border: 1px solid transpare
     color: $accent; }
 QPushButton[look="quiet"]:hover { background: $sunken; }
 QPushButton[look="quiet"]:focus { border: 2px solid $accent; }
+QPushButton[look="link"] { background: transparent; border: none; color: $accent;
+    padding: 6px 0; text-align: left; }
+QPushButton[look="link"]:hover { color: $accent_hover; }
+QPushButton[look="link"]:focus { text-decoration: underline; padding: 6px 0; }
 QPushButton[look="danger"] { color: $danger; border-color: $danger; }
 QPushButton::menu-indicator { image: none; width: 0; }
 
@@ -76,7 +80,7 @@ QListWidget { background: transparent; border: none; outline: none; }
 QListWidget::item { border-radius: 7px; padding: 8px 10px; margin: 1px 0; color: $text; }
 QListWidget::item:hover { background: $sunken; }
 QListWidget::item:selected { background: $accent_soft; color: $text; }
-QListWidget:focus::item:selected { border: 1px solid $accent; }
+QListWidget::item:focus { border: 1px solid $accent; }
 
 QTableWidget { background: transparent; border: none; gridline-color: transparent;
     selection-background-color: $accent_soft; selection-color: $text; outline: none; }
@@ -92,7 +96,7 @@ QProgressBar::chunk { background: $accent; border-radius: 4px; }
 QScrollArea { background: transparent; border: none; }
 QScrollBar:vertical { background: transparent; width: 12px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 12px; margin: 0; }
-QScrollBar::handle { background: $edge; border-radius: 4px; margin: 2px; }
+QScrollBar::handle { background: $edge; border-radius: 3px; margin: 3px; }
 QScrollBar::handle:vertical { min-height: 32px; }
 QScrollBar::handle:horizontal { min-width: 32px; }
 QScrollBar::handle:hover { background: $muted; }
@@ -100,12 +104,44 @@ QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
 QCheckBox, QRadioButton { spacing: 8px; background: transparent; }
-QCheckBox:focus, QRadioButton:focus { color: $accent; }
+QCheckBox::indicator, QRadioButton::indicator, QMenu::indicator { width: 14px; height: 14px;
+    border: 1px solid $edge; background: $surface; }
+QCheckBox::indicator, QMenu::indicator { border-radius: 4px; }
+QRadioButton::indicator { border-radius: 8px; }
+QCheckBox::indicator:checked, QMenu::indicator:checked { background: $accent;
+    border-color: $accent; image: url("$marks/mark-tick-$look.svg"); }
+QRadioButton::indicator:checked { background: $accent; border-color: $accent;
+    image: url("$marks/mark-dot-$look.svg"); }
+QCheckBox::indicator:focus, QRadioButton::indicator:focus { border: 2px solid $accent;
+    width: 12px; height: 12px; }
+QCheckBox::indicator:checked:focus, QRadioButton::indicator:checked:focus {
+    border: 2px solid $text; }
+
+QComboBox, QSpinBox, QDoubleSpinBox { background: $surface; border: 1px solid $edge;
+    border-radius: 7px; padding: 5px 8px; selection-background-color: $accent;
+    selection-color: $on_accent; }
+QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus { border: 2px solid $accent;
+    padding: 4px 7px; }
+QAbstractSpinBox > QLineEdit { border: none; background: transparent; padding: 0 2px; }
+QComboBox::drop-down { border: none; width: 24px; subcontrol-origin: padding; }
+QComboBox::down-arrow { image: url("$marks/mark-down-$look.svg"); width: 14px; height: 14px; }
+QComboBox QAbstractItemView { background: $surface; border: 1px solid $line;
+    selection-background-color: $accent_soft; selection-color: $text; outline: none; }
+QSpinBox::up-button, QDoubleSpinBox::up-button { border: none; background: transparent;
+    width: 22px; subcontrol-origin: border; subcontrol-position: top right; margin-top: 2px; }
+QSpinBox::down-button, QDoubleSpinBox::down-button { border: none; background: transparent;
+    width: 22px; subcontrol-origin: border; subcontrol-position: bottom right;
+    margin-bottom: 2px; }
+QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url("$marks/mark-up-$look.svg");
+    width: 12px; height: 12px; }
+QSpinBox::down-arrow, QDoubleSpinBox::down-arrow { image: url("$marks/mark-down-$look.svg");
+    width: 12px; height: 12px; }
+
 QMenu { background: $surface; border: 1px solid $line; padding: 4px; }
 QMenu::item { padding: 6px 28px 6px 26px; border-radius: 5px; }
 QMenu::item:selected { background: $accent_soft; color: $text; }
 QMenu::item:disabled { color: $muted; }
 QMenu::separator { height: 1px; background: $line; margin: 4px 8px; }
-QMenu::indicator { left: 8px; }
+QMenu::indicator { left: 7px; }
 QSplitter::handle { background: $line; }
 """)

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
+from app.ui.resources import resources_folder
 from app.ui.style_sheet import STYLE_SHEET
 
 Choice = Literal["system", "light", "dark"]
@@ -166,7 +167,10 @@ class Theme(QObject):
         dark = self._choice == "dark" or (self._choice == "system" and self.system_is_dark())
         self.colours = DARK if dark else LIGHT
         self._application.setPalette(palette(self.colours))
-        self._application.setStyleSheet(STYLE_SHEET.substitute(asdict(self.colours)))
+        marks = (resources_folder() / "icons").as_posix()
+        look = "dark" if dark else "light"
+        filled = STYLE_SHEET.substitute(asdict(self.colours), marks=marks, look=look)
+        self._application.setStyleSheet(filled)
         self.changed.emit()
 
 

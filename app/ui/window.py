@@ -92,7 +92,7 @@ class Window(QMainWindow):
         ):
             place = IconButton(theme, key, name)
             place.setProperty("look", "place")
-            place.setText(name)
+            place.setText(f" {name}")  # Qt puts the words too near to the drawing
             place.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             place.setCheckable(True)
             place.setFixedWidth(SIDE_PIXELS - 2 * looks.SMALL)

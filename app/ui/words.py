@@ -9,7 +9,7 @@ from PySide6.QtCore import QLocale
 from app.api.shapes import LayerHolder, MessageView, ModelView, Snapshot
 from app.ui.translations import counted, tr
 
-UNKNOWN = "–"
+UNKNOWN = "\u2013"
 SHORT_NAME_CHARACTERS = 8
 
 

@@ -1,0 +1,455 @@
+"""A node of scripted data behind the real API server, for the window's tests and pictures.
+
+Only the numbers are made up: requests pass the same guard, routes and shapes as a node's
+(`app/api/server.py`). `FakeNodeThread` runs one beside a test's Qt loop; as a program,
+`python -m tests.helpers.fake_node_api --data-dir D`, it stands where a node would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.api.control_port import Changes, KnownName, Order, Written
+from app.api.guard import Admission
+from app.api.server import ApiServer
+from app.api.shapes import (
+    NODE_FILE,
+    TOKEN_FILE,
+    AnswerDelta,
+    ChooseModelRequest,
+    ConsentRequest,
+    Conversation,
+    ConversationChange,
+    ConversationHead,
+    ConversationOptions,
+    LogsView,
+    MessageView,
+    ModelOffer,
+    Pause,
+    PauseRequest,
+    SayRequest,
+    SettingsView,
+    SettingView,
+    Snapshot,
+    Speeds,
+)
+from app.errors import NotServed, Refusal, UsageError
+from app.process_lock import data_folder_lock
+from app.settings import SETTINGS, Settings, changed, save_settings
+from tests.helpers.fake_node_data import ANSWER, OFFERS, OTHER_ANSWER, snapshot_at_rest
+
+TOKEN = "t" * 43
+
+
+class FakeNode:
+    """`NodeControl` with a script; tests change what it says and look at what was asked.
+
+    Attributes:
+        asked: every wish that arrived, in order, as (name, request).
+        piece_seconds: between two pieces of an answer.
+        answer: what is answered next.
+    """
+
+    def __init__(self, *, consented: bool | None = True, folder: Path | None = None) -> None:
+        self.state = snapshot_at_rest(consented=consented)
+        self.folder = folder
+        self.asked: list[tuple[str, Any]] = []
+        self.answer = ANSWER
+        self.piece_seconds = 0.0
+        self.piece_characters = 24
+        self.not_served = False
+        self.lively = False
+        self.offers: list[ModelOffer] = list(OFFERS)
+        self.remarks: list[str] = []
+        self.quitting = asyncio.Event()
+        self._values = Settings()
+        self._listeners: list[Changes] = []
+        self._conversations: dict[str, Conversation] = {}
+        self._numbers = itertools.count(1)
+        self._stopped: set[str] = set()
+
+    # ── what it does ─────────────────────────────────────────────────────────
+
+    def tell(self, **changes: Any) -> None:
+        """Change the snapshot, and let everybody know."""
+        self.state = msgspec.structs.replace(self.state, **changes)
+        for listener in self._listeners:
+            listener.mark()
+
+    def snapshot(self) -> Snapshot:
+        if self.lively:
+            beat = time.monotonic()
+            speeds = Speeds(
+                tokens_per_second=14 + 6 * math.sin(beat / 3),
+                upload_bytes_per_second=210_000 + 90_000 * math.sin(beat / 5),
+                download_bytes_per_second=180_000 + 60_000 * math.cos(beat / 4),
+            )
+            return msgspec.structs.replace(self.state, speeds=speeds)
+        return self.state
+
+    def moving(self) -> bool:
+        return self.lively
+
+    def listen(self) -> Changes:
+        self._listeners.append(Changes())
+        return self._listeners[-1]
+
+    def unlisten(self, changes: Changes) -> None:
+        self._listeners.remove(changes)
+
+    def warn(self, words: str) -> None:
+        for listener in self._listeners:
+            listener.warn(words)
+
+    def quit(self) -> None:
+        self.asked.append(("quit", None))
+        self.quitting.set()
+
+    # ── steering ─────────────────────────────────────────────────────────────
+
+    def _heard(self, name: str, request: Any) -> Snapshot:
+        self.asked.append((name, request))
+        return self.state
+
+    async def consent(self, request: ConsentRequest) -> Snapshot:
+        self._heard("consent", request)
+        await self.change_settings(request.settings)
+        if request.share:
+            self.tell(
+                consented=True,
+                sharing_wanted=True,
+                state="sharing",
+                pause=None,
+                headline="Sharing 14 layers of Qwen3 8B",
+                model=snapshot_at_rest().model,
+            )
+        else:
+            self.tell(consented=False, sharing_wanted=False)
+        return self.state
+
+    async def pause(self, request: PauseRequest) -> Snapshot:
+        self._heard("pause", request)
+        if request.what != "all":
+            self.tell(**{f"{request.what}_paused": True})
+            return self.state
+        until = time.time() + request.seconds if request.seconds else None
+        pause = Pause(reason="manual", words="Paused by you", until=until)
+        self.tell(state="paused", headline="Paused by you", pause=pause)
+        return self.state
+
+    async def resume(self) -> Snapshot:
+        self._heard("resume", None)
+        self.tell(
+            state="sharing",
+            headline="Sharing 14 layers of Qwen3 8B",
+            pause=None,
+            gpu_paused=False,
+            cpu_paused=False,
+        )
+        return self.state
+
+    async def share_anyway(self, seconds: float) -> Snapshot:
+        self._heard("share_anyway", seconds)
+        return await self.resume()
+
+    async def slow_mode(self, *, on: bool) -> Snapshot:
+        self._heard("slow_mode", on)
+        self.tell(slow_mode=on)
+        return self.state
+
+    def settings(self) -> SettingsView:
+        return SettingsView(
+            settings=[
+                SettingView(
+                    name=setting.name,
+                    label=setting.label,
+                    words=setting.words,
+                    section=setting.section,
+                    kind=setting.kind,
+                    unit=setting.unit,
+                    value=getattr(self._values, setting.name),
+                    default=setting.default,
+                    least=setting.least,
+                    most=setting.most,
+                    choices=list(setting.choices),
+                )
+                for setting in SETTINGS
+            ],
+            remarks=self.remarks,
+        )
+
+    async def change_settings(self, values: Mapping[str, Any]) -> SettingsView:
+        self.asked.append(("settings", dict(values)))
+        self._values = changed(self._values, values)
+        if self.folder is not None:
+            save_settings(self.folder, values)
+        return self.settings()
+
+    async def models(self) -> list[ModelOffer]:
+        return self.offers
+
+    async def choose_model(self, request: ChooseModelRequest) -> Snapshot:
+        self._heard("choose", request)
+        self.offers = [
+            msgspec.structs.replace(offer, chosen=offer.name == request.model)
+            for offer in self.offers
+        ]
+        return self.state
+
+    async def free_disk(self) -> int:
+        self._heard("free", None)
+        freed = self.state.disk_unused_bytes
+        self.tell(disk_used_bytes=self.state.disk_used_bytes - freed, disk_unused_bytes=0)
+        return freed
+
+    async def logs(self) -> LogsView:
+        lines = [
+            "12:01:07 INFO    serving units 1:15 of qwen3-8b",
+            "12:01:09 INFO    [helper] came",
+        ]
+        return LogsView(text="\n".join(lines), removed=3)
+
+    # ── conversations ────────────────────────────────────────────────────────
+
+    def put(self, conversation: Conversation) -> None:
+        """Have a conversation from before."""
+        self._conversations[conversation.id] = conversation
+
+    def _one(self, key: str) -> Conversation:
+        if key not in self._conversations:
+            raise Refusal("There is no such conversation.", code="unknown_conversation")
+        return self._conversations[key]
+
+    async def conversations(self) -> list[ConversationHead]:
+        heads = [
+            ConversationHead(
+                id=one.id,
+                title=one.title,
+                created_at=one.created_at,
+                changed_at=one.changed_at,
+                messages=len(one.messages),
+            )
+            for one in self._conversations.values()
+        ]
+        return sorted(heads, key=lambda head: -head.changed_at)
+
+    async def create_conversation(self, options: ConversationOptions) -> Conversation:
+        key, now = f"c{next(self._numbers)}", time.time()
+        made = Conversation(
+            id=key, title="", created_at=now, changed_at=now, options=options, messages=[]
+        )
+        self._conversations[key] = made
+        return made
+
+    async def conversation(self, conversation: str) -> Conversation:
+        return self._one(conversation)
+
+    async def change_conversation(self, conversation: str, change: ConversationChange) -> None:
+        self.asked.append(("change", change))
+        given = {
+            name: value
+            for name, value in (("title", change.title), ("options", change.options))
+            if value is not None
+        }
+        self._keep(conversation, **given)
+
+    def _keep(self, key: str, **changes: Any) -> None:
+        self._conversations[key] = msgspec.structs.replace(
+            self._one(key), changed_at=time.time(), **changes
+        )
+
+    async def delete_conversation(self, conversation: str) -> None:
+        self._one(conversation)
+        del self._conversations[conversation]
+
+    async def say(self, conversation: str, request: SayRequest) -> int:
+        self.asked.append(("say", request))
+        if self.not_served:
+            raise NotServed("Nobody serves layers 3 to 9 of this model now.", missing=(3,))
+        one = self._one(conversation)
+        kept = one.messages
+        if request.replaces is not None:
+            kept = [message for message in kept if message.id < request.replaces]
+        now = time.time()
+        question = MessageView(
+            id=next(self._numbers), role="user", content=request.content, created_at=now
+        )
+        title = one.title or request.content[:40]
+        self._keep(conversation, messages=[*kept, question], title=title)
+        return self._begin(conversation)
+
+    async def regenerate(self, conversation: str) -> int:
+        self.asked.append(("regenerate", conversation))
+        self._keep(conversation, messages=self._one(conversation).messages[:-1])
+        self.answer = OTHER_ANSWER
+        return self._begin(conversation)
+
+    def _begin(self, key: str) -> int:
+        answer = MessageView(
+            id=next(self._numbers),
+            role="assistant",
+            content="",
+            created_at=time.time(),
+            state="writing",
+        )
+        self._keep(key, messages=[*self._one(key).messages, answer])
+        self._stopped.discard(key)
+        return answer.id
+
+    async def follow(self, conversation: str) -> AsyncIterator[AnswerDelta | MessageView]:
+        answer = self._one(conversation).messages[-1]
+        if answer.state != "writing":
+            return
+        written, began = "", time.monotonic()
+        for at in range(0, len(self.answer), self.piece_characters):
+            if conversation in self._stopped:
+                break
+            piece = self.answer[at : at + self.piece_characters]
+            written += piece
+            yield AnswerDelta(message=answer.id, text=piece)
+            await asyncio.sleep(self.piece_seconds)
+        alone = self._one(conversation).options.alone
+        helpers = ["kq3vtz7m", "p5ad2wxe"]
+        tokens = len(written.split())
+        done = msgspec.structs.replace(
+            answer,
+            content=written,
+            state="stopped" if conversation in self._stopped else "done",
+            chain=["this computer"] if alone else helpers,
+            readers=[] if alone else helpers,
+            tokens=tokens,
+            tokens_per_second=tokens / max(0.1, time.monotonic() - began)
+            if self.piece_seconds
+            else 14.2,
+            first_token_seconds=0.4,
+        )
+        self._keep(conversation, messages=[*self._one(conversation).messages[:-1], done])
+        yield done
+
+    async def stop(self, conversation: str) -> None:
+        self.asked.append(("stop", conversation))
+        self._stopped.add(conversation)
+
+    # ── answers for other programs ───────────────────────────────────────────
+
+    def known_names(self) -> list[KnownName]:
+        return [KnownName("qwen3-8b", "potluck")]
+
+    async def write(self, order: Order, written: Written) -> AsyncIterator[str]:
+        raise UsageError("The scripted node writes only in conversations.")
+        yield ""  # what makes this a generator
+
+
+async def serve(node: FakeNode, ready: Callable[[str], None]) -> None:
+    """Serve until the node is asked to quit; `ready` gets the address."""
+    admission = Admission(token=TOKEN)
+    async with ApiServer(
+        node, host="127.0.0.1", port=0, may_move=False, admission=lambda: admission
+    ) as server:
+        ready(server.url)
+        await node.quitting.wait()
+        await asyncio.sleep(0.05)  # the answer to the request that ended it goes out first
+
+
+class FakeNodeThread:
+    """A scripted node in a thread of its own; use with `with`."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="fake node", daemon=True)
+        self._ready = threading.Event()
+        self.node: FakeNode
+        self.url = ""
+
+    def __enter__(self) -> FakeNodeThread:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call_soon_threadsafe(self.node.quitting.set)
+        self._thread.join(10)
+
+    def do(self, action: Callable[[FakeNode], object]) -> None:
+        """Run something on the node's own loop, and wait until it is done."""
+        over = threading.Event()
+
+        def act() -> None:
+            action(self.node)
+            over.set()
+
+        self._loop.call_soon_threadsafe(act)
+        assert over.wait(5)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._main())
+        finally:
+            self._loop.close()
+
+    async def _main(self) -> None:
+        self.node = FakeNode(**self._options)
+
+        def ready(url: str) -> None:
+            self.url = url
+            self._ready.set()
+
+        await serve(self.node, ready)
+
+
+async def _program(options: argparse.Namespace) -> None:
+    folder: Path = options.data_dir
+    node = FakeNode(consented=None if options.first_run else True, folder=folder)
+    node.lively = options.lively
+    node.piece_seconds = options.piece_seconds
+    if options.words:
+        sentence = "Layers travel from helper to helper, and **words** come back to `you`. "
+        paragraph = sentence * 6 + "\n\n"
+        node.answer = (paragraph * (options.words // 70 + 1))[: options.words * 6]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, node.quitting.set)
+    (folder / TOKEN_FILE).write_text(TOKEN)
+
+    def ready(url: str) -> None:
+        text = json.dumps({"api": url, "pid": os.getpid()})
+        (folder / f"{NODE_FILE}.draft").write_text(text)
+        os.replace(folder / f"{NODE_FILE}.draft", folder / NODE_FILE)
+        print(json.dumps({"ready": True, "api": url}), flush=True)
+
+    with data_folder_lock(folder):
+        try:
+            await serve(node, ready)
+        finally:
+            (folder / NODE_FILE).unlink(missing_ok=True)
+
+
+def main(arguments: list[str]) -> None:
+    """Stand where a node would; words it does not know are a node's and left alone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--first-run", action="store_true")
+    parser.add_argument("--lively", action="store_true")
+    parser.add_argument("--words", type=int, default=0)
+    parser.add_argument("--piece-seconds", type=float, default=0.02)
+    options = parser.parse_known_args(arguments)[0]
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_program(options))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
