@@ -76,7 +76,8 @@ class Announcer:
     async def withdraw(self, model: OpenModel) -> None:
         """Take the announcement back, in `WITHDRAW_SECONDS` or not at all."""
         with contextlib.suppress(PotluckError, TimeoutError):
-            await asyncio.wait_for(self._send(model, span=None), WITHDRAW_SECONDS)
+            async with asyncio.timeout(WITHDRAW_SECONDS):
+                await self._send(model, span=None)
 
     async def _send(
         self,

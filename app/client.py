@@ -22,6 +22,8 @@ from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement
+from app.opened_model import DEFAULT_MAX_TOKENS as DEFAULT_MAX_TOKENS
+from app.opened_model import LEAST_ROOM as LEAST_ROOM
 from app.opened_model import Message, OpenedModel
 from app.swarm.generate import Answer, AnswerRequest
 from app.swarm.sampling import SamplingOptions

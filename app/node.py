@@ -48,7 +48,7 @@ from app.net.identity import Identity
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
 from app.policy.power import Cards
-from app.policy.sensors import ComputerSensors, this_system
+from app.policy.sensors import ComputerSensors, Sensors, this_system
 from app.policy.traffic import Traffic
 from app.policy.verdict import Machine
 from app.process_lock import data_folder_lock
@@ -86,9 +86,20 @@ class NodeOptions:
 
 
 class Node:
-    """One running node. Use with `async with`; entering returns when it serves."""
+    """One running node. Use with `async with`; entering returns when it serves.
 
-    def __init__(self, options: NodeOptions, *, clock: Clock | None = None) -> None:
+    Args:
+        sensors: what tells about the computer; None are its own.
+    """
+
+    def __init__(
+        self,
+        options: NodeOptions,
+        *,
+        clock: Clock | None = None,
+        sensors: Sensors | None = None,
+    ) -> None:
+        self._sensors = sensors
         self._options = options
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
@@ -245,7 +256,8 @@ class Node:
                 data.folder,
                 data.settings,
                 wishes,
-                sensors=ComputerSensors(this_system(), data.folder, own=self._workers),
+                sensors=self._sensors
+                or ComputerSensors(this_system(), data.folder, own=self._workers),
                 traffic=self._traffic,
                 pacer=pacer,
                 cards=cards,

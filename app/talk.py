@@ -19,7 +19,15 @@ from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.net.shaping import Shaper
 from app.opened_model import LEAST_ROOM, OpenedModel
-from app.swarm.chain import ChainPart, LocalChain, ModelShape, OwnEnds, RingChain, TokenChain
+from app.swarm.chain import (
+    ChainBroken,
+    ChainPart,
+    LocalChain,
+    ModelShape,
+    OwnEnds,
+    RingChain,
+    TokenChain,
+)
 from app.swarm.generate import Answer, AnswerRequest, Generator
 from app.swarm.route import Offer, Route, find_route
 
@@ -113,29 +121,35 @@ class Talk:
         if self.ways.alone:
             return await self._local_chain(room)
         try:
-            route = await self._route(avoid, room)
+            route, lacking = await self._route(avoid, room)
         except (NotServed, PeerLost):
             if not (self.ways.may_be_alone and self.opened.is_here):
                 raise
             return await self._local_chain(room)
         self._chain_readers = self._who_reads(route)
         self._readers |= self._chain_readers
-        return await self._ring_chain(route, room)
+        try:
+            return await self._ring_chain(route, room)
+        except ChainBroken as broken:
+            if not lacking:
+                raise
+            raise ChainBroken(f"{lacking} ({broken})", peer=broken.peer) from None
 
     async def _local_chain(self, room: int) -> TokenChain:
         self._chain_readers = set()
         return LocalChain(await self.opened.whole(), tokens=room, candidates=self._candidates)
 
-    async def _route(self, avoid: Collection[PeerId], room: int) -> Route:
+    async def _route(self, avoid: Collection[PeerId], room: int) -> tuple[Route, str]:
+        """A route, and what was lacking if only those who failed before are left."""
         offers = await self._lookup(await self._open_endpoint(), self.opened.model.id)
         head = self.opened.model.plan.head_unit
         try:
-            return find_route(offers, head, tokens=room, avoid=avoid)
-        except NotServed:
+            return find_route(offers, head, tokens=room, avoid=avoid), ""
+        except NotServed as error:
             if not avoid:
                 raise
             # Better somebody who failed before than nobody.
-            return find_route(offers, head, tokens=room)
+            return find_route(offers, head, tokens=room), str(error)
 
     async def _ring_chain(self, route: Route, room: int) -> TokenChain:
         model = self.opened.model

@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 PORTS_TO_TRY: Final = 20
 """How many ports after the default one are tried when it is taken."""
-SHUTDOWN_SECONDS: Final = 1.0
-"""How long running requests may take to end when the node does."""
+SHUTDOWN_SECONDS: Final = 0.2
+"""How long running requests may take to end when the node does; streams end at once."""
 WAITING_CONNECTIONS: Final = 64
 
 
@@ -85,6 +85,7 @@ class ApiServer:
             listening.close()
             raise
         host, port = listening.getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # where this computer asks
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         return self
 

@@ -1,0 +1,158 @@
+"""A real node with the embedded guide, inside the test's own process, and how to ask it.
+
+Only the sensors are not this computer's: whether somebody sits at it or a program fills
+its screen must not decide a test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from app.api.shapes import API_PREFIX
+from app.engine.publish import publish
+from app.ids import Span
+from app.node import Node, NodeOptions
+from app.policy.readings import Readings
+
+GUIDE = Path(__file__).resolve().parents[2] / "resources" / "models" / "guide-7m-q8_0.gguf"
+WHOLE = Span(0, 10)
+AWAY = Readings(
+    idle_seconds=3600.0,
+    on_battery=False,
+    metered=False,
+    other_cpu_percent=0.0,
+    full_screen=False,
+    programs=frozenset(),
+    disk_free_bytes=100 << 30,
+)
+
+
+def write_guide_manifest(folder: Path) -> Path:
+    """A manifest of the embedded guide, as its file."""
+    url = f"resource:models/{GUIDE.name}"
+    signed = publish(GUIDE, [url], key=bytes(range(32)), name="guide", licence="apache-2.0",
+                     prove=lambda path, cut: None)  # fmt: skip
+    path = folder / "guide.json"
+    path.write_bytes(signed)
+    return path
+
+
+class SetSensors:
+    """Sensors that say what a test wants."""
+
+    def __init__(self, readings: Readings = AWAY) -> None:
+        self.readings = readings
+
+    def read(self, programs: frozenset[str]) -> Readings:
+        return self.readings
+
+    def close(self) -> None:
+        pass
+
+    def set(self, **values: Any) -> None:
+        """Other readings from now on."""
+        self.readings = replace(self.readings, **values)
+
+
+@dataclass
+class RunningNode:
+    """A node, and a program of the owner's that speaks to it."""
+
+    node: Node
+    http: aiohttp.ClientSession
+    sensors: SetSensors
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return str(self.node.ready_line()["api"])
+
+    @property
+    def token(self) -> str:
+        return (self.folder / "api-token").read_text().strip()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def ask(self, method: str, path: str, body: Any = None, *, expect: int = 200) -> Any:
+        """Ask the control API with the token; gives the answer's JSON."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body)
+        url = f"{self.url}{API_PREFIX}{path}"
+        async with self.http.request(method, url, data=data, headers=headers) as response:
+            text = await response.text()
+            assert response.status == expect, f"{response.status}: {text}"
+            return json.loads(text)
+
+    async def events(
+        self, method: str, path: str, body: Any = None
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """The events of a stream, each with its name."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body)
+        url = f"{self.url}{API_PREFIX}{path}"
+        async with self.http.request(method, url, data=data, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            name = ""
+            async for raw in response.content:
+                line = raw.decode().rstrip("\n")
+                if line.startswith("event: "):
+                    name = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    yield name, json.loads(line.removeprefix("data: "))
+
+    async def openai(self, path: str, body: Any, *, expect: int = 200) -> Any:
+        """Ask an endpoint of OpenAI's without any key."""
+        headers = {"Content-Type": "application/json"}
+        data = json.dumps(body)
+        async with self.http.post(f"{self.url}{path}", data=data, headers=headers) as response:
+            text = await response.text()
+            assert response.status == expect, f"{response.status}: {text}"
+            return json.loads(text)
+
+
+@asynccontextmanager
+async def running_node(
+    folder: Path,
+    *,
+    manifest: Path | None = None,
+    units: Span | None = None,
+    sensors: SetSensors | None = None,
+    bootstraps: tuple[str, ...] = (),
+    public: bool = False,
+    api: str = "127.0.0.1:0",
+) -> AsyncIterator[RunningNode]:
+    """A node with its API; with `units` it shares them, as if the command line had said so."""
+    sensors = sensors or SetSensors()
+    options = NodeOptions(
+        data_dir=folder,
+        listen="127.0.0.1:0",
+        model=None if manifest is None else str(manifest),
+        units=units,
+        api=api,
+        bootstraps=bootstraps,
+        public=public,
+    )
+    async with Node(options, sensors=sensors) as node, aiohttp.ClientSession() as http:
+        yield RunningNode(node, http, sensors, folder)
+
+
+def adopt_guide(folder: Path, manifest: Path) -> None:
+    """Have a data folder know the guide, as after a file was handed over."""
+    from app.engine.manifest import read_manifest
+
+    shelf = folder / "manifests"
+    shelf.mkdir(parents=True, exist_ok=True)
+    data = manifest.read_bytes()
+    (shelf / f"{read_manifest(data).model.hex()}.json").write_bytes(data)
