@@ -49,7 +49,11 @@ SAVE_SECONDS: Final = 30.0
 
 
 class Workplace(Protocol):
-    """What the governor steers. Calls never overlap; a `PotluckError` is logged."""
+    """What the governor steers. Calls never overlap; a `PotluckError` is logged.
+
+    None of them waits for long, because the owner's next wish waits for them: a pause at
+    most for the sessions to drain, the others only begin what takes time.
+    """
 
     async def pause(self, verdict: Verdict) -> None:
         """Hand back or finish the sessions, free the memory, withdraw the announcement."""
@@ -60,7 +64,10 @@ class Workplace(Protocol):
         ...
 
     async def apply(self, caps: Caps) -> None:
-        """Other caps while working: `threads`, and whether the graphics card may compute."""
+        """These caps hold from now on: `threads`, and whether the graphics card may compute.
+
+        Told before each `resume`, and while working whenever they change.
+        """
         ...
 
 
@@ -79,8 +86,8 @@ class LimitState:
 class Governor:
     """Decides and enforces. Use with `async with`, inside what it steers.
 
-    Entering reads the sensors and judges; it does not call the workplace. Then
-    `verdict` holds, and every later change reaches `workplace` and `changed`.
+    Entering reads the sensors and judges; it does not call the workplace, which may not be
+    ready. `reconsider` is called when it is; from then on it is told at once.
 
     Args:
         folder: the data folder.
@@ -343,15 +350,16 @@ class Governor:
             return
         if told is None or verdict.caps != told.caps:
             await self._set_caps(verdict.caps)
+        paused = told is None or told.state == "paused"
         try:
             if verdict.state == "paused":
-                if told is None or told.state != "paused":
+                if told is None or not paused:
                     logger.info("%s", verdict.words)
                     await self._workplace.pause(verdict)
             else:
-                if told is None or verdict.caps != told.caps:
+                if told is None or paused or verdict.caps != told.caps:
                     await self._workplace.apply(verdict.caps)
-                if told is None or told.state == "paused":
+                if paused:
                     await self._workplace.resume(verdict)
         except PotluckError as error:
             logger.warning("%s", error)

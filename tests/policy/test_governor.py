@@ -1,0 +1,368 @@
+"""The governor: what the owner decides holds at once, is kept, and reaches the node."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.api.shapes import LimitInForce
+from app.errors import EngineFault, UsageError
+from app.policy import governor as governor_module
+from app.policy.governor import Governor, local_time, month_name, next_month, next_morning
+from app.policy.manual import load_manual
+from app.policy.pacing import Pacer
+from app.policy.power import Cards
+from app.policy.readings import NOTHING_KNOWN, Readings
+from app.policy.traffic import TRAFFIC_FILE, Traffic
+from app.policy.verdict import GIGABYTE, MEGABIT_BYTES, Caps, Machine, Verdict
+from app.preferences import Settings
+from tests.helpers.virtual_clock import VirtualClock
+from tests.policy.test_power import Nvml
+
+AWAY = Readings(
+    idle_seconds=600.0,
+    on_battery=False,
+    metered=False,
+    other_cpu_percent=1.0,
+    full_screen=False,
+    programs=frozenset(),
+    disk_free_bytes=100 * GIGABYTE,
+)
+
+
+class Played:
+    """Sensors that say what a test plays."""
+
+    def __init__(self, readings: Readings = AWAY) -> None:
+        self.readings = readings
+        self.asked: list[frozenset[str]] = []
+        self.closed = 0
+        self.stuck: threading.Event | None = None
+
+    def read(self, programs: frozenset[str]) -> Readings:
+        self.asked.append(programs)
+        if self.stuck is not None:
+            self.stuck.wait(5)
+        return self.readings
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Node:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.caps: list[Caps] = []
+        self.fault: Exception | None = None
+
+    async def pause(self, verdict: Verdict) -> None:
+        self.told.append(f"pause: {verdict.reason}")
+        if self.fault is not None:
+            raise self.fault
+
+    async def resume(self, verdict: Verdict) -> None:
+        self.told.append("resume")
+
+    async def apply(self, caps: Caps) -> None:
+        self.told.append(f"{caps.threads} threads")
+        self.caps.append(caps)
+
+
+class Desk:
+    """A governor and everything around it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = VirtualClock()
+        self.sensors = Played()
+        self.node = Node()
+        self.changes = 0
+        self.gpu = False
+        self.nvml = Nvml(cards=1)
+        self.traffic = Traffic(folder, clock=self.clock, month=lambda: "2030-01")
+
+    def changed(self) -> None:
+        self.changes += 1
+
+    @asynccontextmanager
+    async def open(self, settings: Settings | None = None) -> AsyncIterator[Governor]:
+        cards = Cards(self.folder, nvml=self.nvml)
+        pacer = Pacer(
+            clock=self.clock,
+            processor_seconds=lambda: 0.0,
+            joules=cards.joules,
+            processors=8,
+        )
+        async with Governor(
+            self.folder,
+            settings or Settings(),
+            self.node,
+            sensors=self.sensors,
+            traffic=self.traffic,
+            pacer=pacer,
+            cards=cards,
+            machine=lambda: Machine(processors=8, gpu_usable=self.gpu),
+            clock=self.clock,
+            changed=self.changed,
+        ) as made:
+            await made.reconsider()
+            yield made
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5.0):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
+
+
+async def test_nothing_is_shared_before_consent_and_then_at_once(desk: Desk) -> None:
+    async with desk.open() as governor:
+        assert desk.node.told == ["pause: no_consent"]
+        await governor.consent(share=True)
+        assert desk.node.told[1:] == ["6 threads", "resume"]
+        assert governor.verdict.state == "sharing"
+    assert load_manual(desk.folder).consented is True
+
+
+async def test_only_to_chat_is_kept_too(desk: Desk) -> None:
+    async with desk.open() as governor:
+        await governor.consent(share=False)
+        assert governor.verdict.words == "Not sharing: you chose only to chat"
+    assert load_manual(desk.folder).consented is False
+
+
+async def test_a_pause_holds_when_the_call_returns_and_after_a_restart(desk: Desk) -> None:
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        await governor.pause(until=desk.clock.wall() + 900)
+        assert desk.node.told[-1] == "pause: manual"
+        assert governor.verdict.until == desk.clock.wall() + 900
+    again = Desk(desk.folder)
+    again.clock = desk.clock
+    async with again.open() as governor:
+        assert again.node.told == ["pause: manual"]
+        desk.clock.advance(901)
+        await governor.reconsider()
+        assert again.node.told[-1] == "resume"
+
+
+async def test_resuming_ends_the_pause(desk: Desk) -> None:
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        await governor.pause(until=None)
+        await governor.resume()
+        assert governor.verdict.state == "sharing"
+        assert desk.node.told[-1] == "resume"
+
+
+async def test_share_anyway_overrules_for_a_while(desk: Desk) -> None:
+    desk.sensors.readings = dataclasses.replace(AWAY, on_battery=True)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        assert governor.verdict.reason == "battery"
+        assert governor.verdict.can_override
+        await governor.share_anyway(3600)
+        assert governor.verdict.overruled
+        desk.clock.advance(3601)
+        await governor.reconsider()
+        assert governor.verdict.reason == "battery"
+
+
+async def test_the_loop_follows_the_sensors(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        desk.sensors.readings = dataclasses.replace(AWAY, full_screen=True)
+        await until(lambda: governor.verdict.reason == "full_screen")
+        assert desk.node.told[-1] == "pause: full_screen"
+        desk.sensors.readings = dataclasses.replace(AWAY, idle_seconds=0.0)
+        await until(lambda: governor.verdict.state == "sharing")
+        assert desk.node.told[-2:] == ["2 threads", "resume"]
+        assert governor.verdict.in_use
+    assert desk.sensors.closed == 1
+
+
+async def test_sensors_that_hang_count_as_unknown(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(governor_module, "READ_SECONDS", 0.05)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        assert not governor.verdict.in_use
+        desk.sensors.stuck = threading.Event()
+        await until(lambda: governor.verdict.in_use)
+        assert governor.readings.idle_seconds is NOTHING_KNOWN.idle_seconds
+        desk.sensors.stuck.set()
+
+
+async def test_other_settings_hold_at_once(desk: Desk) -> None:
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        desk.node.told.clear()
+        await governor.use_settings(Settings(cpu_percent_away=50))
+        assert desk.node.told == ["4 threads"]
+        await governor.use_settings(Settings(cpu_percent_away=50, schedule="never"))
+        assert desk.node.told[-1] == "pause: schedule"
+        assert any("no hour of the week" in remark for remark in governor.remarks())
+
+
+async def test_the_same_verdict_is_told_once(desk: Desk) -> None:
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        told, changes = list(desk.node.told), desk.changes
+        for _ in range(3):
+            await governor.reconsider()
+        assert (desk.node.told, desk.changes) == (told, changes)
+
+
+async def test_a_node_that_fails_to_pause_does_not_end_the_governor(desk: Desk) -> None:
+    desk.node.fault = EngineFault("the worker does not stop")
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        await governor.pause(until=None)
+        assert governor.verdict.reason == "manual"
+
+
+async def test_a_decision_that_cannot_be_kept_holds_all_the_same_and_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise UsageError("the disk is full: this holds now, but will be forgotten")
+
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        monkeypatch.setattr(governor_module, "save_manual", fail)
+        with pytest.raises(UsageError, match="holds now"):
+            await governor.pause(until=None)
+        assert desk.node.told[-1] == "pause: manual"
+
+
+async def test_caps_reach_the_network(desk: Desk) -> None:
+    async with desk.open(Settings(upload_mbit_away=4.0)) as governor:
+        await governor.consent(share=True)
+        while desk.traffic.sending(1200) is not None:
+            pass
+        await governor.slow_mode(on=True)
+        limits = {limit.name: limit for limit in governor.limits()}
+        assert (limits["upload"].asked, limits["upload"].words) == (1.0, "Upload in slow mode")
+        assert limits["download"].asked == 2.0
+    assert load_manual(desk.folder).slow_mode
+
+
+async def test_a_month_used_up_pauses_and_is_kept(desk: Desk) -> None:
+    async with desk.open(Settings(monthly_budget_gb=0.001)) as governor:
+        await governor.consent(share=True)
+        for _ in range(1000):
+            desk.traffic.sending(1200)
+        await governor.reconsider()
+        assert governor.verdict.reason == "budget"
+        month = next(limit for limit in governor.limits() if limit.name == "month")
+        assert month.measured == pytest.approx(0.0012)
+    assert (desk.folder / TRAFFIC_FILE).exists()
+
+
+async def test_a_power_cap_is_set_in_the_driver_and_restored(desk: Desk) -> None:
+    desk.gpu = True
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        assert desk.nvml.limits == [150_000]
+        power = next(limit for limit in governor.limits() if limit.name == "power")
+        assert (power.how, power.asked, power.measured) == ("NVML power limit", 150.0, 120.5)
+        await governor.pause("gpu", until=None)
+        assert desk.nvml.limits == [300_000], "a card that rests needs no limit"
+        await governor.resume("gpu")
+        assert desk.nvml.limits == [150_000]
+    assert desk.nvml.limits == [300_000]
+
+
+async def test_without_rights_a_power_cap_is_kept_by_resting(desk: Desk) -> None:
+    desk.gpu = True
+    desk.nvml.rights = False
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        power = next(limit for limit in governor.limits() if limit.name == "power")
+        assert power.how == "duty cycle"
+
+
+async def test_every_limit_has_the_shape_of_the_api(desk: Desk) -> None:
+    desk.gpu = True
+    settings = Settings(power_cap_watts=150, monthly_budget_gb=5.0, upload_mbit_away=3.0)
+    async with desk.open(settings) as governor:
+        await governor.consent(share=True)
+        for limit in governor.limits():
+            shape = msgspec.convert(dataclasses.asdict(limit), LimitInForce)
+            assert shape.words
+        assert {limit.name for limit in governor.limits()} == {
+            *("cpu", "gpu", "power", "upload", "month")
+        }
+
+
+async def test_parts_are_paused_apart(desk: Desk) -> None:
+    desk.gpu = True
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        await governor.pause("cpu", until=None)
+        assert governor.verdict.state == "sharing"
+        assert not governor.verdict.caps.cpu
+        await governor.pause("gpu", until=None)
+        assert governor.verdict.state == "paused"
+        await governor.resume()
+        assert governor.verdict.caps.cpu
+        assert governor.verdict.caps.gpu
+
+
+async def test_a_damaged_file_of_decisions_shares_nothing_and_is_named(desk: Desk) -> None:
+    (desk.folder / "sharing.json").write_bytes(b"{")
+    async with desk.open() as governor:
+        assert desk.node.told == ["pause: no_consent"]
+        assert "could not be read" in governor.remarks()[0]
+        assert "could not be read" in governor.verdict.words
+
+
+def test_a_governor_that_was_not_entered_has_no_verdict(desk: Desk) -> None:
+    cards = Cards(desk.folder, nvml=desk.nvml)
+    pacer = Pacer(
+        clock=desk.clock, processor_seconds=lambda: 0.0, joules=lambda: None, processors=1
+    )
+    governor = Governor(
+        desk.folder,
+        Settings(),
+        desk.node,
+        sensors=desk.sensors,
+        traffic=desk.traffic,
+        pacer=pacer,
+        cards=cards,
+        machine=lambda: Machine(1),
+        clock=desk.clock,
+    )
+    with pytest.raises(RuntimeError, match="not entered"):
+        _ = governor.verdict
+
+
+def test_the_owners_calendar() -> None:
+    now = datetime.datetime(2026, 12, 31, 23, 30).timestamp()
+    assert (local_time(now).hour, local_time(now).weekday) == (23, 3)
+    assert month_name(now) == "2026-12"
+    assert next_month(now) == datetime.datetime(2027, 1, 1).timestamp()
+    assert next_month(next_month(now)) == datetime.datetime(2027, 2, 1).timestamp()
+    assert next_morning(now) == datetime.datetime(2027, 1, 1, 6).timestamp()
+    early = datetime.datetime(2026, 12, 31, 0, 10).timestamp()
+    assert time.localtime(next_morning(early)).tm_mday == 1
+    assert MEGABIT_BYTES == 1e6 / 8
