@@ -17,6 +17,7 @@ from app.settings import (
     default_data_folder,
     load_settings,
     read_settings,
+    save_settings,
 )
 
 PEER = "a" * 52
@@ -156,3 +157,44 @@ def test_a_settings_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
 def test_data_lies_where_the_system_wants_it() -> None:
     assert default_data_folder().name == "potluck"
     assert default_data_folder().is_absolute()
+
+
+# ── writing ──────────────────────────────────────────────────────────────────
+
+
+def test_what_is_saved_is_what_is_read_again(tmp_path: Path) -> None:
+    values = {"schedule": "mon-fri 18-8", "pause_programs": ("steam",), "upload_mbit_away": 2.5}
+    saved = save_settings(tmp_path, values)
+    assert saved == changed(Settings(), values)
+    assert read_settings(tmp_path / "settings.toml") == (saved, ())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.toml"]
+
+
+def test_saving_keeps_comments_and_what_a_newer_version_wrote(tmp_path: Path) -> None:
+    path = write(tmp_path, "# mine\nthreads = 4 # four\nmood = 'good'\n")
+    save_settings(tmp_path, {"threads": 2, "public": True})
+    assert path.read_text() == "# mine\nthreads = 2 # four\nmood = 'good'\npublic = true\n"
+
+
+def test_a_value_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, "threads = 4\n")
+    with pytest.raises(UsageError, match="cpu_percent_away cannot be 101"):
+        save_settings(tmp_path, {"threads": 2, "cpu_percent_away": 101})
+    assert path.read_text() == "threads = 4\n"
+
+
+def test_a_damaged_file_is_put_aside_before_a_new_one_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, "threads = ")
+    with caplog.at_level(logging.WARNING):
+        save_settings(tmp_path, {"threads": 2})
+    assert (tmp_path / "settings.toml.damaged").read_text() == "threads = "
+    assert read_settings(tmp_path / "settings.toml") == (Settings(threads=2), ())
+    assert "settings.toml.damaged" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the settings stay as they were") as refusal:
+        save_settings(tmp_path / "missing", {"threads": 2})
+    assert "\n" not in str(refusal.value)
