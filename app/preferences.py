@@ -35,7 +35,7 @@ _DAYS: Final = (
 _SPAN: Final = r"([01]?\d|2[0-3])-([01]?\d|2[0-4])"
 _HOURS: Final = rf"{_DAYS} {_SPAN}(,{_SPAN})*"
 _SCHEDULE: Final = rf"^(|never|{_HOURS}(; ?{_HOURS})*)$"
-"""Its meaning is in `app/policy/schedule.py`; here only what can have one."""
+"""Its meaning is in `app/schedule.py`; here only what can have one."""
 
 
 def words(

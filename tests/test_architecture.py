@@ -31,6 +31,7 @@ ROOMS = {
 # belongs to them) build the parts, so they may import every room and no room imports them.
 BASE = {
     *("", "ids", "errors", "clock", "tasks", "settings", "preferences", "toml_text"),
+    "schedule",
     *("signing", "process_lock"),
 }
 
@@ -49,7 +50,8 @@ HOMES = {
 
 # Same input, same output, always: no clock, socket, file, task or chance.
 PURE = {
-    "policy": {"verdict", "schedule", "readings", "remarks", "buckets", "duty"},
+    "": {"schedule", "toml_text"},
+    "policy": {"verdict", "readings", "remarks", "buckets", "duty"},
     "engine": {
         *("gguf_read", "gguf_write", "slicing", "slice_files", "manifest"),
         *("frames", "ledger", "progress"),

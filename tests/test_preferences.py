@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.policy.schedule import parse_schedule
 from app.preferences import SECTIONS, Settings
+from app.schedule import parse_schedule
 from app.settings import SETTINGS
 
 

@@ -23,7 +23,6 @@ from app.policy.pacing import Pacer
 from app.policy.power import Cards
 from app.policy.readings import NOTHING_KNOWN, Readings
 from app.policy.remarks import settings_remarks
-from app.policy.schedule import LocalTime
 from app.policy.sensors import Sensors
 from app.policy.traffic import Traffic
 from app.policy.verdict import (
@@ -38,6 +37,7 @@ from app.policy.verdict import (
     judge,
 )
 from app.preferences import Settings
+from app.schedule import LocalTime
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -92,9 +92,10 @@ class Governor:
     Args:
         folder: the data folder.
         machine: what there is to work with now; asked each time.
-        as_told: the command line said to share. For this run that is consent, automatic
-            pauses that can be overruled are, and what is unknown does not count as in use;
-            a pause by hand, heat and a full disk hold all the same.
+        as_told: the command line said to share. For this run that is consent, it goes on
+            beside other programs and on battery, and what is unknown does not count as in
+            use. A pause by hand, heat, a full disk and all that the settings fix (hours,
+            budget, metered networks, programs, limits) hold all the same.
         changed: called after each change of the verdict or the owner's decisions.
     """
 
@@ -325,8 +326,8 @@ class Governor:
         self._manual = self._manual.at(now)
         manual, readings = self._manual, self._readings
         if self._as_told:
-            manual = manual.consenting_for_now(now)
-            readings = readings.with_unknown_as_away()
+            manual = manual.as_told()
+            readings = readings.as_told()
         previous: PauseReason = ""
         if self._verdict is not None and self._verdict.state == "paused":
             previous = self._verdict.reason

@@ -62,10 +62,9 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
         state = self.resumed("all")
         return msgspec.structs.replace(state, consented=share, share_anyway_until=None)
 
-    def consenting_for_now(self, now: float) -> ManualState:
-        """As if the owner had just agreed and said "share anyway"; never kept."""
-        anyway = now + LONGEST_PAUSE_SECONDS
-        return msgspec.structs.replace(self, consented=True, share_anyway_until=anyway)
+    def as_told(self) -> ManualState:
+        """As if the owner had just agreed, for a command that said to share; never kept."""
+        return msgspec.structs.replace(self, consented=True, remark="")
 
     def paused(self, what: What, until: float | None) -> ManualState:
         """With a pause of one thing; a pause of everything ends "share anyway"."""

@@ -38,15 +38,17 @@ class Readings:
     programs: frozenset[str] | None = None
     disk_free_bytes: int | None = None
 
-    def with_unknown_as_away(self) -> Readings:
-        """As if nobody were there and nothing ran, where the system does not tell."""
+    def as_told(self) -> Readings:
+        """As if nothing spoke against sharing but what the owner has fixed: for a command
+        that said to share. Whether somebody is there counts where the system tells it.
+        """
         return replace(
             self,
             idle_seconds=math.inf if self.idle_seconds is None else self.idle_seconds,
-            on_battery=bool(self.on_battery),
+            on_battery=False,
             metered=bool(self.metered),
-            other_cpu_percent=self.other_cpu_percent or 0.0,
-            full_screen=bool(self.full_screen),
+            other_cpu_percent=0.0,
+            full_screen=False,
             programs=self.programs or frozenset(),
         )
 

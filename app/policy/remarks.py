@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from app.policy.readings import Readings, program_key
-from app.policy.schedule import parse_schedule
 from app.preferences import Settings
+from app.schedule import parse_schedule
 
 ALWAYS_RUNNING: Final = frozenset(
     {"potluck", "explorer", "svchost", "systemd", "init", "finder", "launchd", "windowserver"}

@@ -22,8 +22,8 @@ from typing import Final, Literal
 
 from app.policy.manual import HandPause, ManualState
 from app.policy.readings import Readings
-from app.policy.schedule import Calendar, Schedule, parse_schedule
 from app.preferences import Settings
+from app.schedule import Calendar, Schedule, parse_schedule
 
 PauseReason = Literal[
     "",

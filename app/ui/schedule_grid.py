@@ -1,7 +1,7 @@
 """The week as a grid of seven days by twenty-four hours; paint the hours that may be used.
 
 With the mouse: press and drag. With the keyboard: arrows move, Space paints, Shift+Space
-paints the whole day. The text behind it is that of `app/policy/schedule.py`.
+paints the whole day. The text behind it is that of `app/schedule.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from PySide6.QtCore import QLocale, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.policy.schedule import ALWAYS, DAYS, HOURS_A_DAY, Schedule, parse_schedule, schedule_text
+from app.schedule import ALWAYS, DAYS, HOURS_A_DAY, Schedule, parse_schedule, schedule_text
 from app.ui.theme import Theme
 from app.ui.translations import tr
 

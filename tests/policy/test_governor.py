@@ -96,7 +96,9 @@ class Desk:
         self.changes += 1
 
     @asynccontextmanager
-    async def open(self, settings: Settings | None = None) -> AsyncIterator[Governor]:
+    async def open(
+        self, settings: Settings | None = None, *, as_told: bool = False
+    ) -> AsyncIterator[Governor]:
         cards = Cards(self.folder, nvml=self.nvml)
         pacer = Pacer(
             clock=self.clock,
@@ -115,6 +117,7 @@ class Desk:
             machine=lambda: Machine(processors=8, gpu_usable=self.gpu),
             clock=self.clock,
             changed=self.changed,
+            as_told=as_told,
         ) as made:
             await made.reconsider()
             yield made
@@ -314,6 +317,18 @@ async def test_every_limit_has_the_shape_of_the_api(desk: Desk) -> None:
         }
 
 
+async def test_a_command_that_said_to_share_is_consent_for_this_run_only(desk: Desk) -> None:
+    desk.sensors.readings = dataclasses.replace(NOTHING_KNOWN, other_cpu_percent=99.0)
+    async with desk.open(as_told=True) as governor:
+        assert (governor.verdict.state, governor.verdict.in_use) == ("sharing", False)
+        await governor.pause(until=None)
+        assert governor.verdict.reason == "manual"
+        await governor.resume()
+        await governor.use_settings(Settings(schedule="never"))
+        assert desk.node.told[-1] == "pause: schedule", "what the owner has fixed holds"
+    assert load_manual(desk.folder).consented is None
+
+
 async def test_parts_are_paused_apart(desk: Desk) -> None:
     desk.gpu = True
     async with desk.open() as governor:
@@ -322,7 +337,7 @@ async def test_parts_are_paused_apart(desk: Desk) -> None:
         assert governor.verdict.state == "sharing"
         assert not governor.verdict.caps.cpu
         await governor.pause("gpu", until=None)
-        assert governor.verdict.state == "paused"
+        assert desk.node.told[-1] == "pause: manual"
         await governor.resume()
         assert governor.verdict.caps.cpu
         assert governor.verdict.caps.gpu

@@ -15,9 +15,9 @@ from app.api import shapes
 from app.policy import verdict as verdict_module
 from app.policy.manual import HandPause, ManualState
 from app.policy.readings import Readings
-from app.policy.schedule import LocalTime
 from app.policy.verdict import GIGABYTE, MEGABIT_BYTES, Machine, Moment, Situation, Verdict, judge
 from app.preferences import Settings
+from app.schedule import LocalTime
 
 NOW = datetime.datetime(2026, 11, 20, 15, 0, tzinfo=datetime.UTC).timestamp()  # a Friday
 HOUR = 3600.0
@@ -296,7 +296,8 @@ def test_a_power_cap_is_passed_on() -> None:
 
 @pytest.mark.parametrize("field", ["idle_seconds", "on_battery", "full_screen"])
 def test_what_is_unknown_counts_as_in_use(field: str) -> None:
-    assert ask(but(**{field: None})).in_use
+    unknown: dict[str, Any] = {field: None}
+    assert ask(but(AWAY, **unknown)).in_use
 
 
 def test_unknown_about_a_rule_that_is_off_does_not_matter() -> None:
@@ -378,7 +379,7 @@ def test_a_pause_by_hand_is_never_undone_by_any_reading_or_rule(
     assert not told.can_override
 
 
-BEST = {
+BEST: dict[str, Any] = {
     "idle_seconds": 1e6,
     "on_battery": False,
     "metered": False,

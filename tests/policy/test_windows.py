@@ -125,7 +125,7 @@ def test_the_cost_is_asked_through_the_objects_table_and_the_object_let_go() -> 
     release = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)
 
     @get_cost
-    def answer(this: int, cost: "ctypes._Pointer[ctypes.c_uint32]", where: int) -> int:
+    def answer(this: int, cost: ctypes._Pointer[ctypes.c_uint32], where: int) -> int:
         cost[0] = 2
         return 0
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import UsageError
-from app.policy.schedule import (
+from app.preferences import Settings
+from app.schedule import (
     ALWAYS,
     NEVER,
     Calendar,
@@ -19,7 +20,6 @@ from app.policy.schedule import (
     parse_schedule,
     schedule_text,
 )
-from app.preferences import Settings
 from app.settings import changed
 
 BERLIN = ZoneInfo("Europe/Berlin")
