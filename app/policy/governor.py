@@ -130,6 +130,7 @@ class Governor:
         self._verdict: Verdict | None = None
         self._told: Verdict | None = None
         self._power_held_by_driver = False
+        self._reading: asyncio.Task[Readings] | None = None
         self._turn = asyncio.Lock()
         self._tasks = TaskOwner("governor")
         self._saved_at = clock.monotonic()
@@ -306,10 +307,15 @@ class Governor:
 
     async def _look(self) -> None:
         programs = frozenset(self._settings.pause_programs)
-        reading = asyncio.to_thread(self._sensors.read, programs)
-        try:
-            self._readings = await asyncio.wait_for(reading, READ_SECONDS)
-        except TimeoutError:
+        reading = self._reading or self._tasks.start(
+            asyncio.to_thread(self._sensors.read, programs), name="reading"
+        )
+        await asyncio.wait({reading}, timeout=READ_SECONDS)
+        if reading.done():
+            self._reading = None
+            self._readings = NOTHING_KNOWN if reading.exception() else reading.result()
+        else:  # a sensor hangs; no second one is sent after it
+            self._reading = reading
             self._readings = NOTHING_KNOWN
         cards = await asyncio.to_thread(self._cards.read)
         heat = [card.celsius for card in cards if card.celsius is not None]

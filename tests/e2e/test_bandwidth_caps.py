@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.clock import SystemClock
+from app.engine.download import Downloader
+from app.engine.store import UnitStore
 from app.errors import PeerLost
 from app.net.channel import Channel, ChannelEnded
 from app.net.endpoint import Endpoint
@@ -21,6 +23,7 @@ from app.net.identity import new_identity
 from app.policy.traffic import Traffic
 from app.policy.verdict import MEGABIT_BYTES
 from app.tasks import TaskOwner
+from tests.helpers.origin import Origin, manifest_of, source_file
 from tests.net.contract import on, step
 
 MEASURE_SECONDS = float(os.environ.get("POTLUCK_MEASURE_SECONDS", "10"))
@@ -84,3 +87,22 @@ async def test_a_cap_of_two_megabits_is_kept_and_used(tmp_path: Path, capped: st
 
 def _bytes(meter: Traffic, capped: str) -> int:
     return meter.sent_month_bytes if capped == "upload" else meter.received_month_bytes
+
+
+async def test_a_download_keeps_the_cap_too(tmp_path: Path) -> None:
+    took = tmp_path / "took"
+    took.mkdir()
+    line = Traffic(took, clock=SystemClock(), month=lambda: "2030-01")
+    line.set_caps(upload_bytes_per_second=None, download_bytes_per_second=CAP, transfers=True)
+    source = source_file(units=4, unit_bytes=int(CAP * MEASURE_SECONDS / 4))
+    store = UnitStore(tmp_path / "units", quota_bytes=1 << 30)
+    async with (
+        Origin(source) as origin,
+        Downloader(store, tmp_path / "resources", limit=line.limit) as downloader,
+    ):
+        began = time.monotonic()
+        await downloader.fetch(manifest_of(source, [origin.url]), range(4))
+        rate = line.received_month_bytes / (time.monotonic() - began)
+    print(f"layers: {rate / MEGABIT_BYTES:.3f} Mbit/s")
+    assert line.received_month_bytes >= len(source) * 0.99
+    assert abs(rate / CAP - 1) <= TOLERANCE

@@ -47,11 +47,14 @@ class Played:
         self.asked: list[frozenset[str]] = []
         self.closed = 0
         self.stuck: threading.Event | None = None
+        self.broken = False
 
     def read(self, programs: frozenset[str]) -> Readings:
         self.asked.append(programs)
         if self.stuck is not None:
             self.stuck.wait(5)
+        if self.broken:
+            raise RuntimeError("a sensor nobody has seen before")
         return self.readings
 
     def close(self) -> None:
@@ -211,8 +214,25 @@ async def test_sensors_that_hang_count_as_unknown(
         assert not governor.verdict.in_use
         desk.sensors.stuck = threading.Event()
         await until(lambda: governor.verdict.in_use)
-        assert governor.readings.idle_seconds is NOTHING_KNOWN.idle_seconds
-        desk.sensors.stuck.set()
+        assert governor.readings.idle_seconds is None
+        asked = len(desk.sensors.asked)
+        await asyncio.sleep(0.2)
+        assert len(desk.sensors.asked) == asked, "no second one is sent after the first"
+        stuck, desk.sensors.stuck = desk.sensors.stuck, None
+        stuck.set()
+        await until(lambda: not governor.verdict.in_use)
+
+
+async def test_a_sensor_that_fails_counts_as_unknown(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        desk.sensors.broken = True
+        await until(lambda: governor.verdict.in_use)
+        desk.sensors.broken = False
+        await until(lambda: not governor.verdict.in_use)
 
 
 async def test_other_settings_hold_at_once(desk: Desk) -> None:
