@@ -2,7 +2,7 @@
 
 Never lost silently: a damaged file is moved aside and named, one of a newer version
 or locked by another program is left alone, and each is said in `problem` or `remarks`.
-`app/answers.py` writes the answers into it; its shapes are those of the API.
+`app/answering.py` writes the answers into it; its shapes are those of the API.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import ipaddress
 import logging
 import platform
 import re
@@ -24,14 +25,13 @@ MAX_LINE_CHARACTERS: Final = 500
 _PATTERNS: Final = (
     ("[id]", re.compile(r"\b[a-z2-7]{52}\b")),
     ("[secret]", re.compile(r"\b[0-9a-f]{32,128}\b")),
-    ("[secret]", re.compile(r"(?i)\bbearer\s+\S+")),
-    ("[address]", re.compile(r"\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:%\w+)?\](?::\d+)?")),
-    ("[address]", re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.])")),
-    ("[address]", re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}:?[0-9a-fA-F:]*(?![\w:])")),
-    ("[address]", re.compile(r"(?<![\w:])::(?:[0-9a-fA-F]{1,4}:?){1,7}")),
+    ("[secret]", re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+")),
     ("[mail]", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
 )
-_CLOCK: Final = re.compile(r"\d{2}:\d{2}:\d{2}")
+_MAYBE_ADDRESS: Final = re.compile(
+    r"(?<![\w:.])(\[)?([0-9a-fA-F]{0,4}(?:[:.][0-9a-fA-F]{0,5})+)(?:%\w+)?(?(1)\](?::\d+)?)(?!\w)"
+)
+"""What looks like an address, with or without a port; times of day do too, and stay."""
 
 
 class RecentLines(logging.Handler):
@@ -65,23 +65,30 @@ def private_words() -> tuple[str, ...]:
 
 
 def redact(text: str, words: Sequence[str]) -> tuple[str, int]:
-    """The text without addresses, ids, secrets and `words`; and how many were removed.
-
-    Times of day stay: they look like parts of addresses and say nothing about anybody.
-    """
+    """The text without addresses, ids, secrets and `words`; and how many were removed."""
     removed = 0
     # The longest first, so that a user's name inside the home folder does not break it up.
     for word in sorted(words, key=len, reverse=True):
         text, count = re.subn(rf"(?<!\w){re.escape(word)}(?!\w)", "[name]", text)
         removed += count
     for replacement, pattern in _PATTERNS:
+        text, count = pattern.subn(replacement, text)
+        removed += count
 
-        def replace(match: re.Match[str], replacement: str = replacement) -> str:
-            nonlocal removed
-            if _CLOCK.fullmatch(match[0]):
-                return match[0]
-            removed += 1
-            return replacement
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal removed
+        shown = match[2].rstrip(".")
+        if not (_is_address(shown) or _is_address(shown.rpartition(":")[0])):
+            return match[0]
+        removed += 1
+        return "[address]" + "." * (len(match[2]) - len(shown))
 
-        text = pattern.sub(replace, text)
-    return text, removed
+    return _MAYBE_ADDRESS.sub(replaced, text), removed
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -220,7 +220,7 @@ class Node:
         )
         announced = Announced(self._directory, changed=changed, clock=clock)
         own = self.identity.peer_id
-        desk = await self._stack.enter_async_context(
+        self.desk = await self._stack.enter_async_context(
             Desk(
                 data,
                 self._models,
@@ -232,11 +232,11 @@ class Node:
                 clock=clock,
             )
         )
-        conversations = Conversations(data.folder, clock=clock)
-        await conversations.open()
-        self._stack.push_async_callback(conversations.close)
-        answering = await self._stack.enter_async_context(
-            Answering(conversations, desk, clock=clock)
+        self.conversations = Conversations(data.folder, clock=clock)
+        await self.conversations.open()
+        self._stack.push_async_callback(self.conversations.close)
+        self.answering = await self._stack.enter_async_context(
+            Answering(self.conversations, self.desk, clock=clock)
         )
         tally = Tally(data.folder, clock=clock)
         self._stack.callback(tally.save)
@@ -273,7 +273,7 @@ class Node:
             self.endpoint,
             self.sharing,
             fetching,
-            desk,
+            self.desk,
             announced,
             tally,
             self._traffic,
@@ -286,8 +286,8 @@ class Node:
             self._models,
             offers,
             wishes,
-            conversations,
-            answering,
+            self.conversations,
+            self.answering,
             self._lines,
             changes=self._board,
             remarks=read_settings(data.folder / SETTINGS_FILE)[1],

@@ -62,8 +62,11 @@ def fit(unit_bytes: Sequence[int], room: int, holders: Sequence[Span]) -> Fit:
         for stop in _stops(unit_bytes, start, room, edges)
         if stop > start
     ]
-    best = min(candidates, key=lambda span: _order(span, counts), default=None)
-    return Fit(longest, best)
+    if not candidates:  # where chains can be entered nothing fits; better somewhere than nowhere
+        starts = range(whole.stop)
+        start = max(starts, key=lambda start: _stop(unit_bytes, start, room) - start)
+        candidates = [Span(start, start + longest)]
+    return Fit(longest, min(candidates, key=lambda span: _order(span, counts)))
 
 
 def coverage(units: int, holders: Sequence[Span]) -> list[int]:
@@ -79,11 +82,11 @@ def tokens_per_second(bytes_per_second: float | None, block_bytes: int) -> float
     return bytes_per_second / block_bytes if bytes_per_second and block_bytes else None
 
 
-def _order(span: Span, counts: Sequence[int]) -> tuple[int, int, int]:
-    """Least served first; then the longest; then the one nearest the beginning."""
+def _order(span: Span, counts: Sequence[int]) -> tuple[int, int, int, int]:
+    """Least served first; then the most of these; then the shortest; then the first."""
     least = min(counts[span.start : span.stop])
     gained = sum(count == least for count in counts[span.start : span.stop])
-    return (least, -gained, span.start)
+    return (least, -gained, len(span), span.start)
 
 
 def _edges(whole: Span, holders: Sequence[Span]) -> list[int]:

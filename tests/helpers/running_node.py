@@ -6,8 +6,9 @@ its screen must not decide a test.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,6 +147,15 @@ async def running_node(
     )
     async with Node(options, sensors=sensors) as node, aiohttp.ClientSession() as http:
         yield RunningNode(node, http, sensors, folder)
+
+
+async def until(condition: Callable[[], object], *, seconds: float = 5.0) -> None:
+    """Wait until something holds that tells nobody of it."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.01)
 
 
 def adopt_guide(folder: Path, manifest: Path) -> None:

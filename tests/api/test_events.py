@@ -1,0 +1,68 @@
+"""What a window hears, and that it misses nothing by coming again; see app/api/events.py."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from app.api.events import event
+from tests.helpers.running_node import WHOLE, running_node
+
+
+def test_an_event_is_one_line_of_data_whatever_it_says() -> None:
+    told = event("warning", {"words": "a\nb\r\n\nevent: status"}, number=7)
+    assert told.startswith(b"id: 7\nevent: warning\ndata: {")
+    assert told.count(b"\n") == 4
+    assert told.endswith(b"\n\n")
+
+
+async def test_a_stream_begins_with_the_state_and_tells_every_change(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        stream = running.events("GET", "/events")
+        assert (await anext(stream))[1]["state"] == "sharing"
+        pausing = asyncio.gather(running.ask("POST", "/pause", {"kind": "resume"}))
+        told = ""
+        async with asyncio.timeout(5):
+            while told != "Paused by you (until you resume)":
+                name, body = await anext(stream)
+                told = body["headline"] if name == "status" else told
+        await pausing
+        await stream.aclose()  # type: ignore[attr-defined]
+        # Whoever was cut off comes again and sees what holds now.
+        again = running.events("GET", "/events")
+        assert (await anext(again))[1]["headline"] == "Paused by you (until you resume)"
+        await again.aclose()  # type: ignore[attr-defined]
+
+
+async def test_while_something_moves_a_status_comes_every_second(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        made = await running.ask("POST", "/conversations", {"max_tokens": 40}, expect=201)
+        said = {"content": "Tell me a story."}
+        _ = [e async for e in running.events("POST", f"/conversations/{made['id']}/messages", said)]
+        stream = running.events("GET", "/events")
+        tokens = []
+        async with asyncio.timeout(5):
+            while len(tokens) < 3:
+                name, body = await anext(stream)
+                if name == "status":
+                    tokens.append(body["totals"]["tokens_today"])
+        assert tokens[0] > 0
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_warning_reaches_who_listens_and_stays_for_who_comes_later(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as running:
+        stream = running.events("GET", "/events")
+        await anext(stream)
+        await running.ask("PATCH", "/settings", {"listen": "127.0.0.1:0"})
+        async with asyncio.timeout(5):
+            while (heard := await anext(stream))[0] != "warning":
+                pass
+        assert "starts the next time" in heard[1]["words"]
+        await stream.aclose()  # type: ignore[attr-defined]
+        status = await running.ask("GET", "/status")
+        assert heard[1]["words"] in status["warnings"]

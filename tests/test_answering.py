@@ -1,0 +1,121 @@
+"""The owner's conversations, answered by a real node; see app/answering.py."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.api.shapes import AnswerDelta, ConversationOptions, MessageView, SayRequest
+from app.errors import Refusal
+from tests.helpers.running_node import WHOLE, RunningNode, running_node
+
+
+async def followed(running: RunningNode, conversation: str) -> tuple[str, MessageView]:
+    """The text of the deltas, and the message at the end."""
+    text, end = "", None
+    async for piece in running.node.answering.follow(conversation):
+        if isinstance(piece, AnswerDelta):
+            text += piece.text
+        else:
+            end = piece
+    assert end is not None
+    return text, end
+
+
+async def test_everybody_who_follows_hears_the_whole_answer(tmp_path: Path, guide: Path) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering, kept = running.node.answering, running.node.conversations
+        made = await kept.create(ConversationOptions(max_tokens=40))
+        await answering.say(made.id, SayRequest(content="Tell me a story."))
+        early = asyncio.gather(followed(running, made.id))
+        async for _ in answering.follow(made.id):
+            break
+        late = await followed(running, made.id)
+        assert [late] == await early
+        assert late[0] == late[1].content
+        assert (await kept.get(made.id)).messages[-1] == late[1]
+
+
+async def test_two_who_ask_at_once_are_not_both_let_in(tmp_path: Path, guide: Path) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering, kept = running.node.answering, running.node.conversations
+        made = await kept.create(ConversationOptions(max_tokens=200, temperature=2.0))
+        outcomes = await asyncio.gather(
+            *(answering.say(made.id, SayRequest(content=f"{n}")) for n in range(2)),
+            return_exceptions=True,
+        )
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
+        assert [refusal.code for refusal in refused] == ["busy"]
+        await answering.stop(made.id)
+
+
+async def test_an_answer_at_the_end_of_the_program_is_kept_as_far_as_it_came(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering = running.node.answering
+        made = await running.node.conversations.create(
+            ConversationOptions(max_tokens=900, temperature=2.0, top_p=1.0)
+        )
+        await answering.say(made.id, SayRequest(content="Tell me a story."))
+        async for _ in answering.follow(made.id):
+            break
+    async with running_node(tmp_path) as running:
+        (_, answer) = (await running.node.conversations.get(made.id)).messages
+        assert answer.state == "stopped"
+        assert answer.content
+        assert "what there was is kept" in answer.error
+
+
+async def test_the_beginning_is_left_out_when_it_does_not_fit_and_that_is_said(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering, kept = running.node.answering, running.node.conversations
+        made = await kept.create(ConversationOptions(max_tokens=8))
+        await kept.add(made.id, _message("user", "word " * 700))
+        await kept.add(made.id, _message("assistant", "yes"))
+        await kept.add(made.id, _message("user", "word " * 400))
+        await kept.add(made.id, _message("assistant", "yes"))
+        await answering.say(made.id, SayRequest(content="What is Potluck?"))
+        _, end = await followed(running, made.id)
+        assert end.state == "done"
+        assert "left out" in end.remark
+        assert (await kept.get(made.id)).messages[-1].remark == end.remark
+
+
+async def test_one_message_that_is_too_long_fails_with_the_reason(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering = running.node.answering
+        made = await running.node.conversations.create(ConversationOptions())
+        await answering.say(made.id, SayRequest(content="word " * 3000))
+        _, end = await followed(running, made.id)
+        assert (end.state, "nothing was sent" in end.error) == ("failed", True)
+
+
+async def test_nothing_to_regenerate_is_said(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as running:
+        made = await running.node.conversations.create(ConversationOptions())
+        with pytest.raises(Refusal) as caught:
+            await running.node.answering.regenerate(made.id)
+        assert caught.value.code == "nothing_said"
+        with pytest.raises(Refusal):
+            await running.node.answering.say("no-such", SayRequest(content="x"))
+
+
+async def test_a_conversation_that_is_deleted_stops_its_answer(tmp_path: Path, guide: Path) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering, kept = running.node.answering, running.node.conversations
+        made = await kept.create(ConversationOptions(max_tokens=900, temperature=2.0))
+        await answering.say(made.id, SayRequest(content="Tell me a story."))
+        await answering.delete(made.id)
+        assert await kept.all() == []
+        assert running.node.desk.writing == 0
+
+
+def _message(role: str, content: str) -> MessageView:
+    return MessageView(id=0, role=role, content=content, created_at=0.0)  # type: ignore[arg-type]
