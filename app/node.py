@@ -126,7 +126,7 @@ class Node:
 
     async def wait_until_quit(self) -> None:
         """Return when a program has asked for the end."""
-        await self._service.quitting.wait()
+        await self.service.quitting.wait()
 
     # ── building ─────────────────────────────────────────────────────────────
 
@@ -136,7 +136,7 @@ class Node:
         self._stack.enter_context(data_folder_lock(self.data.folder))
         self._keep_log()
         self._bootstraps = self.data.bootstraps(options.bootstraps)
-        self._models = KnownModels(self.data)
+        self.models = KnownModels(self.data)
         told = await self._told()
         self.identity: Identity = await self.data.identity()
         self._traffic = Traffic(
@@ -151,7 +151,7 @@ class Node:
                 raise self.sharing.problem
         if options.api is not None:
             await self._open_api(options.api)
-        self._tasks.start(self._service.keep_house(), name="housekeeping")
+        self._tasks.start(self.service.keep_house(), name="housekeeping")
         self._tasks.start(self._keep_status(), name="status")
 
     def _keep_log(self) -> None:
@@ -163,7 +163,7 @@ class Node:
         """What the command line said to share."""
         if self._options.model is None and self._options.units is None:
             return None
-        model = self._models.keep(await asyncio.to_thread(self.data.model, self._options.model))
+        model = self.models.keep(await asyncio.to_thread(self.data.model, self._options.model))
         units = self._options.units or model.plan.whole
         return Wanted(model, checked_span(model, units.start, units.stop))
 
@@ -223,7 +223,7 @@ class Node:
         self.desk = await self._stack.enter_async_context(
             Desk(
                 data,
-                self._models,
+                self.models,
                 fetch=fetching.fetch,
                 lookup=self._offers_for_asking,
                 own=own,
@@ -241,10 +241,10 @@ class Node:
         tally = Tally(data.folder, clock=clock)
         self._stack.callback(tally.save)
         self._stack.callback(lambda: tally.note(self.sharing.positions_computed))
-        offers = ModelOffers(data, self._models, announced, self.sharing, own=own, clock=clock)
+        offers = ModelOffers(data, self.models, announced, self.sharing, own=own, clock=clock)
         wishes = Wishes(
             data,
-            self._models,
+            self.models,
             offers,
             self.sharing,
             told=told,
@@ -280,10 +280,10 @@ class Node:
             clock,
             started_at=clock.monotonic(),
         )
-        self._service = Service(
+        self.service = Service(
             data,
             parts,
-            self._models,
+            self.models,
             offers,
             wishes,
             self.conversations,
@@ -302,11 +302,11 @@ class Node:
         token = await asyncio.to_thread(load_or_create_token, self.data.folder)
         self._api = await self._stack.enter_async_context(
             ApiServer(
-                self._service,
+                self.service,
                 host=host,
                 port=port,
                 may_move=is_default,
-                admission=lambda: self._service.admission(token),
+                admission=lambda: self.service.admission(token),
             )
         )
 

@@ -1,0 +1,93 @@
+"""What a computer says of itself; see app/announcing.py."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.announcing import WITHDRAW_SECONDS, Announcer, own_address
+from app.clock import SystemClock
+from app.errors import PeerLost
+from app.ids import Span
+from app.net.directory import Directory, DirectoryClient
+from app.net.endpoint import Endpoint
+from app.net.identity import new_identity
+from app.net.records import Announcement, open_record
+from app.net.wire import SignedRecord
+from tests.helpers.running_node import RunningNode, adopt_guide, running_node
+
+CLOCK = SystemClock()
+
+
+async def announced(
+    running: RunningNode, endpoint: Endpoint, span: Span | None
+) -> list[Announcement]:
+    """What a directory of its own keeps after an announcement."""
+    model = await running.node.models.find("guide")
+    identity = running.node.identity
+    local = Directory(CLOCK)
+    client = DirectoryClient(endpoint, [], clock=CLOCK, local=local)
+    announcer = Announcer(identity, endpoint, client, public=True, clock=CLOCK)
+    facts = {"layers_per_second": 5.0, "tokens_free": 100, "sessions": 2}
+    await announcer.announce(model, Span(0, 3), **facts)  # type: ignore[arg-type]
+    if span is None:
+        await announcer.withdraw(model)
+    else:
+        await announcer.announce(model, span, **facts)  # type: ignore[arg-type]
+    return [open_record(record, now_wall=CLOCK.wall()) for record in local.records(None)]
+
+
+async def test_the_newest_announcement_counts_and_can_be_taken_back(
+    tmp_path: Path, guide: Path
+) -> None:
+    adopt_guide(tmp_path, guide)
+    async with running_node(tmp_path) as running:
+        (record,) = await announced(running, running.node.endpoint, Span(2, 5))
+        assert (record.span, record.model_name, record.sessions) == (Span(2, 5), "guide", 2)
+        assert record.addresses == [running.node.endpoint.address]
+        assert await announced(running, running.node.endpoint, None) == []
+
+
+async def test_a_computer_that_listens_everywhere_names_where_it_was_seen() -> None:
+    async with Endpoint(
+        new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=CLOCK
+    ) as endpoint:
+        port = endpoint.address.rpartition(":")[2]
+        assert own_address(endpoint) == f"127.0.0.1:{port}"
+
+
+class Deaf:
+    """Directories of which none answers, or none in time."""
+
+    def __init__(self, *, hangs: bool) -> None:
+        self._hangs = hangs
+
+    async def announce(self, record: SignedRecord) -> int:
+        if self._hangs:
+            await asyncio.Event().wait()
+        raise PeerLost("no bootstrap answers")
+
+
+async def test_nobody_who_listens_is_no_failure(
+    tmp_path: Path, guide: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    adopt_guide(tmp_path, guide)
+    async with running_node(tmp_path) as running:
+        model = await running.node.models.find("guide")
+        for hangs in (False, True):
+            announcer = Announcer(
+                running.node.identity,
+                running.node.endpoint,
+                Deaf(hangs=hangs),  # type: ignore[arg-type]
+                public=False,
+                clock=CLOCK,
+            )
+            if not hangs:
+                await announcer.announce(
+                    model, Span(0, 3), layers_per_second=1.0, tokens_free=1, sessions=0
+                )
+                assert "not announced: no bootstrap answers" in caplog.text
+            async with asyncio.timeout(WITHDRAW_SECONDS + 1):
+                await announcer.withdraw(model)

@@ -1,0 +1,71 @@
+"""What a model promises before it is chosen; see app/model_offers.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app import model_offers as module
+from app.engine.hardware import Hardware, Memory, Processor
+from app.ids import Span
+from tests.helpers.running_node import WHOLE, adopt_guide, running_node
+
+MB = 1 << 20
+
+
+def with_memory(monkeypatch: pytest.MonkeyPatch, available_bytes: int) -> None:
+    """A computer with so much free memory and no graphics card."""
+    hardware = Hardware(
+        system="Linux",
+        machine="x86_64",
+        processor=Processor("made up", 4, 8, ()),
+        memory=Memory(total_bytes=16 << 30, available_bytes=available_bytes),
+        cards=(),
+    )
+    monkeypatch.setattr(module, "read_hardware", lambda: hardware)
+
+
+async def test_less_memory_fits_fewer_layers_and_suggests_them(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopt_guide(tmp_path, guide)
+    with_memory(monkeypatch, (1 << 30) + 4 * MB)
+    async with running_node(tmp_path) as running:
+        (offer,) = await running.ask("GET", "/models")
+        assert 0 < offer["fits_units"] < 10
+        assert offer["suggested_start"] == 0
+        assert offer["missing_bytes"] < offer["bytes"]
+        await running.ask("POST", "/models/choose", {"model": "guide"})
+        status = await running.ask("GET", "/status")
+        assert status["model"]["my_stop"] == offer["suggested_stop"]
+
+
+async def test_no_memory_at_all_is_said(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopt_guide(tmp_path, guide)
+    with_memory(monkeypatch, 1 << 29)
+    async with running_node(tmp_path) as running:
+        (offer,) = await running.ask("GET", "/models")
+        assert (offer["fits_units"], offer["suggested_stop"], offer["missing_bytes"]) == (0, 0, 0)
+        refused = await running.ask("POST", "/models/choose", {"model": "guide"}, expect=409)
+        assert refused["code"] == "no_memory"
+
+
+async def test_what_others_lack_is_suggested(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_memory(monkeypatch, (1 << 30) + 6 * MB)
+    adopt_guide(tmp_path / "b", guide)
+    async with running_node(tmp_path / "a", manifest=guide, units=Span(0, 6), public=True) as first:
+        bootstrap = f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}"
+        async with running_node(tmp_path / "b", bootstraps=(bootstrap,)) as running:
+            (offer,) = await running.ask("GET", "/models")
+            assert offer["served_by"] == 1
+            assert (offer["suggested_start"], offer["suggested_stop"]) == (6, 10)
+            # Its own layers are no others': it may keep what it has.
+            (own,) = await first.ask("GET", "/models")
+            assert own["served_by"] == 0
+            assert own["chosen"]
+    assert WHOLE.covers(Span(6, 10))

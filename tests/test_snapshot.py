@@ -1,0 +1,59 @@
+"""The words on the tray's first line; see app/snapshot.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.api.shapes import Snapshot
+from app.data_folder import DataFolder
+from app.ids import Span
+from app.snapshot import layers_text
+from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (Span(0, 10), "all 8 layers"),
+        (Span(1, 9), "all 8 layers"),
+        (Span(0, 4), "3 layers"),
+        (Span(8, 10), "1 layer"),
+        (Span(0, 1), "the words"),
+        (Span(9, 10), "the last step"),
+    ],
+)
+def test_layers_are_counted_as_people_do(
+    tmp_path: Path, guide: Path, span: Span, words: str
+) -> None:
+    assert layers_text(DataFolder.open(tmp_path).model(str(guide)), span) == words
+
+
+async def test_a_snapshot_tells_who_holds_what_and_who_answered(
+    tmp_path: Path, guide: Path
+) -> None:
+    adopt_guide(tmp_path / "b", guide)
+    async with running_node(tmp_path / "a", manifest=guide, units=WHOLE, public=True) as first:
+        peer = str(first.node.ready_line()["peer_id"])
+        bootstrap = f"{peer}@{first.node.endpoint.address}"
+        async with running_node(tmp_path / "b", bootstraps=(bootstrap,)) as running:
+            await running.ask("POST", "/consent", {"share": True})
+            await running.ask("POST", "/models/choose", {"model": "guide", "start": 0, "stop": 3})
+            await until(lambda: running.node.sharing.phase == "serving")
+            made = await running.ask("POST", "/conversations", {"max_tokens": 5}, expect=201)
+            path = f"/conversations/{made['id']}/messages"
+            _ = [e async for e in running.events("POST", path, {"content": "Hello"})]
+            await running.ask("GET", "/models")  # looks who serves what
+            status = msgspec.convert(await running.ask("GET", "/status"), Snapshot)
+    assert status.model is not None
+    holders = {holder.peer_id: holder for holder in status.model.holders}
+    assert len(holders) == 2
+    assert (holders[peer].start, holders[peer].stop) == (0, 10)
+    assert holders[peer].in_chain
+    assert not holders[peer].mine
+    mine = holders[status.peer_id]
+    assert (mine.mine, mine.start, mine.stop, mine.in_chain) == (True, 0, 3, False)
+    assert status.totals.uploaded_bytes_month > 0
+    assert status.listen.startswith("127.0.0.1:")
