@@ -46,9 +46,9 @@ def table_strings() -> set[str]:
     from app.ui.chat import SUGGESTIONS
     from app.ui.setting_fields import CHOICES
     from app.ui.translations import LANGUAGES
-    from app.ui.words import REASONS
+    from app.ui.words import LIMITS, REASONS
 
-    found = {*SUGGESTIONS, *REASONS.values()}
+    found = {*SUGGESTIONS, *REASONS.values(), *LIMITS.values()}
     found |= {shown for name, shown in CHOICES.items() if name not in LANGUAGES}
     for setting in SETTINGS:
         words = setting.words

@@ -237,7 +237,7 @@ class LimitsCard(Card):
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
         for row, limit in enumerate(limits):
-            self._grid.addWidget(label(tr(limit.words)), row, 0)
+            self._grid.addWidget(label(words.limit_name(limit)), row, 0)
             self._grid.addWidget(label(_figures(limit), "strong"), row, 1)
             self._grid.addWidget(label(tr(limit.how), "muted", wrap=True), row, 2)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -177,7 +178,7 @@ class FirstRun(QWidget):
     def _times(self) -> QWidget:
         screen, column = self._screen(
             tr("When may it work?"),
-            tr("It always pauses on battery, on metered networks and when it gets warm."),
+            tr("It pauses by itself on battery, when the computer is busy, and when it gets warm."),
         )
         for number, (name, text) in enumerate(
             (
@@ -204,6 +205,11 @@ class FirstRun(QWidget):
         last = place == self.steps.count() - 1
         self.next.setText(tr("Start sharing") if last else tr("Continue"))
         self.next.setAccessibleName(self.next.text())
+        self.next.setFocus()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Enter goes on from the first moment."""
+        super().showEvent(event)
         self.next.setFocus()
 
     def _go_back(self) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, Final
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, QProcess, QTimer, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from app.api.shapes import NODE_FILE, TOKEN_FILE
 from app.errors import UsageError
@@ -61,7 +62,7 @@ class NodeProcess(QObject):
         self._started_at = 0.0
         self._deadline = 0.0
         self._quick_ends = 0
-        self._announced = 0
+        self._process: subprocess.Popen[bytes] | None = None
         self._watcher = QFileSystemWatcher(self)
         self._watcher.directoryChanged.connect(lambda _: self._look())
         self._timer = QTimer(self, interval=LOOK_MILLISECONDS)
@@ -78,7 +79,6 @@ class NodeProcess(QObject):
                 )
             )
             return
-        self._announced = 0
         if not self.is_running() and not self._launch():
             return
         self._deadline = time.monotonic() + START_SECONDS
@@ -102,6 +102,8 @@ class NodeProcess(QObject):
 
     def is_running(self) -> bool:
         """Whether a node holds the data folder."""
+        if self._process is not None and self._process.poll() is None:
+            return True
         lock = data_folder_lock(self._folder)
         try:
             lock.acquire()
@@ -128,19 +130,24 @@ class NodeProcess(QObject):
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _launch(self) -> bool:
-        (self._folder / NODE_FILE).unlink(missing_ok=True)
-        process = QProcess()
-        process.setProgram(self._command[0])
-        process.setArguments(self._command[1:])
-        output = str(self._folder / OUTPUT_FILE)
-        process.setStandardOutputFile(output)
-        process.setStandardErrorFile(output, QProcess.OpenModeFlag.Append)
+        try:
+            (self._folder / NODE_FILE).unlink(missing_ok=True)
+            with (self._folder / OUTPUT_FILE).open("wb") as output:
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    # A session of its own: what ends the window must not end the node.
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                )
+        except OSError as error:
+            words = tr("The node could not be started.")
+            self.failed.emit(f"{words} {error.strerror or error}")
+            return False
         self._started_at = time.monotonic()
-        started, pid = process.startDetached()
-        self._announced = int(pid or 0)
-        if not started:
-            self.failed.emit(self._reason(tr("The node could not be started.")))
-        return bool(started)
+        return True
 
     def _look(self) -> None:
         if not self._timer.isActive():
@@ -152,8 +159,8 @@ class NodeProcess(QObject):
             self.forget()
             self.ready.emit(address, token)
             return
-        ended = self._announced and not _alive(self._announced) and not self.is_running()
-        if ended or time.monotonic() > self._deadline:
+        ended = self._process is not None and self._process.poll() is not None
+        if (ended and not self.is_running()) or time.monotonic() > self._deadline:
             self.forget()
             words = tr("The node did not start.") if ended else tr("The node takes too long.")
             self.failed.emit(self._reason(words))
@@ -181,10 +188,3 @@ class NodeProcess(QObject):
                 return stream.read(4096).decode("ascii").strip()
         except (OSError, UnicodeDecodeError):
             return ""
-
-
-def _alive(pid: int) -> bool:
-    """Whether a process we started still runs; asked only while it starts."""
-    import psutil
-
-    return bool(psutil.pid_exists(pid))

@@ -7,6 +7,8 @@ sheet is made from the same colours. The pairs of colours that carry text are li
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
@@ -156,8 +158,19 @@ class Theme(QObject):
             self._apply()
 
     def system_is_dark(self) -> bool:
-        """What the system's panels look like, whatever the window does; light if unknown."""
+        """Whether the system prefers dark windows; light if unknown."""
         return self._application.styleHints().colorScheme() == Qt.ColorScheme.Dark
+
+    def panel_is_dark(self) -> bool:
+        """Whether the tray's icon lies on a dark ground, as far as that can be told.
+
+        On Linux the panel is dark unless the desktop says that everything is light; and
+        GNOME's is black always.
+        """
+        if not sys.platform.startswith("linux"):
+            return self.system_is_dark()
+        light = self._application.styleHints().colorScheme() == Qt.ColorScheme.Light
+        return not light or "GNOME" in os.environ.get("XDG_CURRENT_DESKTOP", "").upper()
 
     def colour(self, name: str) -> QColor:
         """A colour of the look in force, for painting."""

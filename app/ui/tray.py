@@ -121,7 +121,7 @@ class Tray(QObject):
             self._draw()
 
     def _draw(self) -> None:
-        dark = self._theme.system_is_dark()
+        dark = self._theme.panel_is_dark()
         self.icon.setIcon(tray_icon(self._state, dark_panel=dark))
         # Only after the icon: some trays show a menu that came first with no icon at all.
         if self.icon.contextMenu() is None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from PySide6.QtCore import QLocale
 
-from app.api.shapes import LayerHolder, MessageView, ModelView, Snapshot
+from app.api.shapes import LayerHolder, LimitInForce, MessageView, ModelView, Snapshot
 from app.ui.translations import counted, tr
 
 UNKNOWN = "\u2013"
@@ -20,7 +20,7 @@ def whole(number: float) -> str:
 
 def decimal(number: float) -> str:
     """One decimal below a hundred, none above."""
-    return QLocale().toString(number, "f", 1) if number < 100 else whole(number)
+    return QLocale().toString(float(number), "f", 1) if number < 100 else whole(number)
 
 
 def size(count: float) -> str:
@@ -143,6 +143,24 @@ REASONS = {
     "no_model": "no model is chosen",
     "problem": "something went wrong",
 }
+
+
+LIMITS = {
+    "cpu": "Processor",
+    "gpu": "Graphics card",
+    "power": "Power",
+    "upload": "Upload",
+    "download": "Download",
+    "month": "This month's data",
+    "disk": "Disk for models",
+}
+
+
+def limit_name(limit: LimitInForce) -> str:
+    """What a limit is about: the node's words in English, else its name translated."""
+    if QLocale().language() == QLocale.Language.English:
+        return limit.words
+    return tr(LIMITS.get(limit.name, limit.words))
 
 
 def pause_words(snapshot: Snapshot) -> str:

@@ -1,0 +1,1443 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="de" sourcelanguage="en">
+  <context>
+    <name>Potluck</name>
+    <message>
+      <source>0 always takes the likeliest word.</source>
+      <translation>0 nimmt immer das wahrscheinlichste Wort.</translation>
+    </message>
+    <message>
+      <source>15 % of the processor while you work, 50 % while you are away, 5 GB.</source>
+      <translation>15 % des Prozessors, während Sie arbeiten, 50 %, während Sie weg sind, 5 GB.</translation>
+    </message>
+    <message>
+      <source>25 % of the processor while you work, 80 % while you are away, 20 GB.</source>
+      <translation>25 % des Prozessors, während Sie arbeiten, 80 %, während Sie weg sind, 20 GB.</translation>
+    </message>
+    <message>
+      <source>50 % of the processor while you work, all while you are away, 100 GB.</source>
+      <translation>50 % des Prozessors, während Sie arbeiten, alles, während Sie weg sind, 100 GB.</translation>
+    </message>
+    <message>
+      <source>A little</source>
+      <translation>Wenig</translation>
+    </message>
+    <message>
+      <source>A lot</source>
+      <translation>Viel</translation>
+    </message>
+    <message>
+      <source>A part of the answer could not be read.</source>
+      <translation>Ein Teil der Antwort war nicht zu lesen.</translation>
+    </message>
+    <message>
+      <source>About</source>
+      <translation>Über Potluck</translation>
+    </message>
+    <message>
+      <source>Address and UDP port for other computers, as HOST:PORT; port 0 takes any that is free.</source>
+      <translation>Adresse und UDP-Port für andere Computer, als HOST:PORT; Port 0 nimmt irgendeinen freien.</translation>
+    </message>
+    <message>
+      <source>Address and port</source>
+      <translation>Adresse und Port</translation>
+    </message>
+    <message>
+      <source>Address where programs on this computer reach Potluck, as HOST:PORT; the next free port is taken when this one is not.</source>
+      <translation>Adresse, unter der Programme auf diesem Computer Potluck erreichen, als HOST:PORT; ist der Port belegt, wird der nächste freie genommen.</translation>
+    </message>
+    <message>
+      <source>After three minutes without keyboard or mouse.</source>
+      <translation>Nach drei Minuten ohne Tastatur oder Maus.</translation>
+    </message>
+    <message>
+      <source>Always</source>
+      <translation>Immer</translation>
+    </message>
+    <message>
+      <source>Answer</source>
+      <translation>Antwort</translation>
+    </message>
+    <message>
+      <source>Answered by {names}</source>
+      <translation>Beantwortet von {names}</translation>
+    </message>
+    <message>
+      <source>Apache License 2.0</source>
+      <translation>Apache-Lizenz 2.0</translation>
+    </message>
+    <message>
+      <source>As JSON…</source>
+      <translation>Als JSON …</translation>
+    </message>
+    <message>
+      <source>As Markdown…</source>
+      <translation>Als Markdown …</translation>
+    </message>
+    <message>
+      <source>As the system</source>
+      <translation>Wie das System</translation>
+    </message>
+    <message>
+      <source>As this computer serves</source>
+      <translation>Wie dieser Computer teilt</translation>
+    </message>
+    <message>
+      <source>Ask first</source>
+      <translation>Erst fragen</translation>
+    </message>
+    <message>
+      <source>Ask something</source>
+      <translation>Stellen Sie eine Frage</translation>
+    </message>
+    <message>
+      <source>Ask the swarm</source>
+      <translation>Fragen Sie den Schwarm</translation>
+    </message>
+    <message>
+      <source>Automatic</source>
+      <translation>Automatisch</translation>
+    </message>
+    <message>
+      <source>Away after</source>
+      <translation>Weg nach</translation>
+    </message>
+    <message>
+      <source>Back</source>
+      <translation>Zurück</translation>
+    </message>
+    <message>
+      <source>Balanced</source>
+      <translation>Ausgewogen</translation>
+    </message>
+    <message>
+      <source>Busy from</source>
+      <translation>Beschäftigt ab</translation>
+    </message>
+    <message>
+      <source>Cancel</source>
+      <translation>Abbrechen</translation>
+    </message>
+    <message>
+      <source>Changing an earlier message; what came after it goes.</source>
+      <translation>Eine frühere Nachricht wird geändert; was danach kam, entfällt.</translation>
+    </message>
+    <message>
+      <source>Chat</source>
+      <translation>Chat</translation>
+    </message>
+    <message>
+      <source>Chat works without sharing. Sharing makes the swarm faster for all.</source>
+      <translation>Chatten geht auch ohne Teilen. Teilen macht den Schwarm für alle schneller.</translation>
+    </message>
+    <message>
+      <source>Chats</source>
+      <translation>Chats</translation>
+    </message>
+    <message>
+      <source>Choose model</source>
+      <translation>Modell wählen</translation>
+    </message>
+    <message>
+      <source>Choose one, and Potluck fetches the layers that fit this computer.</source>
+      <translation>Wählen Sie eines, und Potluck holt die Schichten, die auf diesen Computer passen.</translation>
+    </message>
+    <message>
+      <source>Chosen</source>
+      <translation>Gewählt</translation>
+    </message>
+    <message>
+      <source>Close</source>
+      <translation>Schließen</translation>
+    </message>
+    <message>
+      <source>Computers to ask first</source>
+      <translation>Zuerst gefragte Computer</translation>
+    </message>
+    <message>
+      <source>Computers to ask first who serves a model, each as PEERID@HOST:PORT.</source>
+      <translation>Computer, die zuerst gefragt werden, wer ein Modell bereithält, jeweils als PEERID@HOST:PORT.</translation>
+    </message>
+    <message>
+      <source>Continue</source>
+      <translation>Weiter</translation>
+    </message>
+    <message>
+      <source>Conversation</source>
+      <translation>Gespräch</translation>
+    </message>
+    <message>
+      <source>Conversations at once</source>
+      <translation>Gespräche zugleich</translation>
+    </message>
+    <message>
+      <source>Copied</source>
+      <translation>Kopiert</translation>
+    </message>
+    <message>
+      <source>Copy</source>
+      <translation>Kopieren</translation>
+    </message>
+    <message>
+      <source>Copy this code</source>
+      <translation>Diesen Code kopieren</translation>
+    </message>
+    <message>
+      <source>Dark</source>
+      <translation>Dunkel</translation>
+    </message>
+    <message>
+      <source>Data folder</source>
+      <translation>Datenordner</translation>
+    </message>
+    <message>
+      <source>Delay</source>
+      <translation>Verzögerung</translation>
+    </message>
+    <message>
+      <source>Delete</source>
+      <translation>Löschen</translation>
+    </message>
+    <message>
+      <source>Delete chat</source>
+      <translation>Chat löschen</translation>
+    </message>
+    <message>
+      <source>Delete “{title}”?</source>
+      <translation>„{title}“ löschen?</translation>
+    </message>
+    <message>
+      <source>Disk and memory</source>
+      <translation>Festplatte und Speicher</translation>
+    </message>
+    <message>
+      <source>Disk for models</source>
+      <translation>Platz für Modelle</translation>
+    </message>
+    <message>
+      <source>Does not fit: not even one layer has room in memory.</source>
+      <translation>Passt nicht: Nicht einmal eine Schicht hat im Speicher Platz.</translation>
+    </message>
+    <message>
+      <source>Download</source>
+      <translation>Empfangen</translation>
+    </message>
+    <message>
+      <source>Download in slow mode</source>
+      <translation>Empfangen im langsamen Modus</translation>
+    </message>
+    <message>
+      <source>Download nothing</source>
+      <translation>Nichts herunterladen</translation>
+    </message>
+    <message>
+      <source>Downloads</source>
+      <translation>Downloads</translation>
+    </message>
+    <message>
+      <source>Edit and send again</source>
+      <translation>Ändern und neu senden</translation>
+    </message>
+    <message>
+      <source>Export this chat</source>
+      <translation>Diesen Chat exportieren</translation>
+    </message>
+    <message>
+      <source>Fits whole</source>
+      <translation>Passt ganz</translation>
+    </message>
+    <message>
+      <source>Fits: {fits} of {all} layers; needed most: {layers}</source>
+      <translation>Passt: {fits} von {all} Schichten; am nötigsten: {layers}</translation>
+    </message>
+    <message>
+      <source>For 1 hour</source>
+      <translation>Für 1 Stunde</translation>
+    </message>
+    <message>
+      <source>For 15 minutes</source>
+      <translation>Für 15 Minuten</translation>
+    </message>
+    <message>
+      <source>For 4 hours</source>
+      <translation>Für 4 Stunden</translation>
+    </message>
+    <message>
+      <source>For a report: see what is in it before you save it.</source>
+      <translation>Für einen Fehlerbericht: Sehen Sie vor dem Speichern, was darin steht.</translation>
+    </message>
+    <message>
+      <source>For example: answer in short sentences.</source>
+      <translation>Zum Beispiel: Antworte in kurzen Sätzen.</translation>
+    </message>
+    <message>
+      <source>Free space</source>
+      <translation>Platz schaffen</translation>
+    </message>
+    <message>
+      <source>Free {size}</source>
+      <translation>{size} freigeben</translation>
+    </message>
+    <message>
+      <source>From 22 to 7 o'clock; a finer plan is in settings.</source>
+      <translation>Von 22 bis 7 Uhr; ein genauerer Plan steht in den Einstellungen.</translation>
+    </message>
+    <message>
+      <source>GB</source>
+      <translation>GB</translation>
+    </message>
+    <message>
+      <source>Gently while you work, more while you are away.</source>
+      <translation>Sanft, während Sie arbeiten, mehr, während Sie weg sind.</translation>
+    </message>
+    <message>
+      <source>Graphics card</source>
+      <translation>Grafikkarte</translation>
+    </message>
+    <message>
+      <source>Graphics card only</source>
+      <translation>Nur die Grafikkarte</translation>
+    </message>
+    <message>
+      <source>Help others find helpers</source>
+      <translation>Anderen Helfer finden helfen</translation>
+    </message>
+    <message>
+      <source>Helpers</source>
+      <translation>Helfer</translation>
+    </message>
+    <message>
+      <source>Helpers compute the answer together. They could read along: send no secrets.</source>
+      <translation>Helfer berechnen die Antwort gemeinsam. Sie könnten mitlesen: Senden Sie keine Geheimnisse.</translation>
+    </message>
+    <message>
+      <source>Helping with {n} conversation now</source>
+      <translation>Hilft gerade bei {n} Gespräch</translation>
+    </message>
+    <message>
+      <source>Helping with {n} conversations now</source>
+      <translation>Hilft gerade bei {n} Gesprächen</translation>
+    </message>
+    <message>
+      <source>Holds from the next start on.</source>
+      <translation>Gilt ab dem nächsten Start.</translation>
+    </message>
+    <message>
+      <source>Hottest</source>
+      <translation>Höchsttemperatur</translation>
+    </message>
+    <message>
+      <source>Hours</source>
+      <translation>Stunden</translation>
+    </message>
+    <message>
+      <source>Hours of the week in which this computer may share</source>
+      <translation>Stunden der Woche, in denen dieser Computer teilen darf</translation>
+    </message>
+    <message>
+      <source>How does a chain of helpers work?</source>
+      <translation>Wie arbeitet eine Kette von Helfern?</translation>
+    </message>
+    <message>
+      <source>How fast may be received while slow mode is on.</source>
+      <translation>Wie schnell im langsamen Modus empfangen werden darf.</translation>
+    </message>
+    <message>
+      <source>How fast may be received while you are away; 0 sets no limit.</source>
+      <translation>Wie schnell empfangen werden darf, während Sie weg sind; 0 setzt keine Grenze.</translation>
+    </message>
+    <message>
+      <source>How fast may be received while you use the computer; 0 sets no limit.</source>
+      <translation>Wie schnell empfangen werden darf, während Sie den Computer benutzen; 0 setzt keine Grenze.</translation>
+    </message>
+    <message>
+      <source>How fast may be sent while slow mode is on.</source>
+      <translation>Wie schnell im langsamen Modus gesendet werden darf.</translation>
+    </message>
+    <message>
+      <source>How fast may be sent while you are away; 0 sets no limit.</source>
+      <translation>Wie schnell gesendet werden darf, während Sie weg sind; 0 setzt keine Grenze.</translation>
+    </message>
+    <message>
+      <source>How fast may be sent while you use the computer; 0 sets no limit.</source>
+      <translation>Wie schnell gesendet werden darf, während Sie den Computer benutzen; 0 setzt keine Grenze.</translation>
+    </message>
+    <message>
+      <source>How hot the processor or graphics card may be before sharing rests.</source>
+      <translation>Wie heiß Prozessor oder Grafikkarte werden dürfen, bevor das Teilen ruht.</translation>
+    </message>
+    <message>
+      <source>How long a download may stand still before another origin is tried, in seconds.</source>
+      <translation>Wie lange ein Download stillstehen darf, bevor eine andere Quelle versucht wird, in Sekunden.</translation>
+    </message>
+    <message>
+      <source>How long without mouse or keyboard means that you are away.</source>
+      <translation>Wie lange ohne Maus und Tastatur bedeutet, dass Sie weg sind.</translation>
+    </message>
+    <message>
+      <source>How many conversations may be served at the same time.</source>
+      <translation>Bei wie vielen Gesprächen zugleich geholfen werden darf.</translation>
+    </message>
+    <message>
+      <source>How many processor threads compute; 0 takes as many as there are cores.</source>
+      <translation>Wie viele Threads rechnen; 0 nimmt so viele, wie es Kerne gibt.</translation>
+    </message>
+    <message>
+      <source>How much may be sent and received in a month before sharing rests; 0 sets no limit.</source>
+      <translation>Wie viel im Monat gesendet und empfangen werden darf, bevor das Teilen ruht; 0 setzt keine Grenze.</translation>
+    </message>
+    <message>
+      <source>How much may it use?</source>
+      <translation>Wie viel darf es nutzen?</translation>
+    </message>
+    <message>
+      <source>How much of the disk models may take, in bytes.</source>
+      <translation>Wie viel Festplatte Modelle belegen dürfen.</translation>
+    </message>
+    <message>
+      <source>How much of the likely words is considered.</source>
+      <translation>Wie viele der wahrscheinlichen Wörter in Frage kommen.</translation>
+    </message>
+    <message>
+      <source>How much of the processor may work for others while you are away.</source>
+      <translation>Wie viel des Prozessors für andere arbeiten darf, während Sie weg sind.</translation>
+    </message>
+    <message>
+      <source>How much of the processor may work for others while you use the computer.</source>
+      <translation>Wie viel des Prozessors für andere arbeiten darf, während Sie den Computer benutzen.</translation>
+    </message>
+    <message>
+      <source>How much of the processor other programs use before sharing rests.</source>
+      <translation>Wie viel des Prozessors andere Programme nutzen, bevor das Teilen ruht.</translation>
+    </message>
+    <message>
+      <source>How much power the graphics card may draw; 0 sets no limit.</source>
+      <translation>Wie viel Strom die Grafikkarte ziehen darf; 0 setzt keine Grenze.</translation>
+    </message>
+    <message>
+      <source>How this chat is answered</source>
+      <translation>Wie dieser Chat beantwortet wird</translation>
+    </message>
+    <message>
+      <source>Instructions</source>
+      <translation>Anweisungen</translation>
+    </message>
+    <message>
+      <source>It goes on by itself when the reason is gone.</source>
+      <translation>Es geht von selbst weiter, wenn der Grund entfällt.</translation>
+    </message>
+    <message>
+      <source>It is removed from this computer and cannot be brought back.</source>
+      <translation>Er wird von diesem Computer entfernt und lässt sich nicht wiederherstellen.</translation>
+    </message>
+    <message>
+      <source>It never exceeds a limit you set, and says what it is doing.</source>
+      <translation>Es überschreitet keine Grenze, die Sie setzen, und sagt, was es tut.</translation>
+    </message>
+    <message>
+      <source>It pauses by itself on battery, when the computer is busy, and when it gets warm.</source>
+      <translation>Im Akkubetrieb, bei viel Arbeit und bei Hitze pausiert es von selbst.</translation>
+    </message>
+    <message>
+      <source>It reads no files but its own.</source>
+      <translation>Es liest keine Dateien außer seinen eigenen.</translation>
+    </message>
+    <message>
+      <source>It sends no statistics and has no account.</source>
+      <translation>Es sendet keine Statistik und kennt kein Konto.</translation>
+    </message>
+    <message>
+      <source>Its key is kept in</source>
+      <translation>Sein Schlüssel liegt in</translation>
+    </message>
+    <message>
+      <source>Its name for helpers</source>
+      <translation>Sein Name für Helfer</translation>
+    </message>
+    <message>
+      <source>Keep</source>
+      <translation>Behalten</translation>
+    </message>
+    <message>
+      <source>Keep in mind</source>
+      <translation>Bedenken Sie</translation>
+    </message>
+    <message>
+      <source>Keep running</source>
+      <translation>Weiterlaufen lassen</translation>
+    </message>
+    <message>
+      <source>Keep the identity in the keyring</source>
+      <translation>Identität im Schlüsselbund</translation>
+    </message>
+    <message>
+      <source>Key for other computers</source>
+      <translation>Schlüssel für andere Computer</translation>
+    </message>
+    <message>
+      <source>Language</source>
+      <translation>Sprache</translation>
+    </message>
+    <message>
+      <source>Last answer</source>
+      <translation>Letzte Antwort</translation>
+    </message>
+    <message>
+      <source>Layers</source>
+      <translation>Schichten</translation>
+    </message>
+    <message>
+      <source>Layers and who serves them</source>
+      <translation>Schichten, und wer sie bereithält</translation>
+    </message>
+    <message>
+      <source>Layers of {model}</source>
+      <translation>Schichten von {model}</translation>
+    </message>
+    <message>
+      <source>Light</source>
+      <translation>Hell</translation>
+    </message>
+    <message>
+      <source>Limits in force</source>
+      <translation>Geltende Grenzen</translation>
+    </message>
+    <message>
+      <source>Listens on</source>
+      <translation>Horcht auf</translation>
+    </message>
+    <message>
+      <source>Logs</source>
+      <translation>Protokolle</translation>
+    </message>
+    <message>
+      <source>Longest answer</source>
+      <translation>Längste Antwort</translation>
+    </message>
+    <message>
+      <source>Look again</source>
+      <translation>Neu nachsehen</translation>
+    </message>
+    <message>
+      <source>Looking for helpers</source>
+      <translation>Sucht nach Helfern</translation>
+    </message>
+    <message>
+      <source>Looks</source>
+      <translation>Aussehen</translation>
+    </message>
+    <message>
+      <source>Model</source>
+      <translation>Modell</translation>
+    </message>
+    <message>
+      <source>Models</source>
+      <translation>Modelle</translation>
+    </message>
+    <message>
+      <source>Models appear here when Potluck knows some; the first one comes with it.</source>
+      <translation>Modelle erscheinen hier, sobald Potluck welche kennt; das erste wird mitgeliefert.</translation>
+    </message>
+    <message>
+      <source>Models take {used}; {unused} of it is not in use.</source>
+      <translation>Modelle belegen {used}; {unused} davon sind nicht in Gebrauch.</translation>
+    </message>
+    <message>
+      <source>Monthly budget</source>
+      <translation>Monatsbudget</translation>
+    </message>
+    <message>
+      <source>Name</source>
+      <translation>Name</translation>
+    </message>
+    <message>
+      <source>Network</source>
+      <translation>Netzwerk</translation>
+    </message>
+    <message>
+      <source>Network, last two minutes</source>
+      <translation>Netzwerk, letzte zwei Minuten</translation>
+    </message>
+    <message>
+      <source>New chat</source>
+      <translation>Neuer Chat</translation>
+    </message>
+    <message>
+      <source>No chat has this in its name.</source>
+      <translation>Kein Chat hat das im Namen.</translation>
+    </message>
+    <message>
+      <source>No chats yet.</source>
+      <translation>Noch keine Chats.</translation>
+    </message>
+    <message>
+      <source>No connection to Potluck's node; trying again.</source>
+      <translation>Keine Verbindung zum Potluck-Knoten; neuer Versuch läuft.</translation>
+    </message>
+    <message>
+      <source>No limit</source>
+      <translation>Keine Grenze</translation>
+    </message>
+    <message>
+      <source>No limit holds at the moment.</source>
+      <translation>Im Moment gilt keine Grenze.</translation>
+    </message>
+    <message>
+      <source>No model chosen yet.</source>
+      <translation>Noch kein Modell gewählt.</translation>
+    </message>
+    <message>
+      <source>No models yet</source>
+      <translation>Noch keine Modelle</translation>
+    </message>
+    <message>
+      <source>No other computer serves this model at the moment.</source>
+      <translation>Im Moment hält kein anderer Computer dieses Modell bereit.</translation>
+    </message>
+    <message>
+      <source>Nobody sees</source>
+      <translation>Niemand sieht</translation>
+    </message>
+    <message>
+      <source>None</source>
+      <translation>Keiner</translation>
+    </message>
+    <message>
+      <source>Notifications</source>
+      <translation>Benachrichtigungen</translation>
+    </message>
+    <message>
+      <source>Off</source>
+      <translation>Aus</translation>
+    </message>
+    <message>
+      <source>On a metered network</source>
+      <translation>Im bezahlten Netz</translation>
+    </message>
+    <message>
+      <source>One a line</source>
+      <translation>Eines je Zeile</translation>
+    </message>
+    <message>
+      <source>Only at night</source>
+      <translation>Nur nachts</translation>
+    </message>
+    <message>
+      <source>Only chat, share nothing</source>
+      <translation>Nur chatten, nichts teilen</translation>
+    </message>
+    <message>
+      <source>Only this computer: slower, but nobody else can read along</source>
+      <translation>Nur dieser Computer: langsamer, aber niemand sonst kann mitlesen</translation>
+    </message>
+    <message>
+      <source>Only while I am away</source>
+      <translation>Nur während ich weg bin</translation>
+    </message>
+    <message>
+      <source>Open Potluck</source>
+      <translation>Potluck öffnen</translation>
+    </message>
+    <message>
+      <source>Ordinary computers run large open language models together. Everyone gives some spare time, and everyone chats for free.</source>
+      <translation>Gewöhnliche Computer betreiben gemeinsam große offene Sprachmodelle. Alle geben etwas freie Zeit, und alle chatten kostenlos.</translation>
+    </message>
+    <message>
+      <source>Overview</source>
+      <translation>Übersicht</translation>
+    </message>
+    <message>
+      <source>Paint the hours in which this computer may share; arrows and Space do it too.</source>
+      <translation>Malen Sie die Stunden an, in denen dieser Computer teilen darf; Pfeiltasten und Leertaste gehen auch.</translation>
+    </message>
+    <message>
+      <source>Patience of downloads</source>
+      <translation>Geduld beim Herunterladen</translation>
+    </message>
+    <message>
+      <source>Pause</source>
+      <translation>Pausieren</translation>
+    </message>
+    <message>
+      <source>Pause for full screen</source>
+      <translation>Bei Vollbild pausieren</translation>
+    </message>
+    <message>
+      <source>Pause for programs</source>
+      <translation>Bei Programmen pausieren</translation>
+    </message>
+    <message>
+      <source>Pause on battery</source>
+      <translation>Im Akkubetrieb pausieren</translation>
+    </message>
+    <message>
+      <source>Pause sharing</source>
+      <translation>Teilen pausieren</translation>
+    </message>
+    <message>
+      <source>Pause when busy</source>
+      <translation>Bei viel Arbeit pausieren</translation>
+    </message>
+    <message>
+      <source>Paused: {reason}</source>
+      <translation>Pausiert: {reason}</translation>
+    </message>
+    <message>
+      <source>Pauses</source>
+      <translation>Pausen</translation>
+    </message>
+    <message>
+      <source>Potluck cuts a language model into layers. Every computer that takes part keeps some of them and computes for others when its owner does not need it.</source>
+      <translation>Potluck zerlegt ein Sprachmodell in Schichten. Jeder Computer, der mitmacht, behält einige davon und rechnet für andere, wenn sein Besitzer ihn nicht braucht.</translation>
+    </message>
+    <message>
+      <source>Potluck has a problem</source>
+      <translation>Potluck hat ein Problem</translation>
+    </message>
+    <message>
+      <source>Potluck keeps running</source>
+      <translation>Potluck läuft weiter</translation>
+    </message>
+    <message>
+      <source>Potluck's node does not answer; nothing was changed. It is started again.</source>
+      <translation>Der Potluck-Knoten antwortet nicht; nichts wurde geändert. Er wird neu gestartet.</translation>
+    </message>
+    <message>
+      <source>Potluck's node ended unexpectedly. Your conversations are kept; it starts again.</source>
+      <translation>Der Potluck-Knoten ist unerwartet beendet worden. Ihre Gespräche sind erhalten; er startet neu.</translation>
+    </message>
+    <message>
+      <source>Power</source>
+      <translation>Leistung</translation>
+    </message>
+    <message>
+      <source>Privacy</source>
+      <translation>Privatsphäre</translation>
+    </message>
+    <message>
+      <source>Problems</source>
+      <translation>Probleme</translation>
+    </message>
+    <message>
+      <source>Processor</source>
+      <translation>Prozessor</translation>
+    </message>
+    <message>
+      <source>Processor only</source>
+      <translation>Nur der Prozessor</translation>
+    </message>
+    <message>
+      <source>Programs on this computer</source>
+      <translation>Programme auf diesem Computer</translation>
+    </message>
+    <message>
+      <source>Programs that make sharing rest while they run, by the name of their file.</source>
+      <translation>Programme, bei denen das Teilen ruht, solange sie laufen, nach dem Namen ihrer Datei.</translation>
+    </message>
+    <message>
+      <source>Quit</source>
+      <translation>Beenden</translation>
+    </message>
+    <message>
+      <source>Quit Potluck</source>
+      <translation>Potluck beenden</translation>
+    </message>
+    <message>
+      <source>Quit Potluck, or keep it running?</source>
+      <translation>Potluck beenden oder weiterlaufen lassen?</translation>
+    </message>
+    <message>
+      <source>Quitting</source>
+      <translation>Wird beendet</translation>
+    </message>
+    <message>
+      <source>Ready to help; nobody is asking at the moment.</source>
+      <translation>Bereit zu helfen; im Moment fragt niemand.</translation>
+    </message>
+    <message>
+      <source>Rename</source>
+      <translation>Umbenennen</translation>
+    </message>
+    <message>
+      <source>Rename chat</source>
+      <translation>Chat umbenennen</translation>
+    </message>
+    <message>
+      <source>Resume</source>
+      <translation>Fortsetzen</translation>
+    </message>
+    <message>
+      <source>Resume sharing</source>
+      <translation>Teilen fortsetzen</translation>
+    </message>
+    <message>
+      <source>Room for conversations</source>
+      <translation>Platz für Gespräche</translation>
+    </message>
+    <message>
+      <source>Room for conversations, in tokens over all of them together; more room takes more memory.</source>
+      <translation>Platz für Gespräche, in Tokens über alle zusammen; mehr Platz braucht mehr Speicher.</translation>
+    </message>
+    <message>
+      <source>Rules</source>
+      <translation>Regeln</translation>
+    </message>
+    <message>
+      <source>Run large models together</source>
+      <translation>Große Modelle gemeinsam betreiben</translation>
+    </message>
+    <message>
+      <source>Running for</source>
+      <translation>Läuft seit</translation>
+    </message>
+    <message>
+      <source>Save</source>
+      <translation>Speichern</translation>
+    </message>
+    <message>
+      <source>Save logs</source>
+      <translation>Protokolle speichern</translation>
+    </message>
+    <message>
+      <source>Save…</source>
+      <translation>Speichern …</translation>
+    </message>
+    <message>
+      <source>Search chats</source>
+      <translation>Chats durchsuchen</translation>
+    </message>
+    <message>
+      <source>Seed</source>
+      <translation>Startzahl</translation>
+    </message>
+    <message>
+      <source>Send</source>
+      <translation>Senden</translation>
+    </message>
+    <message>
+      <source>Served</source>
+      <translation>Geholfen</translation>
+    </message>
+    <message>
+      <source>Settings</source>
+      <translation>Einstellungen</translation>
+    </message>
+    <message>
+      <source>Share anyway for 1 hour</source>
+      <translation>Trotzdem 1 Stunde teilen</translation>
+    </message>
+    <message>
+      <source>Share as always</source>
+      <translation>Teilen wie immer</translation>
+    </message>
+    <message>
+      <source>Share this</source>
+      <translation>Dieses teilen</translation>
+    </message>
+    <message>
+      <source>Share {model}</source>
+      <translation>{model} teilen</translation>
+    </message>
+    <message>
+      <source>Sharing is paused</source>
+      <translation>Das Teilen pausiert</translation>
+    </message>
+    <message>
+      <source>Sharing {layers} of {model}</source>
+      <translation>Teilt {layers} von {model}</translation>
+    </message>
+    <message>
+      <source>Show logs</source>
+      <translation>Protokolle zeigen</translation>
+    </message>
+    <message>
+      <source>Slow network mode</source>
+      <translation>Langsamer Netzmodus</translation>
+    </message>
+    <message>
+      <source>Space</source>
+      <translation>Speicherplatz</translation>
+    </message>
+    <message>
+      <source>Speed</source>
+      <translation>Geschwindigkeit</translation>
+    </message>
+    <message>
+      <source>Start Potluck when I log in</source>
+      <translation>Potluck starten, wenn ich mich anmelde</translation>
+    </message>
+    <message>
+      <source>Start and updates</source>
+      <translation>Start und Aktualisierung</translation>
+    </message>
+    <message>
+      <source>Start at login</source>
+      <translation>Bei Anmeldung starten</translation>
+    </message>
+    <message>
+      <source>Start at login could not be changed: {reason}.</source>
+      <translation>Der Start bei der Anmeldung ließ sich nicht ändern: {reason}.</translation>
+    </message>
+    <message>
+      <source>Start sharing</source>
+      <translation>Teilen beginnen</translation>
+    </message>
+    <message>
+      <source>Starting</source>
+      <translation>Startet</translation>
+    </message>
+    <message>
+      <source>Stop</source>
+      <translation>Anhalten</translation>
+    </message>
+    <message>
+      <source>Stopped before the end.</source>
+      <translation>Vor dem Ende angehalten.</translation>
+    </message>
+    <message>
+      <source>Temperature</source>
+      <translation>Temperatur</translation>
+    </message>
+    <message>
+      <source>The answer of Potluck's node could not be read; nothing was changed. If this stays, quit Potluck and start it again.</source>
+      <translation>Die Antwort des Potluck-Knotens war nicht zu lesen; nichts wurde geändert. Bleibt das so, beenden Sie Potluck und starten Sie es neu.</translation>
+    </message>
+    <message>
+      <source>The language of the window.</source>
+      <translation>Die Sprache des Fensters.</translation>
+    </message>
+    <message>
+      <source>The log is empty.</source>
+      <translation>Das Protokoll ist leer.</translation>
+    </message>
+    <message>
+      <source>The node could not be started.</source>
+      <translation>Der Knoten ließ sich nicht starten.</translation>
+    </message>
+    <message>
+      <source>The node did not start.</source>
+      <translation>Der Knoten ist nicht gestartet.</translation>
+    </message>
+    <message>
+      <source>The node ended several times in a row.</source>
+      <translation>Der Knoten ist mehrmals hintereinander beendet worden.</translation>
+    </message>
+    <message>
+      <source>The node takes too long.</source>
+      <translation>Der Knoten braucht zu lange.</translation>
+    </message>
+    <message>
+      <source>The same number gives the same answer.</source>
+      <translation>Dieselbe Zahl ergibt dieselbe Antwort.</translation>
+    </message>
+    <message>
+      <source>Theme</source>
+      <translation>Farben</translation>
+    </message>
+    <message>
+      <source>This computer</source>
+      <translation>Dieser Computer</translation>
+    </message>
+    <message>
+      <source>This desktop has no tray. Kept running, the window stays as a small one.</source>
+      <translation>Dieser Desktop hat keine Leiste für Symbole. Läuft Potluck weiter, bleibt das Fenster verkleinert.</translation>
+    </message>
+    <message>
+      <source>This month's data</source>
+      <translation>Daten dieses Monats</translation>
+    </message>
+    <message>
+      <source>Threads</source>
+      <translation>Threads</translation>
+    </message>
+    <message>
+      <source>Tokens per second, last two minutes</source>
+      <translation>Tokens je Sekunde, letzte zwei Minuten</translation>
+    </message>
+    <message>
+      <source>Too long by {n} characters</source>
+      <translation>Um {n} Zeichen zu lang</translation>
+    </message>
+    <message>
+      <source>Top p</source>
+      <translation>Top p</translation>
+    </message>
+    <message>
+      <source>Until I resume</source>
+      <translation>Bis ich fortsetze</translation>
+    </message>
+    <message>
+      <source>Until tomorrow</source>
+      <translation>Bis morgen</translation>
+    </message>
+    <message>
+      <source>Updates</source>
+      <translation>Aktualisierungen</translation>
+    </message>
+    <message>
+      <source>Upload</source>
+      <translation>Senden</translation>
+    </message>
+    <message>
+      <source>Upload in slow mode</source>
+      <translation>Senden im langsamen Modus</translation>
+    </message>
+    <message>
+      <source>Version {version}</source>
+      <translation>Version {version}</translation>
+    </message>
+    <message>
+      <source>W</source>
+      <translation>W</translation>
+    </message>
+    <message>
+      <source>What every answer keeps to.</source>
+      <translation>Woran sich jede Antwort hält.</translation>
+    </message>
+    <message>
+      <source>What happens when a newer version is there.</source>
+      <translation>Was geschieht, wenn es eine neuere Version gibt.</translation>
+    </message>
+    <message>
+      <source>What happens where data is paid for.</source>
+      <translation>Was geschieht, wo Daten Geld kosten.</translation>
+    </message>
+    <message>
+      <source>What is Potluck?</source>
+      <translation>Was ist Potluck?</translation>
+    </message>
+    <message>
+      <source>What it does not do</source>
+      <translation>Was es nicht tut</translation>
+    </message>
+    <message>
+      <source>What programs on other computers must show to ask models here, 16 characters or more; without it only this computer's own may.</source>
+      <translation>Was Programme auf anderen Computern vorweisen müssen, um hier Modelle zu fragen, mindestens 16 Zeichen; ohne ihn dürfen es nur die eigenen.</translation>
+    </message>
+    <message>
+      <source>When may it work?</source>
+      <translation>Wann darf es arbeiten?</translation>
+    </message>
+    <message>
+      <source>Whether Potluck starts when you log in.</source>
+      <translation>Ob Potluck startet, wenn Sie sich anmelden.</translation>
+    </message>
+    <message>
+      <source>Whether a graphics card computes where one works.</source>
+      <translation>Ob eine Grafikkarte rechnet, wo eine funktioniert.</translation>
+    </message>
+    <message>
+      <source>Whether a notification says that a newer version is there.</source>
+      <translation>Ob eine Benachrichtigung sagt, dass es eine neuere Version gibt.</translation>
+    </message>
+    <message>
+      <source>Whether a notification says that layers have arrived.</source>
+      <translation>Ob eine Benachrichtigung sagt, dass Schichten angekommen sind.</translation>
+    </message>
+    <message>
+      <source>Whether a notification says that sharing rests, and why.</source>
+      <translation>Ob eine Benachrichtigung sagt, dass das Teilen ruht, und warum.</translation>
+    </message>
+    <message>
+      <source>Whether a notification says that something needs you.</source>
+      <translation>Ob eine Benachrichtigung sagt, dass etwas Sie braucht.</translation>
+    </message>
+    <message>
+      <source>Whether others can reach this computer from outside, so that it may keep the list of who serves what for them.</source>
+      <translation>Ob andere diesen Computer von außen erreichen, sodass er für sie die Liste führen darf, wer was bereithält.</translation>
+    </message>
+    <message>
+      <source>Whether sharing rests while a program fills the screen, such as a game or a film.</source>
+      <translation>Ob das Teilen ruht, während ein Programm den Bildschirm füllt, etwa ein Spiel oder ein Film.</translation>
+    </message>
+    <message>
+      <source>Whether sharing rests while other programs need the processor.</source>
+      <translation>Ob das Teilen ruht, während andere Programme den Prozessor brauchen.</translation>
+    </message>
+    <message>
+      <source>Whether sharing rests while the computer is on battery.</source>
+      <translation>Ob das Teilen im Akkubetrieb ruht.</translation>
+    </message>
+    <message>
+      <source>Whether the graphics card may work for others while you are away.</source>
+      <translation>Ob die Grafikkarte für andere arbeiten darf, während Sie weg sind.</translation>
+    </message>
+    <message>
+      <source>Whether the graphics card may work for others while you use the computer.</source>
+      <translation>Ob die Grafikkarte für andere arbeiten darf, während Sie den Computer benutzen.</translation>
+    </message>
+    <message>
+      <source>Whether the window is light or dark.</source>
+      <translation>Ob das Fenster hell oder dunkel ist.</translation>
+    </message>
+    <message>
+      <source>Whether this computer's identity is kept in the system's keyring where there is one, instead of in a file only you can read.</source>
+      <translation>Ob die Identität dieses Computers im Schlüsselbund des Systems liegt, wo es einen gibt, statt in einer Datei, die nur Sie lesen können.</translation>
+    </message>
+    <message>
+      <source>While I am away</source>
+      <translation>Während ich weg bin</translation>
+    </message>
+    <message>
+      <source>While I use the computer</source>
+      <translation>Während ich den Computer benutze</translation>
+    </message>
+    <message>
+      <source>Who can read what I write?</source>
+      <translation>Wer kann lesen, was ich schreibe?</translation>
+    </message>
+    <message>
+      <source>Write this answer again</source>
+      <translation>Diese Antwort neu schreiben</translation>
+    </message>
+    <message>
+      <source>You find it in the tray; choose Quit in its menu to end it.</source>
+      <translation>Sie finden es in der Symbolleiste; „Potluck beenden“ in seinem Menü beendet es.</translation>
+    </message>
+    <message>
+      <source>You get</source>
+      <translation>Sie bekommen</translation>
+    </message>
+    <message>
+      <source>You give</source>
+      <translation>Sie geben</translation>
+    </message>
+    <message>
+      <source>Your computer computes for this model when it shares. Chat can use any of them.</source>
+      <translation>Für dieses Modell rechnet Ihr Computer, wenn er teilt. Chatten können Sie mit jedem.</translation>
+    </message>
+    <message>
+      <source>Your message</source>
+      <translation>Ihre Nachricht</translation>
+    </message>
+    <message>
+      <source>Your own work always comes first. Each limit can be changed in the settings.</source>
+      <translation>Ihre eigene Arbeit geht immer vor. Jede Grenze lässt sich in den Einstellungen ändern.</translation>
+    </message>
+    <message>
+      <source>a program fills the screen</source>
+      <translation>ein Programm füllt den Bildschirm</translation>
+    </message>
+    <message>
+      <source>a program on your list is running</source>
+      <translation>ein Programm auf Ihrer Liste läuft</translation>
+    </message>
+    <message>
+      <source>about {speed}</source>
+      <translation>etwa {speed}</translation>
+    </message>
+    <message>
+      <source>all {count} layers</source>
+      <translation>alle {count} Schichten</translation>
+    </message>
+    <message>
+      <source>allowed</source>
+      <translation>erlaubt</translation>
+    </message>
+    <message>
+      <source>and {n} more</source>
+      <translation>und {n} weitere</translation>
+    </message>
+    <message>
+      <source>another one each time</source>
+      <translation>jedes Mal eine andere</translation>
+    </message>
+    <message>
+      <source>another program needs the processor</source>
+      <translation>ein anderes Programm braucht den Prozessor</translation>
+    </message>
+    <message>
+      <source>answers of models that no single one of us could run.</source>
+      <translation>Antworten von Modellen, die keiner von uns allein betreiben könnte.</translation>
+    </message>
+    <message>
+      <source>bytes</source>
+      <translation>Bytes</translation>
+    </message>
+    <message>
+      <source>could be read by {names}</source>
+      <translation>lesbar für {names}</translation>
+    </message>
+    <message>
+      <source>every layer is served</source>
+      <translation>jede Schicht ist versorgt</translation>
+    </message>
+    <message>
+      <source>from {origin}</source>
+      <translation>von {origin}</translation>
+    </message>
+    <message>
+      <source>helped</source>
+      <translation>half mit</translation>
+    </message>
+    <message>
+      <source>helpers of your own chats could read along. Send no secrets.</source>
+      <translation>Helfer Ihrer eigenen Chats könnten mitlesen. Senden Sie keine Geheimnisse.</translation>
+    </message>
+    <message>
+      <source>layer {n}</source>
+      <translation>Schicht {n}</translation>
+    </message>
+    <message>
+      <source>layers {first} to {last}</source>
+      <translation>Schichten {first} bis {last}</translation>
+    </message>
+    <message>
+      <source>minutes</source>
+      <translation>Minuten</translation>
+    </message>
+    <message>
+      <source>no layers</source>
+      <translation>keine Schichten</translation>
+    </message>
+    <message>
+      <source>no model is chosen</source>
+      <translation>kein Modell ist gewählt</translation>
+    </message>
+    <message>
+      <source>nobody else could read it</source>
+      <translation>niemand sonst konnte es lesen</translation>
+    </message>
+    <message>
+      <source>not allowed</source>
+      <translation>nicht erlaubt</translation>
+    </message>
+    <message>
+      <source>nothing to download</source>
+      <translation>nichts herunterzuladen</translation>
+    </message>
+    <message>
+      <source>on battery</source>
+      <translation>im Akkubetrieb</translation>
+    </message>
+    <message>
+      <source>outside the hours you chose</source>
+      <translation>außerhalb der gewählten Stunden</translation>
+    </message>
+    <message>
+      <source>seconds</source>
+      <translation>Sekunden</translation>
+    </message>
+    <message>
+      <source>sent this month</source>
+      <translation>diesen Monat gesendet</translation>
+    </message>
+    <message>
+      <source>served by {n} computer</source>
+      <translation>bereit auf {n} Computer</translation>
+    </message>
+    <message>
+      <source>served by {n} computers</source>
+      <translation>bereit auf {n} Computern</translation>
+    </message>
+    <message>
+      <source>sharing is not switched on</source>
+      <translation>das Teilen ist nicht eingeschaltet</translation>
+    </message>
+    <message>
+      <source>something went wrong</source>
+      <translation>etwas ist schiefgegangen</translation>
+    </message>
+    <message>
+      <source>spare computing time, memory, disk space and network.</source>
+      <translation>freie Rechenzeit, Speicher, Festplatte und Netz.</translation>
+    </message>
+    <message>
+      <source>speed not measured yet</source>
+      <translation>Tempo noch nicht gemessen</translation>
+    </message>
+    <message>
+      <source>the disk is full</source>
+      <translation>die Festplatte ist voll</translation>
+    </message>
+    <message>
+      <source>the input</source>
+      <translation>die Eingabe</translation>
+    </message>
+    <message>
+      <source>the network is metered</source>
+      <translation>das Netz kostet je Datenmenge</translation>
+    </message>
+    <message>
+      <source>the output</source>
+      <translation>die Ausgabe</translation>
+    </message>
+    <message>
+      <source>this computer</source>
+      <translation>dieser Computer</translation>
+    </message>
+    <message>
+      <source>this computer is too warm</source>
+      <translation>dieser Computer ist zu warm</translation>
+    </message>
+    <message>
+      <source>this computer serves none of it now</source>
+      <translation>dieser Computer hält gerade nichts davon bereit</translation>
+    </message>
+    <message>
+      <source>this computer serves {layers}</source>
+      <translation>dieser Computer hält bereit: {layers}</translation>
+    </message>
+    <message>
+      <source>this month's data is used up</source>
+      <translation>die Daten dieses Monats sind aufgebraucht</translation>
+    </message>
+    <message>
+      <source>tokens</source>
+      <translation>Tokens</translation>
+    </message>
+    <message>
+      <source>tokens ever</source>
+      <translation>Tokens insgesamt</translation>
+    </message>
+    <message>
+      <source>tokens today</source>
+      <translation>Tokens heute</translation>
+    </message>
+    <message>
+      <source>you paused it</source>
+      <translation>von Ihnen pausiert</translation>
+    </message>
+    <message>
+      <source>your files. A helper sees only the words of conversations it computes.</source>
+      <translation>Ihre Dateien. Ein Helfer sieht nur die Worte der Gespräche, für die er rechnet.</translation>
+    </message>
+    <message>
+      <source>{done} of {total}</source>
+      <translation>{done} von {total}</translation>
+    </message>
+    <message>
+      <source>{folder} cannot be used: {reason}. Start Potluck with another folder.</source>
+      <translation>{folder} lässt sich nicht benutzen: {reason}. Starten Sie Potluck mit einem anderen Ordner.</translation>
+    </message>
+    <message>
+      <source>{measured} of {asked} {unit}</source>
+      <translation>{measured} von {asked} {unit}</translation>
+    </message>
+    <message>
+      <source>{n} address or name was removed. Read it through before you pass it on.</source>
+      <translation>{n} Adresse oder Name wurde entfernt. Lesen Sie es durch, bevor Sie es weitergeben.</translation>
+    </message>
+    <message>
+      <source>{n} addresses and names were removed. Read it through before you pass it on.</source>
+      <translation>{n} Adressen und Namen wurden entfernt. Lesen Sie es durch, bevor Sie es weitergeben.</translation>
+    </message>
+    <message>
+      <source>{n} byte</source>
+      <translation>{n} Byte</translation>
+    </message>
+    <message>
+      <source>{n} bytes</source>
+      <translation>{n} Bytes</translation>
+    </message>
+    <message>
+      <source>{n} day</source>
+      <translation>{n} Tag</translation>
+    </message>
+    <message>
+      <source>{n} days</source>
+      <translation>{n} Tage</translation>
+    </message>
+    <message>
+      <source>{n} helper not drawn</source>
+      <translation>{n} Helfer nicht gezeichnet</translation>
+    </message>
+    <message>
+      <source>{n} helper was replaced</source>
+      <translation>{n} Helfer wurde ersetzt</translation>
+    </message>
+    <message>
+      <source>{n} helpers not drawn</source>
+      <translation>{n} Helfer nicht gezeichnet</translation>
+    </message>
+    <message>
+      <source>{n} helpers were replaced</source>
+      <translation>{n} Helfer wurden ersetzt</translation>
+    </message>
+    <message>
+      <source>{n} hour</source>
+      <translation>{n} Stunde</translation>
+    </message>
+    <message>
+      <source>{n} hours</source>
+      <translation>{n} Stunden</translation>
+    </message>
+    <message>
+      <source>{n} layer is served by nobody</source>
+      <translation>{n} Schicht hält niemand bereit</translation>
+    </message>
+    <message>
+      <source>{n} layers are served by nobody</source>
+      <translation>{n} Schichten hält niemand bereit</translation>
+    </message>
+    <message>
+      <source>{n} minute</source>
+      <translation>{n} Minute</translation>
+    </message>
+    <message>
+      <source>{n} minutes</source>
+      <translation>{n} Minuten</translation>
+    </message>
+    <message>
+      <source>{n} other helper</source>
+      <translation>{n} anderer Helfer</translation>
+    </message>
+    <message>
+      <source>{n} other helpers</source>
+      <translation>{n} andere Helfer</translation>
+    </message>
+    <message>
+      <source>{n} second</source>
+      <translation>{n} Sekunde</translation>
+    </message>
+    <message>
+      <source>{n} seconds</source>
+      <translation>{n} Sekunden</translation>
+    </message>
+    <message>
+      <source>{n} token</source>
+      <translation>{n} Token</translation>
+    </message>
+    <message>
+      <source>{n} tokens</source>
+      <translation>{n} Tokens</translation>
+    </message>
+    <message>
+      <source>{path} could not be written: {reason}. Choose another place.</source>
+      <translation>{path} ließ sich nicht schreiben: {reason}. Wählen Sie einen anderen Ort.</translation>
+    </message>
+    <message>
+      <source>{path} could not be written: {reason}. The chat is kept here.</source>
+      <translation>{path} ließ sich nicht schreiben: {reason}. Der Chat ist hier erhalten.</translation>
+    </message>
+    <message>
+      <source>{place} of {count}</source>
+      <translation>{place} von {count}</translation>
+    </message>
+    <message>
+      <source>{size} came free.</source>
+      <translation>{size} wurden frei.</translation>
+    </message>
+    <message>
+      <source>{size} in all</source>
+      <translation>{size} insgesamt</translation>
+    </message>
+    <message>
+      <source>{size} to download</source>
+      <translation>{size} herunterzuladen</translation>
+    </message>
+    <message>
+      <source>{speed} layers/s</source>
+      <translation>{speed} Schichten/s</translation>
+    </message>
+    <message>
+      <source>{speed} tokens/s</source>
+      <translation>{speed} Tokens/s</translation>
+    </message>
+    <message>
+      <source>{time} left</source>
+      <translation>noch {time}</translation>
+    </message>
+  </context>
+</TS>

@@ -1,0 +1,54 @@
+"""What the window's tests share: a screen that is none, a look, a scripted node."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from PySide6.QtCore import QLocale
+from PySide6.QtWidgets import QApplication
+
+from app.ui.backend import Backend
+from app.ui.theme import Theme
+from tests.helpers.fake_node_api import TOKEN, FakeNodeThread
+
+WAIT_MILLISECONDS = 5000
+Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(autouse=True)
+def _english() -> None:
+    QLocale.setDefault(QLocale("en_GB"))
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Iterator[Theme]:
+    made = Theme(qapp, "light")
+    made.start()
+    yield made
+    made.deleteLater()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeNodeThread]:
+    with FakeNodeThread() as thread:
+        yield thread
+
+
+@pytest.fixture
+def backend(qtbot, fake: FakeNodeThread) -> Iterator[Backend]:
+    made = Backend()
+    with qtbot.waitSignal(made.connected, timeout=WAIT_MILLISECONDS):
+        made.open(fake.url, TOKEN)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wait(qtbot) -> Wait:
+    """Wait until something is so."""
+    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=WAIT_MILLISECONDS)

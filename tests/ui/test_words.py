@@ -1,0 +1,95 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import pytest
+
+from app.api.shapes import MessageView, Pause
+from app.ui import words
+from app.ui.translations import install_language
+from tests.helpers.fake_node_data import snapshot_at_rest
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(1, "1 byte"), (0, "0 bytes"), (999_000, "1.0 MB"), (4_100_000_000, "4.1 GB")],
+)
+def test_sizes(count: int, shown: str) -> None:
+    assert words.size(count) == shown
+
+
+def test_speeds_delays_and_the_unknown() -> None:
+    assert words.network_speed(1_250_000) == "10.0 Mbit/s"
+    assert words.network_speed(12_500) == "100 kbit/s"
+    assert words.latency(0.0184) == "18 ms"
+    assert words.latency(None) == words.token_speed(None) == words.UNKNOWN
+    assert words.whole(1_903_221) == "1,903,221"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (1, "1 second"),
+        (300, "5 minutes"),
+        (7500, "2 hours 5 minutes"),
+        (7200, "2 hours"),
+        (3 * 86400, "3 days"),
+    ],
+)
+def test_durations(seconds: float, shown: str) -> None:
+    assert words.duration(seconds) == shown
+
+
+def test_time_left_is_said_only_when_it_is_known() -> None:
+    assert words.time_left(None, 100) == words.time_left(90, 100) == ""
+    assert words.time_left(1000, 100) == "15 minutes left"
+
+
+def test_layers_in_words() -> None:
+    assert words.layers(0, 38, 38) == "all 36 layers"
+    assert words.layers(0, 15, 38) == "the input, layers 1 to 14"
+    assert words.layers(36, 38, 38) == "layer 36, the output"
+    assert words.layers(5, 5, 38) == "no layers"
+
+
+def test_units_that_nobody_serves() -> None:
+    model = snapshot_at_rest().model
+    assert model is not None
+    assert words.uncovered(model) == []
+    alone = msgspec.structs.replace(model, holders=model.holders[:1])
+    assert words.uncovered(alone) == [0, *range(15, 38)]
+
+
+def answer(**fields: object) -> MessageView:
+    base = MessageView(id=1, role="assistant", content="x", created_at=time.time())
+    return msgspec.structs.replace(base, **fields)
+
+
+def test_the_line_under_an_answer_says_who_how_fast_and_who_could_read() -> None:
+    line = words.answer_line(
+        answer(chain=["kq3vtz7m", "p5ad2wxe"], readers=["kq3vtz7m"], tokens=12, tokens_per_second=4)
+    )
+    assert line == (
+        "Answered by kq3vtz7m, p5ad2wxe · 12 tokens · 4.0 tokens/s · could be read by kq3vtz7m"
+    )
+
+
+def test_an_answer_of_this_computer_could_be_read_by_nobody_else() -> None:
+    line = words.answer_line(answer(chain=["this computer"], readers=[], repairs=1))
+    assert line == ("Answered by this computer · 1 helper was replaced · nobody else could read it")
+
+
+def test_in_another_language_the_headline_is_put_together_again(qapp) -> None:
+    translator = install_language(qapp, "de")
+    try:
+        assert words.headline(snapshot_at_rest()) == "Teilt Schichten 1 bis 14 von Qwen3 8B"
+        pause = Pause(reason="battery", words="on battery")
+        paused = msgspec.structs.replace(
+            snapshot_at_rest(), state="paused", headline="Paused: on battery", pause=pause
+        )
+        assert words.headline(paused) == "Pausiert: im Akkubetrieb"
+    finally:
+        qapp.removeTranslator(translator)
