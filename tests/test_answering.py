@@ -33,7 +33,7 @@ async def test_everybody_who_follows_hears_the_whole_answer(tmp_path: Path, guid
         async for _ in answering.follow(made.id):
             break
         late = await followed(running, made.id)
-        assert [late] == await early
+        assert [late] == list(await early)
         assert late[0] == late[1].content
         assert (await kept.get(made.id)).messages[-1] == late[1]
 

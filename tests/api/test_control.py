@@ -86,7 +86,7 @@ async def test_a_pause_frees_the_memory_and_lasts_until_it_is_ended(
     tmp_path: Path, guide: Path
 ) -> None:
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
-        worker = psutil.Process(running.node.status()["worker_pid"])  # type: ignore[arg-type]
+        worker = psutil.Process(running.node.status()["worker_pid"])
         began = time.monotonic()
         status = await running.ask("POST", "/pause", {"kind": "seconds", "seconds": 900})
         assert time.monotonic() - began < MEMORY_FREE_SECONDS

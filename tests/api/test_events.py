@@ -44,7 +44,7 @@ async def test_while_something_moves_a_status_comes_every_second(
         said = {"content": "Tell me a story."}
         _ = [e async for e in running.events("POST", f"/conversations/{made['id']}/messages", said)]
         stream = running.events("GET", "/events")
-        tokens = []
+        tokens: list[int] = []
         async with asyncio.timeout(5):
             while len(tokens) < 3:
                 name, body = await anext(stream)
