@@ -7,6 +7,7 @@ and the whole model only when a person asks for it.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +25,7 @@ from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.opened_model import DEFAULT_MAX_TOKENS as DEFAULT_MAX_TOKENS
 from app.opened_model import LEAST_ROOM as LEAST_ROOM
-from app.opened_model import Message, OpenedModel
+from app.opened_model import Message, OpenedModel, sweep_scratch
 from app.swarm.generate import Answer, AnswerRequest
 from app.swarm.sampling import SamplingOptions
 from app.talk import Talk, Ways, directory_lookup
@@ -69,6 +70,7 @@ class Client:
     async def _start(self) -> None:
         options = self._options
         self.data = DataFolder.open(options.data_dir)
+        await asyncio.to_thread(sweep_scratch, self.data.folder)
         self.model: OpenModel = self.data.model(options.model)
         bootstraps = self.data.bootstraps(options.bootstraps)
         if not options.alone and not bootstraps:

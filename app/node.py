@@ -45,6 +45,7 @@ from app.net.channel import Channel
 from app.net.directory import Directory, DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
+from app.opened_model import sweep_scratch
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
 from app.policy.power import Cards
@@ -135,6 +136,7 @@ class Node:
         self.data = DataFolder.open(options.data_dir)
         self._stack.enter_context(data_folder_lock(self.data.folder))
         self._keep_log()
+        await asyncio.to_thread(sweep_scratch, self.data.folder)
         self._bootstraps = self.data.bootstraps(options.bootstraps)
         self.models = KnownModels(self.data)
         told = await self._told()

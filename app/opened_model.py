@@ -7,7 +7,9 @@ once, when somebody first needs them. `app/talk.py` holds the conversations.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -25,10 +27,19 @@ from app.swarm.sampling import SamplingOptions
 LEAST_ROOM: Final = 1024
 """Asked for even by a short question, so that the next ones find the chain still open."""
 DEFAULT_MAX_TOKENS: Final = 256
+SCRATCH_SECONDS: Final = 86_400.0
 
 Message = dict[str, str]
 Fetch = Callable[[OpenModel, Span], Awaitable[None]]
 """Brings the units of a span to this computer, unless they are here."""
+
+
+def sweep_scratch(folder: Path) -> None:
+    """Remove what programs that were killed left behind, once it is a day old."""
+    for path in folder.glob("mounts/client-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > SCRATCH_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 class OpenedModel:

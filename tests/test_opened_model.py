@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from app.data_folder import DataFolder, OpenModel, fetch_units
 from app.errors import PromptTooLong
 from app.ids import Span
-from app.opened_model import DEFAULT_MAX_TOKENS, OpenedModel
+from app.opened_model import DEFAULT_MAX_TOKENS, OpenedModel, sweep_scratch
 from app.swarm.sampling import SamplingOptions
 
 SAMPLING = SamplingOptions()
@@ -38,3 +39,13 @@ async def test_a_request_fits_into_what_the_model_reads(tmp_path: Path, guide: P
         assert sorted(scratch.iterdir())
     assert sorted(scratch.iterdir()) == []
     assert whole.worker_pid is None
+
+
+def test_what_a_killed_program_left_goes_after_a_day(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    for name in ("client-old", "client-new", "serving"):
+        (mounts / name).mkdir(parents=True)
+    for name in ("client-old", "serving"):
+        os.utime(mounts / name, (1.0, 1.0))
+    sweep_scratch(tmp_path)
+    assert sorted(path.name for path in mounts.iterdir()) == ["client-new", "serving"]

@@ -148,6 +148,8 @@ class Generator:
             try:
                 chain = await self._connected(request, answer)
                 position = _common_length(self._known, tokens)
+                # Should the step be cancelled, what came after `position` may be gone already.
+                self._known = tokens[:position]
                 candidates = await chain.step(position, tokens[position:])
             except ChainBroken as broken:
                 await self._recover(broken, answer)
