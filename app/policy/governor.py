@@ -195,7 +195,7 @@ class Governor:
                 measured=self._pacer.cpu_percent,
                 how="low priority"
                 if caps.cpu_fraction >= 1
-                else f"{caps.threads} threads with rests between batches",
+                else f"{caps.threads} thread{'s' * (caps.threads > 1)} with rests between batches",
             )
         ]
         if self._machine().gpu_usable:
