@@ -9,8 +9,6 @@ What programs may ask of it is in `app/service.py`; what it serves, in `app/shar
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -27,7 +25,6 @@ from app.announcing import Announcer
 from app.answering import Answering
 from app.api.guard import load_or_create_token
 from app.api.server import ApiServer
-from app.api.shapes import NODE_FILE
 from app.change_board import ChangeBoard
 from app.clock import Clock, SystemClock
 from app.conversations import Conversations
@@ -45,6 +42,7 @@ from app.net.channel import Channel
 from app.net.directory import Directory, DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
+from app.node_file import keep_node_file
 from app.opened_model import sweep_scratch
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
@@ -65,7 +63,6 @@ from app.wishes import Wishes, checked_span
 
 logger = logging.getLogger(__name__)
 
-STATUS_SECONDS: Final = 2.0
 DEFAULT_API: Final = "default"
 """Given for the API's address: as in the settings, or the next port that is free."""
 
@@ -154,7 +151,8 @@ class Node:
         if options.api is not None:
             await self._open_api(options.api)
         self._tasks.start(self.service.keep_house(), name="housekeeping")
-        self._tasks.start(self._keep_status(), name="status")
+        keeping = keep_node_file(self.data.folder, self.status, clock=self._clock)
+        self._tasks.start(keeping, name="status")
 
     def _keep_log(self) -> None:
         root = logging.getLogger()
@@ -393,18 +391,3 @@ class Node:
             for connection in self.endpoint.connections()
         ]
         return status
-
-    async def _keep_status(self) -> None:
-        """Write `node.json` now and then, for `potluck status`; remove it at the end."""
-        path = self.data.folder / NODE_FILE
-        draft = path.with_suffix(".draft")
-        try:
-            while True:
-                text = json.dumps({**self.status(), "written_at": self._clock.wall()})
-                with contextlib.suppress(OSError):
-                    draft.write_text(text)
-                    os.replace(draft, path)
-                await asyncio.sleep(STATUS_SECONDS)
-        finally:
-            with contextlib.suppress(OSError):
-                path.unlink()
