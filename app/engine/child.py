@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 STOP_SECONDS: Final = 1.0
 """How long a worker gets to end by itself; a step of a large slice takes less."""
 READ_BYTES: Final = 1 << 20
+MAX_LOG_BYTES: Final = 64 << 10
 _ENVIRONMENT: Final = {
     # Spinning OpenMP threads collapse when the owner uses the computer: 1,210 ms
     # a token against 146 ms (docs/ENGINE.md).
@@ -65,7 +66,12 @@ class Child:
     async def ended(self) -> str:
         """Wait until the process is gone; return how it ended, in words."""
         await self._ended.wait()
-        return _how_it_ended(await self._process.wait())
+        try:
+            code = await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self.kill()  # a worker that has closed its pipe can be asked nothing any more
+            code = await self._process.wait()
+        return _how_it_ended(code)
 
     def send(self, build: Callable[[int], frames.Frame]) -> asyncio.Future[frames.Answer]:
         """Send a request; the future gets its answer, or `WorkerDied`.
@@ -75,13 +81,16 @@ class Child:
 
         Raises:
             WorkerDied: the process is gone already.
+            ValueError: the request is too large for the pipe.
         """
         if not self.alive or self._process.stdin is None:
             raise WorkerDied("the worker is not running")
         self._serial += 1
+        data = frames.encode(build(self._serial))
         future: asyncio.Future[frames.Answer] = asyncio.get_running_loop().create_future()
+        # Bounded by whoever asks: one batch, and one request of each session at most.
         self._waiting[self._serial] = future
-        self._process.stdin.write(frames.encode(build(self._serial)))
+        self._process.stdin.write(data)
         return future
 
     async def ask(self, kind: type[AnswerT], build: Callable[[int], frames.Frame]) -> AnswerT:
@@ -125,7 +134,11 @@ class Child:
                 prefix = await self._process.stdout.readexactly(frames.LENGTH_BYTES)
                 body = await self._process.stdout.readexactly(frames.body_length(prefix))
                 answer = frames.decode_answer(body)
-                future = self._waiting.pop(answer.serial, None)
+                # The worker answers in order, so one that could not read the serial
+                # means the request that waits the longest.
+                unread = isinstance(answer, frames.Failed) and answer.kind == "bad_request"
+                serial = next(iter(self._waiting), 0) if unread else answer.serial
+                future = self._waiting.pop(serial, None)
                 if future is not None and not future.done():
                     future.set_result(answer)
         except asyncio.IncompleteReadError:
@@ -137,10 +150,12 @@ class Child:
             self._fail_all()
 
     async def read_log(self) -> None:
-        """Pass on what the worker writes to standard error, line by line."""
+        """Pass on what the worker writes to standard error, as it comes."""
         assert self._process.stderr is not None
-        while line := await self._process.stderr.readline():
-            logger.info("%s", line.decode(errors="replace").rstrip()[:500])
+        while piece := await self._process.stderr.read(MAX_LOG_BYTES):
+            # In pieces and not line by line: what never ends a line must not fill the pipe.
+            for line in piece.decode(errors="replace").splitlines():
+                logger.info("%s", line.rstrip()[:500])
 
     def _fail_all(self) -> None:
         self._ended.set()

@@ -328,7 +328,7 @@ class LoadedSlice:
         self._check_sequence(sequence)
         buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
         read = llama_cpp.llama_state_seq_set_data(self._context, buffer, len(state), sequence)
-        if read != len(state):
+        if not read or read != len(state):
             raise EngineFault("the saved conversation does not fit this slice")
 
     def close(self) -> None:

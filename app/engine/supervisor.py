@@ -9,6 +9,7 @@ such a death every sequence is empty: the next step of each is answered with a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections import deque
@@ -27,7 +28,7 @@ from app.engine.ledger import KvLedger
 from app.engine.mount import write_slice
 from app.engine.slice_files import HEADER_ROOM_BYTES, make_slice
 from app.engine.slicing import Plan
-from app.errors import EngineFault, WorkerDied
+from app.errors import EngineFault, NoRoom, WorkerDied
 from app.ids import Span
 from app.tasks import TaskOwner
 
@@ -46,7 +47,7 @@ DEATHS_BEFORE_DEMOTION: Final = 2
 class MountRequest:
     """A span of a model, where its units lie, and how much room it gets.
 
-    `threads` 0 means: try and keep the fastest count.
+    `threads` 0 means: try and keep the fastest count. Without `gpu` none is tried.
     """
 
     plan: Plan
@@ -57,6 +58,7 @@ class MountRequest:
     kv_tokens: int
     sequences: int
     threads: int = 0
+    gpu: bool = True
 
 
 @dataclass
@@ -149,6 +151,7 @@ class Engine:
         await self._tasks.close()
         if self._child is not None:
             await self._child.stop()
+        self._ready.set()  # whoever waits for the worker's return learns that it stays away
         self._fail_pending("the engine stops")
 
     async def compute(self, part: frames.Part) -> frames.PartResult:
@@ -161,7 +164,12 @@ class Engine:
             WorkerDied: the worker ended meanwhile; it is being started again.
         """
         if not self._ready.is_set():
-            await asyncio.wait_for(self._ready.wait(), PROBE_SECONDS)
+            try:
+                await asyncio.wait_for(self._ready.wait(), PROBE_SECONDS)
+            except TimeoutError:
+                raise WorkerDied("the worker does not come back") from None
+        if self._stopping:
+            raise WorkerDied("the engine stops")
         pending = _Pending(part, asyncio.get_running_loop().create_future())
         # Bounded by the sessions admitted: each has a bounded number of steps in flight.
         self._pending.append(pending)
@@ -170,9 +178,13 @@ class Engine:
         return await pending.future
 
     async def forget(self, sequence: int) -> None:
-        """Empty a sequence, before its number is given to somebody else."""
-        if self._child is not None and self._child.alive:
-            await self._child.ask(
+        """Empty a sequence, before its number is given to somebody else.
+
+        Raises:
+            EngineFault: there is no such sequence.
+        """
+        with contextlib.suppress(WorkerDied):  # then it is empty all the same
+            await self._running().ask(
                 frames.Done,
                 lambda serial: frames.Forget(serial=serial, sequence=sequence, position=0),
             )
@@ -231,7 +243,7 @@ class Engine:
                 later.append(pending)
             else:
                 batch.append(pending)
-                rows += part.rows
+                rows += max(1, part.rows)
             seen.add(part.sequence)
         self._pending.extend(later)
         return batch
@@ -255,6 +267,8 @@ class Engine:
             _fail(pending, error)
         if self._child is not None and self._child.alive:
             self._start_batch()
+        else:
+            self._fail_pending(str(error))
 
     def _hand_out(self, batch: list[_Pending], computed: frames.Computed) -> None:
         self.status.decodes += 1
@@ -306,10 +320,10 @@ class Engine:
             self._deaths = 0
 
     async def _mount_some_way(self) -> frames.Mounted:
-        self._child = await start_child(self._command)
-        report = await self._child.ask(frames.Report, lambda serial: frames.Status(serial=serial))
+        report = await self._start_worker()
+        assert self._child is not None
         reasons = []
-        for rung in self._ladder.rungs(gpu=report.gpu):
+        for rung in self._ladder.rungs(gpu=report.gpu and self.request.gpu):
             if not self._child.alive:
                 await self._child.stop()
                 self._child = await start_child(self._command)
@@ -323,7 +337,7 @@ class Engine:
                 self._child.kill()
                 await self._child.ended()
                 reasons.append(f"{rung.name}: no answer in {PROBE_SECONDS:.0f} s")
-            except EngineFault as error:
+            except (EngineFault, NoRoom, OSError) as error:
                 reasons.append(f"{rung.name}: {error}")
             else:
                 self._rung = rung
@@ -331,6 +345,18 @@ class Engine:
                 self._ready.set()
                 return mounted
         raise EngineFault("the layers cannot be run here (" + "; ".join(reasons) + ")")
+
+    async def _start_worker(self) -> frames.Report:
+        """Start a process and have it say what it is."""
+        self._child = await start_child(self._command)
+        greeting = self._child.ask(frames.Report, lambda serial: frames.Status(serial=serial))
+        try:
+            return await asyncio.wait_for(greeting, PROBE_SECONDS)
+        except WorkerDied:
+            how = await self._child.ended()
+            raise EngineFault(f"the worker does not start ({how}); its log says why") from None
+        except TimeoutError:
+            raise EngineFault("the worker does not start: it says nothing") from None
 
     async def _mount(self, rung: Rung) -> frames.Mounted:
         """Load one way and prove it with a few rows."""

@@ -38,11 +38,16 @@ class Embedding:
 
         Raises:
             OSError, ValueError: the file is gone or too short.
+            EngineFault: the rows are of a type that no embedding has.
         """
         self._kind = GGMLQuantizationType(table.kind)
         self._scale = np.float32(table.scale)
-        raw = np.memmap(table.path, np.uint8, mode="r", offset=table.offset)
         row_bytes = llama.row_bytes(table.width, self._kind)
+        try:
+            dequantize(np.zeros((1, row_bytes), np.uint8), self._kind)
+        except NotImplementedError:
+            raise EngineFault(f"an embedding stored as {self._kind.name} cannot be read") from None
+        raw = np.memmap(table.path, np.uint8, mode="r", offset=table.offset)
         self._rows = raw[: table.rows * row_bytes].reshape(table.rows, row_bytes)
 
     def rows(self, tokens: list[int]) -> llama.Floats:
@@ -51,7 +56,7 @@ class Embedding:
         Raises:
             EngineFault: a token outside the vocabulary.
         """
-        wanted = np.array(tokens)
+        wanted = np.array(tokens, np.int64)
         if wanted.max(initial=0) >= len(self._rows):
             raise EngineFault(f"token {wanted.max()} is not in the vocabulary")
         values = dequantize(np.ascontiguousarray(self._rows[wanted]), self._kind)
@@ -191,16 +196,17 @@ class Worker:
 
     def _rows(self, part: frames.Part) -> llama.Rows:
         """Check one part, so that a bad one fails alone and not the whole batch."""
+        carried = part.rows if part.tokens is None else len(part.tokens)
+        if not part.rows or carried != part.rows or part.outputs > part.rows:
+            raise EngineFault("the step's rows do not agree with what it carries")
         if part.tokens is not None:
             if self._embedding is None:
                 raise EngineFault("tokens came to a computer that does not hold the embedding")
             hidden = self._embedding.rows(part.tokens)
+        elif self._slice is None:
+            raise EngineFault("no layers are mounted")
         else:
             hidden = np.frombuffer(part.hidden, np.float32).reshape(part.rows, -1)
-        if len(hidden) != part.rows or not part.rows or part.outputs > part.rows:
-            raise EngineFault("the step's rows do not agree with what it carries")
-        if self._slice is not None and part.rows > self._slice.options.batch_rows:
-            raise EngineFault(f"a step of {part.rows} rows is too long")
         if not np.isfinite(hidden).all():
             raise EngineFault("the step holds values that are not finite numbers")
         if self._slice is not None:
@@ -278,7 +284,12 @@ def best_candidates(logits: llama.Floats, count: int) -> frames.PartResult:
     if count == 1:
         ids = logits.argmax(axis=1)[:, None]
     elif count < logits.shape[1]:
-        ids = np.argpartition(-logits, count - 1, axis=1)[:, :count]
+        # Which ones of equals a partition takes is anybody's guess, so only its bound is used.
+        bound = -np.partition(-logits, count - 1, axis=1)[:, count - 1 : count]
+        better, equal = logits > bound, logits == bound
+        wanted = count - better.sum(axis=1, keepdims=True)
+        chosen = better | (equal & (equal.cumsum(axis=1) <= wanted))
+        ids = chosen.nonzero()[1].reshape(-1, count)
     else:
         ids = np.broadcast_to(np.arange(count), logits.shape)
     values = np.take_along_axis(logits, ids, axis=1)
@@ -295,7 +306,10 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         prefix = source.read(frames.LENGTH_BYTES)
         if len(prefix) < frames.LENGTH_BYTES:
             return
-        body = source.read(frames.body_length(prefix))
+        length = frames.body_length(prefix)
+        body = source.read(length)
+        if len(body) < length:
+            return
         try:
             answer = worker.answer(frames.decode_request(body))
         except BadInput as error:
