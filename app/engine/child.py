@@ -67,7 +67,9 @@ class Child:
         """Wait until the process is gone; return how it ended, in words."""
         await self._ended.wait()
         try:
-            code = await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            # Not `wait_for`, which forgets a cancellation that comes as the process ends.
+            async with asyncio.timeout(STOP_SECONDS):
+                code = await self._process.wait()
         except TimeoutError:
             self.kill()  # a worker that has closed its pipe can be asked nothing any more
             code = await self._process.wait()
@@ -114,7 +116,8 @@ class Child:
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()

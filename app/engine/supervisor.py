@@ -160,22 +160,30 @@ class Engine:
         A part that cannot be computed comes back with `fault` and `code` set; the
         sequence then stands where it stood. Parts of one sequence keep their order.
 
+        While the worker is being started again, this waits for it.
+
         Raises:
-            WorkerDied: the worker ended meanwhile; it is being started again.
+            WorkerDied: the worker ended while it had the part, or stays away.
         """
-        if not self._ready.is_set():
-            try:
-                await asyncio.wait_for(self._ready.wait(), PROBE_SECONDS)
-            except TimeoutError:
-                raise WorkerDied("the worker does not come back") from None
-        if self._stopping:
-            raise WorkerDied("the engine stops")
+        await self._until_ready()
         pending = _Pending(part, asyncio.get_running_loop().create_future())
         # Bounded by the sessions admitted: each has a bounded number of steps in flight.
         self._pending.append(pending)
         if not self._in_flight:
             self._start_batch()
         return await pending.future
+
+    async def _until_ready(self) -> None:
+        if self._child is not None and not self._child.alive:
+            self._ready.clear()  # the watch will learn it too, in a moment
+        if not self._ready.is_set() and not self._stopping:
+            try:
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await self._ready.wait()
+            except TimeoutError:
+                raise WorkerDied("the worker does not come back") from None
+        if self._stopping:
+            raise WorkerDied("the engine stops")
 
     async def forget(self, sequence: int) -> None:
         """Empty a sequence, before its number is given to somebody else.
@@ -328,7 +336,8 @@ class Engine:
                 await self._child.stop()
                 self._child = await start_child(self._command)
             try:
-                mounted = await asyncio.wait_for(self._mount(rung), PROBE_SECONDS)
+                async with asyncio.timeout(PROBE_SECONDS):
+                    mounted = await self._mount(rung)
             except WorkerDied:
                 how = await self._child.ended()
                 self._ladder.strike(rung, how)
@@ -349,9 +358,11 @@ class Engine:
     async def _start_worker(self) -> frames.Report:
         """Start a process and have it say what it is."""
         self._child = await start_child(self._command)
-        greeting = self._child.ask(frames.Report, lambda serial: frames.Status(serial=serial))
         try:
-            return await asyncio.wait_for(greeting, PROBE_SECONDS)
+            async with asyncio.timeout(PROBE_SECONDS):
+                return await self._child.ask(
+                    frames.Report, lambda serial: frames.Status(serial=serial)
+                )
         except WorkerDied:
             how = await self._child.ended()
             raise EngineFault(f"the worker does not start ({how}); its log says why") from None
