@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from app import __version__
 from app.errors import PotluckError
@@ -23,6 +24,9 @@ from app.ids import parse_span
 logger = logging.getLogger(__name__)
 
 Command = Callable[[argparse.Namespace], Awaitable[int]]
+
+_OWNERS_FILES: Final = ("app.settings", "app.engine.shelf")
+"""Every command says what is wrong in files that a person wrote or handed over."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -39,6 +43,11 @@ def run(arguments: Sequence[str]) -> int:
         stream=sys.stderr,
     )
     logging.getLogger("quic").setLevel(logging.WARNING)  # aioquic tells of every connection
+    for name in _OWNERS_FILES:
+        logging.getLogger(name).setLevel(min(_level(options), logging.WARNING))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that lacks a letter shows another one; that is no reason to end.
+        sys.stdout.reconfigure(errors="replace")
     try:
         return asyncio.run(_until_stopped(options.command(options)))
     except PotluckError as error:

@@ -74,8 +74,10 @@ class Client:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self.generator.close()
-        await self._stack.aclose()
+        try:
+            await self.generator.close()
+        finally:
+            await self._stack.aclose()
 
     async def _start(self) -> None:
         options = self._options

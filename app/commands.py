@@ -17,11 +17,13 @@ from app.data_folder import DataFolder, OpenModel
 from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
 from app.engine.proof import prove
 from app.engine.publish import publish
+from app.engine.slicing import Plan
 from app.engine.store import gigabytes
-from app.errors import PeerLost, PotluckError
+from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
 from app.net.records import Announcement
 from app.node import Node, NodeOptions
+from app.terminal import shown
 
 STALE_STATUS_SECONDS: Final = 10.0
 
@@ -46,7 +48,7 @@ async def publish_model(options: argparse.Namespace) -> int:
     """`potluck publish`: prove that a model can be cut, then sign its manifest."""
     data = DataFolder.open(options.data_dir)
     identity = await data.identity()
-    print(f"proving that {options.file.name} can be shared by layers ...", file=sys.stderr)
+    target = _place_for(options.out or options.file.with_suffix(".manifest.json"))
     signed = await asyncio.to_thread(
         publish,
         options.file,
@@ -54,9 +56,8 @@ async def publish_model(options: argparse.Namespace) -> int:
         key=identity.private_key.private_bytes_raw(),
         name=options.name,
         licence=options.licence,
-        prove=prove,
+        prove=_prove,
     )
-    target: Path = options.out or options.file.with_suffix(".manifest.json")
     await asyncio.to_thread(target.write_bytes, signed)
     known = data.shelf.adopt(target)
     manifest = known.manifest
@@ -64,6 +65,18 @@ async def publish_model(options: argparse.Namespace) -> int:
     print(f"id {known.model.hex()}")
     print(f"publisher {known.publisher}")
     return 0
+
+
+def _place_for(target: Path) -> Path:
+    """Checked before the proof, which takes long for a large model."""
+    if target.is_dir() or not target.parent.is_dir():
+        raise UsageError(f"{target} is no place for a file; choose another one with --out.")
+    return target
+
+
+def _prove(file: Path, cut: Plan) -> None:
+    print(f"proving that {file.name} can be shared by layers ...", file=sys.stderr, flush=True)
+    prove(file, cut)
 
 
 async def models(options: argparse.Namespace) -> int:
@@ -191,7 +204,7 @@ def _status_lines(report: dict[str, Any]) -> Iterator[str]:
     for model in report["models"]:
         missing = model["missing"]
         state = f"nobody serves units {missing}" if missing else "every unit is served"
-        yield f"{model['name']}: {len(model['hosts'])} helpers, {state}"
+        yield f"{shown(model['name'])}: {len(model['hosts'])} helpers, {state}"
         for host in model["hosts"]:
             yield f"  {host['peer_id'][:8]}  units {host['units']}"
 

@@ -67,6 +67,7 @@ class Node:
         self._engine: Engine | None = None
         self._model: OpenModel | None = None
         self._sequence = 0
+        self._public = options.public
 
     async def __aenter__(self) -> Node:
         """Start everything.
@@ -93,8 +94,8 @@ class Node:
         self._model = self._wanted_model()
         span = self._wanted_span()
         self.identity: Identity = await self.data.identity()
-        public = options.public or self.data.settings.public
-        directory = Directory(self._clock) if public else None
+        self._public = options.public or self.data.settings.public
+        directory = Directory(self._clock) if self._public else None
         self.endpoint = await self._stack.enter_async_context(self._endpoint(directory))
         self._directory = DirectoryClient(
             self.endpoint, self._bootstraps, clock=self._clock, local=directory
@@ -171,7 +172,7 @@ class Node:
         self._engine = await self._stack.enter_async_context(Engine(request, self.data.ladder()))
         self._host = Host(self._engine, self._model.id, self.endpoint, clock=self._clock)
         self._tasks.start(self._host.sweep(), name="leases")
-        if self._bootstraps or self._options.public:
+        if self._bootstraps or self._public:
             await self._announce()
             self._tasks.start(self._keep_announcing(), name="announcements")
         else:
@@ -214,7 +215,7 @@ class Node:
             layers_per_second=self._engine.status.layers_per_second,
             kv_tokens_free=self._host.tokens_free,
             sessions=self._host.status.sessions,
-            public=self._options.public,
+            public=self._public,
             version=__version__,
         )
         await self._directory.announce(sign_announcement(self.identity, announcement))
