@@ -20,11 +20,11 @@ from app.engine.catalogue import KnownModel, load_catalogue
 from app.engine.download import Downloader
 from app.engine.ladder import Ladder
 from app.engine.manifest import Manifest, check_consistency
+from app.engine.mounting import MountRequest
 from app.engine.progress import Progress
 from app.engine.shelf import ModelShelf
 from app.engine.slicing import Plan
 from app.engine.store import UnitStore
-from app.engine.supervisor import MountRequest
 from app.errors import BadInput, UsageError
 from app.ids import ModelId, PeerId, Span
 from app.net.addresses import parse_bootstrap

@@ -65,7 +65,8 @@ async def start_node(arguments: Sequence[str], *, log: Path) -> NodeProcess:
         )
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+        async with asyncio.timeout(START_SECONDS):
+            line = await process.stdout.readline()
         ready = json.loads(line)
     except (TimeoutError, ValueError):
         await stop_node(process)
@@ -88,7 +89,8 @@ async def stop_node(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

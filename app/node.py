@@ -195,7 +195,8 @@ class Node:
         if self._host is None:
             return
         with contextlib.suppress(PotluckError, TimeoutError):
-            await asyncio.wait_for(self._send_announcement(None), WITHDRAW_SECONDS)
+            async with asyncio.timeout(WITHDRAW_SECONDS):
+                await self._send_announcement(None)
 
     async def _send_announcement(self, span: Span | None) -> None:
         assert self._model is not None

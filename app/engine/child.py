@@ -33,6 +33,13 @@ _ENVIRONMENT: Final = {
     "PYTHONUNBUFFERED": "1",
 }
 
+_CRASHES: Final = {
+    getattr(signal, name, 0)
+    for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE", "SIGTRAP", "SIGSYS")
+} - {0}
+_WINDOWS_EXCEPTION: Final = 0x80000000
+"""Exit codes from here on are exceptions nobody handled, such as 0xC0000005."""
+
 AnswerT = TypeVar("AnswerT", bound=frames.Frame)
 
 
@@ -62,6 +69,12 @@ class Child:
     def alive(self) -> bool:
         """Whether requests can be sent."""
         return not self._ended.is_set()
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the process ended by a fault of its own code, not by somebody's hand."""
+        code = self._process.returncode
+        return code is not None and (-code in _CRASHES or code >= _WINDOWS_EXCEPTION)
 
     async def ended(self) -> str:
         """Wait until the process is gone; return how it ended, in words."""
@@ -179,7 +192,7 @@ async def start_child(command: Sequence[str] | None = None) -> Child:
         options["creationflags"] = subprocess.BELOW_NORMAL_PRIORITY_CLASS
     else:
         # Its own process group: Ctrl-C in a terminal is for the node to handle.
-        options["start_new_session"] = True
+        options["process_group"] = 0
     try:
         process = await asyncio.create_subprocess_exec(
             *(command or worker_command()),

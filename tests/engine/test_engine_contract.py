@@ -12,12 +12,11 @@ import pytest_asyncio
 from numpy.typing import NDArray
 
 from app.engine.ladder import PLAIN, Ladder, Rung
-from app.engine.slice_files import HEADER_ROOM_BYTES
-from app.engine.supervisor import Engine, MountRequest
+from app.engine.supervisor import Engine
 from app.ids import Span
 from tests.engine.engine_contract import KV_TOKENS, SEQUENCES, Bench, EngineContract
 from tests.helpers.fake_engine import FakeEngine, ToyModel
-from tests.helpers.slices import embed, payload, plan_of
+from tests.helpers.slices import embed, mount_request
 
 
 @dataclass
@@ -69,33 +68,9 @@ class RealBench(Bench):
         return embed(self.file, self.engine.request.plan, tokens)
 
 
-def mount_request(file: Path, span: Span | None, folder: Path) -> MountRequest:
-    """The units of a span, stored and ready to be mounted."""
-    plan = plan_of(file)
-    span = span or plan.whole
-    unit_files = {}
-    for unit in range(span.start, span.stop):
-        unit_files[unit] = folder / f"{unit}.gguf"
-        unit_files[unit].write_bytes(b"\0" * HEADER_ROOM_BYTES + payload(file, plan, unit))
-    data = file.read_bytes()
-    return MountRequest(
-        plan=plan,
-        span=span,
-        unit_files=unit_files,
-        shared={
-            tensor.name: data[plan.header.data_offset + tensor.offset :][: tensor.size]
-            for tensor in plan.shared
-        },
-        folder=folder / "mount",
-        kv_tokens=KV_TOKENS,
-        sequences=SEQUENCES,
-        threads=1,
-    )
-
-
 async def run_engine(file: Path, span: Span | None, folder: Path) -> AsyncIterator[RealBench]:
     """A running engine, for as long as the class that asks needs it."""
-    request = mount_request(file, span, folder)
+    request = mount_request(file, span, folder, kv_tokens=KV_TOKENS, sequences=SEQUENCES)
     async with Engine(request, PlainLadder(folder / "ladder.json")) as engine:
         yield RealBench(engine, file)
 

@@ -14,10 +14,11 @@ import numpy as np
 import psutil
 import pytest
 
-from app.engine import frames, mount, supervisor
+from app.engine import frames, mount, mounting, supervisor
 from app.engine.ladder import PLAIN, REPACKED, Ladder
 from app.engine.slice_files import HEADER_ROOM_BYTES
-from app.engine.supervisor import BATCH_ROWS, Engine, MountRequest, thread_counts
+from app.engine.mounting import BATCH_ROWS, MountRequest, thread_counts
+from app.engine.supervisor import Engine
 from app.errors import EngineFault, NoRoom, WorkerDied
 from app.ids import Span
 from tests.helpers.slices import payload, plan_of
@@ -345,7 +346,7 @@ async def test_a_restart_that_fails_is_tried_again(
         return real(*arguments)
 
     async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
-        monkeypatch.setattr(supervisor, "write_slice", write_slice)
+        monkeypatch.setattr(mounting, "write_slice", write_slice)
         psutil.Process(pid_of(engine)).kill()
         await soon(until_restarted(engine))
         assert failures == []

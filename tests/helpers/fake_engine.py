@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from app.engine.frames import Part, PartResult
 from app.engine.ledger import KvLedger
-from app.engine.supervisor import BATCH_ROWS, Engine
+from app.engine.mounting import BATCH_ROWS
+from app.engine.supervisor import Engine
 from app.errors import EngineFault, NoRoom, WorkerDied
 from app.ids import Span
 
