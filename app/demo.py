@@ -27,7 +27,7 @@ from app.ids import Span
 from app.swarm.generate import Answer
 from app.terminal import answer_line, chain_text, shown
 
-QUESTION: Final = "How does Potluck work?"
+QUESTION: Final = "What happens when I ask a question?"
 START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 5.0
 MAX_TOKENS: Final = 96
