@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Literal, Protocol
@@ -82,7 +82,7 @@ class Generator:
         self._known: list[int] = []
         self._avoid: set[PeerId] = set()
 
-    async def write(self, request: AnswerRequest, answer: Answer) -> AsyncIterator[str]:
+    async def write(self, request: AnswerRequest, answer: Answer) -> AsyncGenerator[str, None]:
         """Write into `answer` and yield each piece of text as it can be shown.
 
         Closing the iterator cancels; the chain is kept for the next answer.
@@ -138,6 +138,8 @@ class Generator:
             try:
                 chain = await self._connected(request, answer)
                 position = _common_length(self._known, tokens)
+                # Should the step be cancelled, what came after `position` may be gone already.
+                self._known = tokens[:position]
                 candidates = await chain.step(position, tokens[position:])
             except ChainBroken as broken:
                 await self._recover(broken, answer)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
+from app.ids import PeerId
 from app.net import wire
+from app.net.channel import Channel
 from app.swarm import host as host_module
 from tests.helpers.fake_engine import ToyModel
 from tests.helpers.session_words import (
+    call,
     fault,
     hidden_step,
     lost,
     opened,
     opening,
+    receive,
     result,
     tokens_step,
 )
@@ -98,6 +105,52 @@ async def test_a_sequence_goes_to_nobody_else_while_a_step_is_under_way(
         wire.Step(session=b"n" * 16, epoch=0, position=4, rows=1, outputs=1, hidden=bytes(32))
     )
     assert (await fault(newcomer)).code == "gap"  # nothing of the stranger's is remembered
+
+
+async def test_a_step_that_waited_is_not_computed_after_the_end(swarm: SmallSwarm) -> None:
+    host, client, before = await swarm.host("3:6"), await swarm.computer(), await swarm.computer()
+    channel = await opened(client, host, opening("3:6", previous=before.peer_id))
+    hop = await before.open_channel(host.peer, [host.endpoint.address], "hop")
+    await hop.send(wire.HopAttach(session=SESSION, epoch=0))
+    rows = swarm.model.embed(TOKENS).tobytes()
+    host.engine.hold()
+    await channel.send(hidden_step(0, rows, rows=4))
+    await settled()
+    await hop.send(hidden_step(0, rows, rows=4))
+    await settled()
+    swarm.network.cut(client.peer_id)
+    host.engine.go_on()
+    await settled()
+    assert len(host.engine.computed) == 1
+    assert host.engine.positions(0) == 0
+    assert host.host.tokens_free == 512
+
+
+async def test_steps_wait_until_the_host_after_is_reached(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, after = await swarm.hosts("3:5", "5:6")
+    client, before = await swarm.computer(), await swarm.computer()
+    reachable, dial = asyncio.Event(), host.endpoint.open_channel
+
+    async def dial_slowly(
+        peer: PeerId, addresses: Sequence[str], protocol: wire.ProtocolName
+    ) -> Channel:
+        await reachable.wait()
+        return await dial(peer, addresses, protocol)
+
+    monkeypatch.setattr(host.endpoint, "open_channel", dial_slowly)
+    end = await opened(client, after, opening("5:6", previous=host.peer))
+    channel = await call(client, host)
+    await channel.send(opening("3:5", previous=before.peer_id, following=after.next_hop))
+    hop = await before.open_channel(host.peer, [host.endpoint.address], "hop")
+    await hop.send(wire.HopAttach(session=SESSION, epoch=0))
+    await hop.send(hidden_step(0, swarm.model.embed(TOKENS).tobytes(), rows=4))
+    await settled()
+    assert host.engine.computed == []
+    reachable.set()
+    assert isinstance(await receive(channel), wire.SessionOpened)
+    assert (await result(end)).rows == 4
 
 
 # ── the lease ────────────────────────────────────────────────────────────────────────────
