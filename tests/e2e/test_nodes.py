@@ -1,0 +1,144 @@
+"""A node as whoever starts it sees it: its ready line, its end, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.ids import peer_text
+from app.net.identity import new_identity
+from tests.e2e.conftest import Published, Swarm
+from tests.helpers.origin import stalling_after
+from tests.helpers.processes import Processes, all_gone, serving, until
+
+
+def test_a_node_starts_serves_and_ends_in_time(
+    processes: Processes, swarm: Swarm, model: Published
+) -> None:
+    words = ["--bootstrap", swarm.bootstrap.name, "--model", str(model.manifest)]
+    node = processes.node(*words, "--units", "0:2")
+    assert node.ready.keys() == {"ready", "peer_id", "listen", "units"}
+    assert node.ready["ready"] is True
+    assert len(node.ready["peer_id"]) == 52
+    assert node.ready["listen"].startswith("127.0.0.1:")
+    assert node.ready["units"] == "0:2"
+    family = node.family()
+    assert len(family) == 2
+    began = time.monotonic()
+    node.signal(signal.SIGTERM)
+    assert node.process.wait(10) == 0
+    assert time.monotonic() - began < 2.0
+    assert all_gone(family[1:], seconds=0.1)
+    assert node.output_after_ready() == ""
+    assert "Traceback" not in node.errors
+    assert not (node.folder / "node.json").exists()
+    # Who asks after a node that took its leave is not sent there.
+    done = processes.run("status", "--json", "--bootstrap", swarm.bootstrap.name)
+    (served,) = json.loads(done.stdout)["models"]
+    assert node.ready["peer_id"] not in {host["peer_id"] for host in served["hosts"]}
+
+
+def test_a_node_that_is_killed_leaves_no_worker_behind(
+    processes: Processes, model: Published
+) -> None:
+    node = processes.node("--model", str(model.manifest), "--units", "1:3")
+    assert node.ready["units"] == "1:3"
+    worker = node.worker()
+    node.signal(signal.SIGKILL)
+    node.process.wait(5)
+    assert all_gone([worker], seconds=2.0)
+
+
+def test_ctrl_c_ends_a_node_and_its_worker(processes: Processes, model: Published) -> None:
+    node = processes.node("--model", str(model.manifest), "--units", "1:3")
+    assert node.ready
+    worker = node.worker()
+    node.signal(signal.SIGINT)
+    assert node.process.wait(5) == 130
+    assert all_gone([worker], seconds=0.1)
+
+
+def test_a_bootstrap_serves_no_layers(swarm: Swarm) -> None:
+    assert swarm.bootstrap.ready["units"] is None
+    assert [p.pid for p in swarm.bootstrap.family()] == [swarm.bootstrap.process.pid]
+
+
+def test_a_node_that_still_downloads_can_be_stopped(
+    processes: Processes, model: Published, tmp_path: Path
+) -> None:
+    with serving(model.file.read_bytes()) as origin:
+        origin.always = stalling_after(100)
+        manifest = tmp_path / "stalling.json"
+        words = ["publish", str(model.file), "--url", origin.url, "--out", str(manifest)]
+        assert processes.run(*words).returncode == 0
+        node = processes.node("--model", str(manifest))
+        until(lambda: origin.busy)
+        began = time.monotonic()
+        node.signal(signal.SIGTERM)
+        assert node.process.wait(10) == 0
+        assert time.monotonic() - began < 2.0
+    assert node.output_after_ready() == ""
+    assert "Traceback" not in node.errors
+
+
+def test_a_port_that_is_taken_is_one_line(processes: Processes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        node = processes.node(listen=address)
+        assert node.process.wait(20) == 1
+    assert node.errors.count("\n") == 1
+    assert f"cannot listen on {address}" in node.errors
+
+
+def test_two_nodes_do_not_share_a_folder(processes: Processes) -> None:
+    first = processes.node(name="one")
+    assert first.ready
+    second = processes.run("node", "--listen", "127.0.0.1:0", data="one")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "Another Potluck is already running" in second.stderr
+    assert second.stderr.count("\n") == 1
+    assert first.process.poll() is None
+
+
+def test_a_node_whose_bootstrap_is_away_serves_all_the_same(
+    processes: Processes, model: Published
+) -> None:
+    nobody = f"{peer_text(new_identity().peer_id)}@127.0.0.1:9"
+    node = processes.node("--bootstrap", nobody, "--model", str(model.manifest), "--units", "1:2")
+    assert node.ready["units"] == "1:2"
+    assert "not announced" in node.errors
+    assert "Traceback" not in node.errors
+
+
+def test_another_computer_at_a_known_address_is_noticed(
+    processes: Processes, swarm: Swarm, model: Published
+) -> None:
+    somebody_else = f"{peer_text(new_identity().peer_id)}@{swarm.bootstrap.ready['listen']}"
+    words = ["chat", "hi", "--bootstrap", somebody_else, "--model", str(model.manifest)]
+    done = processes.run(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert somebody_else[:8] in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_waits_for_an_answer_can_be_stopped(
+    processes: Processes, swarm: Swarm, number: signal.Signals
+) -> None:
+    words = ["chat", "hello", "--max-tokens", "1900", "--deadline", "60", *swarm.asking]
+    chat = processes.start(*words)
+    assert chat.stdout is not None
+    assert chat.stdout.read(1)
+    family = psutil.Process(chat.pid).children(recursive=True)
+    chat.send_signal(number)
+    _, errors = chat.communicate(timeout=5)
+    assert chat.returncode == 128 + number
+    assert errors == ""
+    assert all_gone(family, seconds=1.0)
