@@ -33,7 +33,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; return the process's exit code.
 
     0: done. 1: it could not be done, with a line that says why. 2: the words of
-    the command are off. 70: a mistake of ours. 130: interrupted.
+    the command are off. 70: a mistake of ours. 130: interrupted. 143: stopped by
+    SIGTERM, which is how a node ends, and then 0.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(
@@ -49,7 +50,8 @@ def run(arguments: Sequence[str]) -> int:
         # A terminal that lacks a letter shows another one; that is no reason to end.
         sys.stdout.reconfigure(errors="replace")
     try:
-        return asyncio.run(_until_stopped(options.command(options)))
+        stopped_code = 0 if options.name == "node" else 128 + signal.SIGTERM
+        return asyncio.run(_until_stopped(options.command(options), stopped_code=stopped_code))
     except PotluckError as error:
         print(f"potluck: {error}", file=sys.stderr)
         return 1
@@ -72,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
         return 70
 
 
-async def _until_stopped(work: Awaitable[int]) -> int:
+async def _until_stopped(work: Awaitable[int], *, stopped_code: int) -> int:
     """Run `work`; SIGTERM cancels it like Ctrl-C does, so that everything is put away."""
     task = asyncio.current_task()
     assert task is not None
@@ -89,7 +91,7 @@ async def _until_stopped(work: Awaitable[int]) -> int:
         return await work
     except asyncio.CancelledError:
         if stopped:
-            return 0
+            return stopped_code
         raise
 
 

@@ -24,7 +24,14 @@ from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement
-from app.swarm.chain import LocalChain, ModelShape, OwnEnds, RingChain, TokenChain
+from app.swarm.chain import (
+    ChainBroken,
+    LocalChain,
+    ModelShape,
+    OwnEnds,
+    RingChain,
+    TokenChain,
+)
 from app.swarm.generate import Answer, AnswerRequest, Generator
 from app.swarm.route import Offer, find_route
 from app.swarm.sampling import SamplingOptions
@@ -172,12 +179,14 @@ class Client:
         assert self._endpoint is not None
         offers = await self._offers()
         model = self.model
+        lacking = ""
         try:
             route = find_route(offers, model.plan.head_unit, tokens=room, avoid=avoid)
-        except NotServed:
+        except NotServed as error:
             if not avoid:
                 raise
             # Better somebody who failed before than nobody.
+            lacking = str(error)
             route = find_route(offers, model.plan.head_unit, tokens=room)
         head = model.plan.head_unit
         ends = OwnEnds(
@@ -188,7 +197,12 @@ class Client:
         chain = RingChain(
             self._endpoint, shape, route, tokens=room, candidates=candidates, ends=ends
         )
-        await chain.open()
+        try:
+            await chain.open()
+        except ChainBroken as broken:
+            if not lacking:
+                raise
+            raise ChainBroken(f"{lacking} ({broken})", peer=broken.peer) from None
         return chain
 
     async def _offers(self) -> list[Offer]:
