@@ -218,7 +218,7 @@ async def test_a_computer_that_serves_no_sessions_is_not_blamed(swarm: SmallSwar
 async def test_a_host_that_says_nothing_is_given_up(
     swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain_module, "OPEN_SECONDS", 0.01)
+    monkeypatch.setattr(chain_module, "OPEN_SECONDS", 0.2)
     client, hosts = await swarm.computer(), await swarm.hosts("0:3", "3:6")
     silence = asyncio.Event()
 
