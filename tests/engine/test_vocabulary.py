@@ -174,3 +174,12 @@ async def test_words_are_asked_for_only_while_it_is_open(tmp_path: Path) -> None
     closed = Vocabulary(header(), tmp_path)
     with pytest.raises(RuntimeError, match="not open"):
         closed.piece(3)
+
+
+async def test_a_template_that_asks_for_all_memory_fails_with_one_line(tmp_path: Path) -> None:
+    greedy = header(chat_template="{% set x = 'a' * 10 %}{{ 'b' * 20000000000 }}")
+    async with Vocabulary(greedy, tmp_path) as words:
+        with pytest.raises(EngineFault, match="chat template fails"):
+            await words.prompt(TALK)
+        # The worker lives on, and nothing but the template was refused.
+        assert await words.tokenize("Hello")
