@@ -15,7 +15,6 @@ from typing import Any, Final
 from app.client import lookup_all
 from app.data_folder import DataFolder, OpenModel
 from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
-from app.engine.proof import prove
 from app.engine.publish import publish
 from app.engine.slicing import Plan
 from app.engine.store import gigabytes
@@ -75,6 +74,8 @@ def _place_for(target: Path) -> Path:
 
 
 def _prove(file: Path, cut: Plan) -> None:
+    from app.engine.proof import prove  # brings llama.cpp's library, which no node may load
+
     print(f"proving that {file.name} can be shared by layers ...", file=sys.stderr, flush=True)
     prove(file, cut)
 

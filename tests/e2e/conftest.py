@@ -15,11 +15,17 @@ from tests.helpers.worded_models import write_worded
 
 @dataclass(frozen=True)
 class Published:
-    """A model that was published: its file, its manifest's file, and where it is served."""
+    """A model that was published.
+
+    Its file, its manifest's file, where it is served, what the command told, and the
+    publisher's data folder.
+    """
 
     file: Path
     manifest: Path
     origin: Origin
+    told: str
+    publisher: Path
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
     file = write_worded(folder / "worded.gguf")
     manifest = folder / "worded.json"
     with serving(file.read_bytes()) as origin, Processes(folder) as processes:
-        done = processes.run(
-            "publish", str(file), "--url", origin.url, "--out", str(manifest), data="publisher"
-        )
+        words = ["--url", origin.url, "--licence", "mit", "--out", str(manifest)]
+        done = processes.run("publish", str(file), *words, data="publisher")
         assert done.returncode == 0, done.stderr
-        yield Published(file, manifest, origin)
+        yield Published(file, manifest, origin, done.stdout, processes.data("publisher"))
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROMPT = "the rest of them"
 TOKENS = 160
 
+Helpers = Callable[[int], list[NodeProcess]]
+
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
@@ -36,16 +38,14 @@ def first(processes: Processes, model: Published) -> NodeProcess:
 
 
 @pytest.fixture
-def helper(
-    processes: Processes, model: Published, first: NodeProcess
-) -> Callable[[str], NodeProcess]:
-    """Starts a node that serves a span."""
+def helpers(processes: Processes, model: Published, first: NodeProcess) -> Helpers:
+    """Starts nodes that serve the second half."""
 
-    def start(units: str) -> NodeProcess:
-        words = ["--bootstrap", first.name, "--model", str(model.manifest), "--units", units]
-        node = processes.node(*words)
-        assert node.ready["units"] == units
-        return node
+    def start(count: int) -> list[NodeProcess]:
+        words = ["--bootstrap", first.name, "--model", str(model.manifest), "--units", "4:8"]
+        nodes = [processes.node(*words) for _ in range(count)]
+        assert [node.ready["units"] for node in nodes] == ["4:8"] * count
+        return nodes
 
     return start
 
@@ -97,10 +97,19 @@ def second_of(answer: Answer, nodes: list[NodeProcess]) -> NodeProcess:
     return found
 
 
-async def test_a_worker_that_dies_in_the_middle_changes_nothing(
-    client: Client, helper: Callable[[str], NodeProcess], wanted: Answer
+async def test_a_chain_with_a_gap_names_what_is_missing(
+    processes: Processes, model: Published, first: NodeProcess
 ) -> None:
-    node = helper("4:8")
+    words = ["chat", PROMPT, "--bootstrap", first.name, "--model", str(model.manifest)]
+    done = await asyncio.to_thread(processes.run, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "potluck: nobody serves units 4 to 6 of this model now\n"
+
+
+async def test_a_worker_that_dies_in_the_middle_changes_nothing(
+    client: Client, helpers: Helpers, wanted: Answer
+) -> None:
+    (node,) = helpers(1)
     answer, pieces = await begin(client)
     worker = node.worker()
     worker.kill()
@@ -113,9 +122,9 @@ async def test_a_worker_that_dies_in_the_middle_changes_nothing(
 
 
 async def test_a_computer_that_stands_still_is_noticed_and_replaced(
-    client: Client, helper: Callable[[str], NodeProcess], wanted: Answer
+    client: Client, helpers: Helpers, wanted: Answer
 ) -> None:
-    nodes = [helper("4:8"), helper("4:8")]
+    nodes = helpers(2)
     answer, pieces = await begin(client)
     frozen = second_of(answer, nodes)
     family = frozen.family()
@@ -131,20 +140,6 @@ async def test_a_computer_that_stands_still_is_noticed_and_replaced(
             process.resume()
     for node in nodes:
         assert node.stop() == 0
-
-
-async def test_a_chain_with_a_gap_names_what_is_missing(
-    processes: Processes, model: Published
-) -> None:
-    words = ["--model", str(model.manifest), "--units"]
-    bootstrap = processes.node("--public", *words, "0:4")
-    node = processes.node("--bootstrap", bootstrap.name, *words, "6:8")
-    assert node.ready
-    words = ["chat", PROMPT, "--bootstrap", bootstrap.name, "--model", str(model.manifest)]
-    done = await asyncio.to_thread(processes.run, *words)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "potluck: nobody serves units 4 to 5 of this model now\n"
-    assert (node.stop(), bootstrap.stop()) == (0, 0)
 
 
 async def test_who_asks_runs_the_ends_that_nobody_serves(
@@ -172,15 +167,21 @@ async def test_who_asks_runs_the_ends_that_nobody_serves(
 
 
 async def test_a_computer_that_vanishes_is_replaced(
-    client: Client, helper: Callable[[str], NodeProcess], wanted: Answer
+    processes: Processes, model: Published, wanted: Answer
 ) -> None:
-    nodes = [helper("4:8"), helper("4:8")]
-    answer, pieces = await begin(client)
-    gone = second_of(answer, nodes)
-    gone.signal(signal.SIGKILL)
-    assert await finish(pieces) < 6.0
+    words = ["--model", str(model.manifest), "--units"]
+    bootstrap = processes.node("--public", *words, "0:4")
+    words = ["--bootstrap", bootstrap.name, *words, "4:8"]
+    nodes = [processes.node(*words) for _ in range(2)]
+    assert [node.ready["units"] for node in nodes] == ["4:8", "4:8"]
+    options = ClientOptions(
+        data_dir=processes.data("client"), bootstraps=[bootstrap.name], model=str(model.manifest)
+    )
+    async with Client(options) as client:
+        answer, pieces = await begin(client)
+        gone = second_of(answer, nodes)
+        gone.signal(signal.SIGKILL)
+        assert await finish(pieces) < 6.0
     assert answer.tokens == wanted.tokens
     assert answer.repairs >= 1
-    (left,) = [node for node in nodes if node is not gone]
-    assert second_of(answer, nodes) is left
-    assert left.stop() == 0
+    assert second_of(answer, nodes) is not gone

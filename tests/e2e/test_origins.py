@@ -11,27 +11,39 @@ from pathlib import Path
 
 import pytest
 
+from app.engine.publish import publish
 from tests.e2e.conftest import Published
-from tests.helpers.origin import Behaviour, Origin, stalling_after, whole_file, wrong_bytes
+from tests.helpers.origin import Origin, stalling_after, whole_file, wrong_bytes
 from tests.helpers.processes import NodeProcess, Processes, serving
 
 IMPATIENT = "origin_timeout_seconds = 1.0\n"
 
 
-@pytest.fixture
-def bad(model: Published) -> Iterator[Origin]:
-    """An origin with the model's file, to be misled by."""
-    with serving(model.file.read_bytes()) as origin:
-        yield origin
+Bad = dict[str, tuple[Origin, NodeProcess, NodeProcess]]
 
 
-def publish(processes: Processes, model: Published, *urls: str) -> str:
-    """A manifest that names these origins."""
-    target = processes.folder / "manifest.json"
-    words = [word for url in urls for word in ("--url", url)]
-    done = processes.run("publish", str(model.file), *words, "--out", str(target), data="publisher")
-    assert done.returncode == 0, done.stderr
-    return str(target)
+@pytest.fixture(scope="module")
+def bad(model: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bad]:
+    """Of each kind an origin, a node that has only it, and one that knows an honest one too.
+
+    All are started at once: what stalls is waited for while the others are looked at.
+    """
+    behaviours = {"wrong": wrong_bytes, "whole": whole_file, "stalls": stalling_after(10)}
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("origins")
+        processes = stack.enter_context(Processes(folder))
+        found: Bad = {}
+        for name, behaviour in behaviours.items():
+            origin = stack.enter_context(serving(model.file.read_bytes()))
+            origin.always = behaviour
+            nodes = []
+            for number, urls in enumerate(([origin.url], [origin.url, model.origin.url])):
+                manifest = folder / f"{name}{number}.json"
+                manifest.write_bytes(publish(model.file, urls, key=bytes(32)))
+                words = ["--model", str(manifest), "--units", "2:4"]
+                nodes.append(processes.node(*words, settings=IMPATIENT))
+            found[name] = (origin, nodes[0], nodes[1])
+        yield found
 
 
 def complaint(node: NodeProcess) -> str:
@@ -44,40 +56,17 @@ def complaint(node: NodeProcess) -> str:
     return told[0]
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "words"),
-    [
-        (wrong_bytes, "sent wrong bytes for unit"),
-        (whole_file, "ignores range requests"),
-        (stalling_after(10), "nothing"),
-    ],
-    ids=["wrong bytes", "whole file", "stalls"],
-)
-def test_an_origin_that_does_not_deliver_is_named_and_another_one_saves_it(
-    processes: Processes, model: Published, bad: Origin, behaviour: Behaviour, words: str
+def test_what_had_arrived_is_not_fetched_again(
+    bad: Bad, processes: Processes, model: Published
 ) -> None:
-    bad.always = behaviour
-    manifest = publish(processes, model, bad.url)
-    node = processes.node("--model", manifest, "--units", "2:4", settings=IMPATIENT)
-    line = complaint(node)
-    assert "Unit " in line
-    assert bad.name in line
-    both = publish(processes, model, bad.url, model.origin.url)
-    saved = processes.node("--model", both, "--units", "2:4", settings=IMPATIENT)
-    assert saved.ready["units"] == "2:4"
-    assert bad.requests
-    assert saved.stop() == 0
-
-
-def test_what_had_arrived_is_not_fetched_again(processes: Processes, model: Published) -> None:
-    manifest = str(model.manifest)
-    first = processes.node("--model", manifest, "--units", "2:4", name="same")
-    assert first.ready
-    assert first.stop() == 0
-    asked = len(model.origin.requests)
-    second = processes.node("--model", manifest, "--units", "2:4", name="same")
-    assert second.ready["units"] == "2:4"
-    assert len(model.origin.requests) == asked
+    with serving(model.file.read_bytes()) as origin:
+        manifest = processes.folder / "counted.json"
+        manifest.write_bytes(publish(model.file, [origin.url], key=bytes(32)))
+        for _ in range(2):
+            node = processes.node("--model", str(manifest), "--units", "2:4", name="same")
+            assert node.ready["units"] == "2:4"
+            assert node.stop() == 0
+            assert len(origin.requests) == 2
 
 
 def test_an_owner_who_gives_too_little_room_is_told_how_much(
@@ -120,3 +109,22 @@ def unmount(folder: Path) -> None:
     """Take it away again, in use or not."""
     lazy = 2
     ctypes.CDLL(None, use_errno=True).umount2(os.fsencode(folder), lazy)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("wrong", "sent wrong bytes for unit 2"),
+        ("whole", "ignores range requests"),
+        ("stalls", "sent nothing for 1 seconds"),
+    ],
+)
+def test_an_origin_that_does_not_deliver_is_named_and_another_one_saves_it(
+    bad: Bad, name: str, words: str
+) -> None:
+    origin, lost, saved = bad[name]
+    line = complaint(lost)
+    assert "of worded could not be downloaded" in line
+    assert f"{origin.name} {words}" in line
+    assert saved.ready["units"] == "2:4"
+    assert saved.stop() == 0

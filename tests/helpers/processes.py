@@ -116,7 +116,7 @@ class Processes:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
-        psutil.wait_procs(self._family, timeout=5)
+        assert all_gone(self._family, seconds=5)
         for node in self._nodes:
             node.process.wait()
             assert node.process.stdout is not None
@@ -207,9 +207,23 @@ def until(condition: Any, *, seconds: float = 10.0) -> None:
 
 
 def all_gone(processes: Sequence[psutil.Process], *, seconds: float = 2.0) -> bool:
-    """Whether every one of these has ended within this time."""
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
+    """Whether every one of these has ended within this time.
+
+    One that is dead and whose parent has not looked yet counts as ended.
+    """
+    ends_at = time.monotonic() + seconds
+    while any(_runs(process) for process in processes):
+        if time.monotonic() > ends_at:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager
