@@ -180,10 +180,13 @@ class DirectoryClient:
         """What every directory that answers knows, checked, each offer once and newest.
 
         Raises:
-            PeerLost: none of them answers, or none is known.
+            PeerLost: none of them answers or is a directory, or none is known.
         """
         newest: dict[_Key, Announcement] = {}
         answers = await self._ask_all(Lookup(model=model))
+        refusals = [answer.reason for answer in answers if isinstance(answer, Refused)]
+        if answers and len(refusals) == len(answers) and self._local is None:
+            raise PeerLost(f"no bootstrap says who serves what: {'; '.join(refusals)}")
         own = self._local.records(model) if self._local is not None else []
         found = [answer.records for answer in answers if isinstance(answer, Found)]
         for record in (record for records in (own, *found) for record in records):
