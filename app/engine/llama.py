@@ -252,9 +252,10 @@ class LoadedSlice:
         if count == 0:
             llama_cpp.llama_synchronize(self._context)
             return np.zeros((0, self.vocabulary_size), np.float32)
-        pointer = llama_cpp.llama_get_logits(self._context)
-        table = np.ctypeslib.as_array(pointer, shape=(count, self.vocabulary_size))
-        return table.copy()
+        size = count * self.vocabulary_size * np.dtype(np.float32).itemsize
+        # A copy: llama.cpp writes the next results over these.
+        copied = ctypes.string_at(llama_cpp.llama_get_logits(self._context), size)
+        return np.frombuffer(copied, np.float32).reshape(count, self.vocabulary_size)
 
     def _on_node(self, tensor: int, ask: bool, _user_data: Any) -> bool:  # noqa: FBT001
         """llama.cpp asks about each graph node, then shows the ones wanted."""
