@@ -156,7 +156,8 @@ def _running_node(folder: Path) -> dict[str, Any] | None:
         age = time.time() - float(written["written_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return written if 0 <= age < STALE_STATUS_SECONDS else None
+    known = {"listen", "units"} <= written.keys()
+    return written if known and 0 <= age < STALE_STATUS_SECONDS else None
 
 
 def _announced(found: list[Announcement]) -> list[ModelId]:

@@ -201,7 +201,9 @@ def test_what_a_node_wrote_counts_while_it_is_fresh(
     assert told("status")[1].startswith(words)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"written_at": "x"}', "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"written_at": "x"}', f'{{"written_at": {time.time()}}}', "\0"]
+)
 def test_a_status_that_is_damaged_counts_as_none(told: Told, tmp_path: Path, text: str) -> None:
     (tmp_path / "data").mkdir(mode=0o700)
     (tmp_path / "data" / "node.json").write_text(text)
