@@ -156,7 +156,7 @@ def run_part(part: str, file: Path, *, passive: bool) -> dict[str, object]:
     """Measure one part in a child process.
 
     Raises:
-        RuntimeError: the child failed; its last words follow.
+        RuntimeError: the child failed; the text ends with its last words.
     """
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     if passive:
@@ -166,18 +166,20 @@ def run_part(part: str, file: Path, *, passive: bool) -> dict[str, object]:
         command, env=environment, capture_output=True, timeout=CHILD_SECONDS, check=False
     )
     if done.returncode != 0:
-        raise RuntimeError(f"{part}: {done.stderr.decode(errors='replace')[-2000:]}")
+        words = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+        raise RuntimeError(f"{part} could not be measured: {words.splitlines()[-1]}")
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 @contextlib.contextmanager
-def busy_cores() -> Iterator[None]:
-    """Keep every core busy with programs of ordinary priority, for a minute at most."""
+def busy_cores() -> Iterator[Sequence[subprocess.Popen[bytes]]]:
+    """Keep every core busy with these programs of ordinary priority, a minute at most."""
     spin = f"import time\nwhile time.monotonic() < {time.monotonic() + CHILD_SECONDS}: pass"
-    programs = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(os.cpu_count() or 1)]
+    count = BUSY_PROGRAMS_PER_CORE * (os.cpu_count() or 1)
+    programs = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(count)]
     try:
-        yield
+        yield programs
     finally:
         for program in programs:
             program.kill()
