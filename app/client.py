@@ -7,7 +7,10 @@ and the whole model only when a person asks for it.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
+import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,6 +41,7 @@ from app.swarm.sampling import SamplingOptions
 
 LEAST_ROOM: Final = 1024
 """Asked for even by a short question, so that the next ones find the chain still open."""
+SCRATCH_SECONDS: Final = 86_400.0
 DEFAULT_MAX_TOKENS: Final = 256
 
 Message = dict[str, str]
@@ -90,6 +94,7 @@ class Client:
         options = self._options
         self.data = DataFolder.open(options.data_dir)
         self._stack.callback(self._remove_scratch)
+        await asyncio.to_thread(_sweep_scratch, self.data.folder)
         self.model: OpenModel = self.data.model(options.model)
         bootstraps = self.data.bootstraps(options.bootstraps)
         if not options.alone and not bootstraps:
@@ -235,6 +240,14 @@ class Client:
             name=f"{self._scratch}-{span.start}",
         )
         return await self._stack.enter_async_context(Engine(request, self.data.ladder()))
+
+
+def _sweep_scratch(folder: Path) -> None:
+    """Remove what clients that were killed left behind, once it is a day old."""
+    for path in folder.glob("mounts/client-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > SCRATCH_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 @asynccontextmanager

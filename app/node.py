@@ -138,6 +138,7 @@ class Node:
             handlers=handlers,
             clock=self._clock,
             agent=f"potluck {__version__}",
+            on_peer_gone=None if directory is None else directory.forget,
         )
 
     async def _serve_session(self, channel: Channel) -> None:

@@ -91,20 +91,33 @@ async def _converse(client: Client, options: argparse.Namespace) -> int:
     while line := await _read_line("\nyou> "):
         history.append({"role": "user", "content": line})
         try:
-            answer, _ = await _answer(client, [*_system(options), *history], options, show=True)
-        except UsageError:
-            if len(history) < 3:
-                raise
-            del history[:2]  # the oldest exchange makes room for the newest
-            history.pop()
-            print("(the beginning of this conversation no longer fits and was left out)")
-            continue
+            answer = await _answer_what_fits(client, history, options)
         except PotluckError as error:
             history.pop()
             print(f"potluck: {error}", file=sys.stderr)
             continue
         history.append({"role": "assistant", "content": answer.text})
     return 0
+
+
+async def _answer_what_fits(
+    client: Client, history: list[Message], options: argparse.Namespace
+) -> Answer:
+    """Answer the last message; the oldest exchanges are left out until the rest fits.
+
+    Raises:
+        UsageError: not even the last message fits.
+    """
+    while True:
+        try:
+            answer, _ = await _answer(client, [*_system(options), *history], options, show=True)
+        except UsageError:
+            if len(history) < 3:
+                raise
+            del history[:2]
+            print("(the beginning of this conversation no longer fits and was left out)")
+        else:
+            return answer
 
 
 async def _read_line(prompt: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -213,3 +215,18 @@ async def test_the_chain_is_given_back_even_when_its_end_goes_wrong(
     with pytest.raises(RuntimeError, match="at the end"):
         await client.__aexit__(None, None, None)
     assert not list(client.data.folder.glob("mounts/*"))
+
+
+async def test_what_a_killed_client_left_behind_is_swept_a_day_later(
+    asking: ClientOptions,
+) -> None:
+    assert asking.data_dir is not None
+    old, young = (asking.data_dir / "mounts" / name for name in ("client-0a", "client-0b"))
+    for place in (old, young):
+        place.mkdir(parents=True)
+        (place / "vocabulary.gguf").write_bytes(b"left over")
+    yesterday = time.time() - 90_000
+    os.utime(old, (yesterday, yesterday))
+    async with Client(asking):
+        assert not old.exists()
+        assert young.exists()

@@ -215,19 +215,20 @@ async def test_a_conversation_that_grows_too_long_loses_its_beginning(
     answers: Callable[..., FakeClient], typing: Typing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = answers("one", UsageError("too long"), "three")
-    typing(b"first\nsecond\nsecond\n")
+    typing(b"first\nsecond\n")
     assert await chat(words(None)) == 0
     assert client.asked[2] == [{"role": "user", "content": "second"}]
     assert "no longer fits" in capsys.readouterr().out
 
 
-async def test_a_first_question_that_is_too_long_says_so(
-    answers: Callable[..., FakeClient], typing: Typing
+async def test_a_question_that_is_too_long_by_itself_says_so_and_the_talk_goes_on(
+    answers: Callable[..., FakeClient], typing: Typing, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers(UsageError("too long"))
-    typing(b"first\n")
-    with pytest.raises(UsageError, match="too long"):
-        await chat(words(None))
+    client = answers(UsageError("too long"), "two")
+    typing(b"first\nsecond\n")
+    assert await chat(words(None)) == 0
+    assert capsys.readouterr().err == "potluck: too long\n"
+    assert client.asked[1] == [{"role": "user", "content": "second"}]
 
 
 async def test_bytes_that_are_no_text_do_not_end_a_conversation(

@@ -83,6 +83,15 @@ class Directory:
         self._kept[key] = _Kept(record, announcement)
         return announcement
 
+    def forget(self, writer: PeerId) -> None:
+        """Drop what a computer announced that is gone.
+
+        One that is only out of reach for a moment announces itself again soon; one
+        that was switched off would otherwise be dialled in vain until its records expire.
+        """
+        for key in [key for key in self._kept if key[0] == writer]:
+            del self._kept[key]
+
     def records(self, model: ModelId | None) -> list[SignedRecord]:
         """Records for a model, or for all; a random sample when there are too many."""
         now = self._clock.wall()
