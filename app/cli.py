@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from app import __version__
 from app.errors import PotluckError
@@ -24,12 +25,16 @@ logger = logging.getLogger(__name__)
 
 Command = Callable[[argparse.Namespace], Awaitable[int]]
 
+_OWNERS_FILES: Final = ("app.settings", "app.engine.shelf")
+"""Every command says what is wrong in files that a person wrote or handed over."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; return the process's exit code.
 
     0: done. 1: it could not be done, with a line that says why. 2: the words of
-    the command are off. 70: a mistake of ours. 130: interrupted.
+    the command are off. 70: a mistake of ours. 130: interrupted. 143: stopped by
+    SIGTERM, which is how a node ends, and then 0.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(
@@ -39,8 +44,14 @@ def run(arguments: Sequence[str]) -> int:
         stream=sys.stderr,
     )
     logging.getLogger("quic").setLevel(logging.WARNING)  # aioquic tells of every connection
+    for name in _OWNERS_FILES:
+        logging.getLogger(name).setLevel(min(_level(options), logging.WARNING))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that lacks a letter shows another one; that is no reason to end.
+        sys.stdout.reconfigure(errors="replace")
     try:
-        return asyncio.run(_until_stopped(options.command(options)))
+        stopped_code = 0 if options.name == "node" else 128 + signal.SIGTERM
+        return asyncio.run(_until_stopped(options.command(options), stopped_code=stopped_code))
     except PotluckError as error:
         print(f"potluck: {error}", file=sys.stderr)
         return 1
@@ -63,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
         return 70
 
 
-async def _until_stopped(work: Awaitable[int]) -> int:
+async def _until_stopped(work: Awaitable[int], *, stopped_code: int) -> int:
     """Run `work`; SIGTERM cancels it like Ctrl-C does, so that everything is put away."""
     task = asyncio.current_task()
     assert task is not None
@@ -80,7 +91,7 @@ async def _until_stopped(work: Awaitable[int]) -> int:
         return await work
     except asyncio.CancelledError:
         if stopped:
-            return 0
+            return stopped_code
         raise
 
 

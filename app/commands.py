@@ -15,13 +15,14 @@ from typing import Any, Final
 from app.client import lookup_all
 from app.data_folder import DataFolder, OpenModel
 from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
-from app.engine.proof import prove
 from app.engine.publish import publish
+from app.engine.slicing import Plan
 from app.engine.store import gigabytes
-from app.errors import PeerLost, PotluckError
+from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
 from app.net.records import Announcement
 from app.node import Node, NodeOptions
+from app.terminal import shown
 
 STALE_STATUS_SECONDS: Final = 10.0
 
@@ -47,7 +48,7 @@ async def publish_model(options: argparse.Namespace) -> int:
     """`potluck publish`: prove that a model can be cut, then sign its manifest."""
     data = DataFolder.open(options.data_dir)
     identity = await data.identity()
-    print(f"proving that {options.file.name} can be shared by layers ...", file=sys.stderr)
+    target = _place_for(options.out or options.file.with_suffix(".manifest.json"))
     signed = await asyncio.to_thread(
         publish,
         options.file,
@@ -55,9 +56,8 @@ async def publish_model(options: argparse.Namespace) -> int:
         key=identity.private_key.private_bytes_raw(),
         name=options.name,
         licence=options.licence,
-        prove=prove,
+        prove=_prove,
     )
-    target: Path = options.out or options.file.with_suffix(".manifest.json")
     await asyncio.to_thread(target.write_bytes, signed)
     known = data.shelf.adopt(target)
     manifest = known.manifest
@@ -65,6 +65,20 @@ async def publish_model(options: argparse.Namespace) -> int:
     print(f"id {known.model.hex()}")
     print(f"publisher {known.publisher}")
     return 0
+
+
+def _place_for(target: Path) -> Path:
+    """Checked before the proof, which takes long for a large model."""
+    if target.is_dir() or not target.parent.is_dir():
+        raise UsageError(f"{target} is no place for a file; choose another one with --out.")
+    return target
+
+
+def _prove(file: Path, cut: Plan) -> None:
+    from app.engine.proof import prove  # brings llama.cpp's library, which no node may load
+
+    print(f"proving that {file.name} can be shared by layers ...", file=sys.stderr, flush=True)
+    prove(file, cut)
 
 
 async def models(options: argparse.Namespace) -> int:
@@ -143,7 +157,8 @@ def _running_node(folder: Path) -> dict[str, Any] | None:
         age = time.time() - float(written["written_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return written if 0 <= age < STALE_STATUS_SECONDS else None
+    known = {"listen", "units"} <= written.keys()
+    return written if known and 0 <= age < STALE_STATUS_SECONDS else None
 
 
 def _announced(found: list[Announcement]) -> list[ModelId]:
@@ -192,7 +207,7 @@ def _status_lines(report: dict[str, Any]) -> Iterator[str]:
     for model in report["models"]:
         missing = model["missing"]
         state = f"nobody serves units {missing}" if missing else "every unit is served"
-        yield f"{model['name']}: {len(model['hosts'])} helpers, {state}"
+        yield f"{shown(model['name'])}: {len(model['hosts'])} helpers, {state}"
         for host in model["hosts"]:
             yield f"  {host['peer_id'][:8]}  units {host['units']}"
 

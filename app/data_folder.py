@@ -20,23 +20,26 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from app.clock import Clock, SystemClock
 from app.engine.catalogue import KnownModel, load_catalogue
 from app.engine.download import Downloader
 from app.engine.ladder import Ladder
 from app.engine.manifest import RESOURCE, Manifest, check_consistency
+from app.engine.mounting import MountRequest
 from app.engine.progress import Progress
 from app.engine.shelf import ModelShelf
 from app.engine.slicing import Plan
 from app.engine.store import UnitStore
-from app.engine.supervisor import MountRequest
 from app.errors import BadInput, UsageError
 from app.ids import ModelId, PeerId, Span
 from app.net.addresses import parse_bootstrap
 from app.net.identity import Identity, load_or_create_identity
 from app.settings import Settings, default_data_folder, load_settings
 
-DEFAULT_MODEL = "guide"
+DEFAULT_MODEL: Final = "guide"
+QUIET_SECONDS: Final = 1.0
 
 
 def resources_folder() -> Path:
@@ -213,24 +216,27 @@ async def fetch_units(
 
 
 class ProgressLine:
-    """Says how a download is doing, on standard error, once a second at most."""
+    """Says how a download is doing, on standard error; nothing about one that is over at once."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, clock: Clock | None = None) -> None:
         self._name = name
+        self._clock = clock or SystemClock()
+        self._started = self._clock.monotonic()
         self._shown = -1
 
     def update(self, progress: Progress) -> None:
         """Show another percent, if there is one."""
         percent = 100 * progress.done_bytes // max(1, progress.total_bytes)
-        if percent == self._shown or (percent % 5 and not sys.stderr.isatty()):
+        live = sys.stderr.isatty()
+        quick = self._shown < 0 and self._clock.monotonic() - self._started < QUIET_SECONDS
+        if quick or percent == self._shown or (percent % 10 and not live):
             return
         self._shown = percent
-        end = "\r" if sys.stderr.isatty() and percent < 100 else "\n"
         rate = progress.bytes_per_second / 1e6
         print(
             f"downloading {self._name}: {percent} % of {progress.total_bytes / 1e6:.1f} MB"
             f" ({rate:.1f} MB/s)   ",
-            end=end,
+            end="\r" if live and percent < 100 else "\n",
             file=sys.stderr,
             flush=True,
         )

@@ -25,9 +25,9 @@ from app.data_folder import DataFolder
 from app.errors import EngineFault
 from app.ids import Span
 from app.swarm.generate import Answer
-from app.terminal import answer_line, chain_text
+from app.terminal import answer_line, chain_text, shown
 
-QUESTION: Final = "How does Potluck work?"
+QUESTION: Final = "What happens when I ask a question?"
 START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 5.0
 MAX_TOKENS: Final = 96
@@ -65,7 +65,8 @@ async def start_node(arguments: Sequence[str], *, log: Path) -> NodeProcess:
         )
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+        async with asyncio.timeout(START_SECONDS):
+            line = await process.stdout.readline()
         ready = json.loads(line)
     except (TimeoutError, ValueError):
         await stop_node(process)
@@ -88,7 +89,8 @@ async def stop_node(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -117,13 +119,16 @@ async def start_swarm(folder: Path, spans: Sequence[Span], stack: AsyncExitStack
         return node
 
     bootstrap = (await start("bootstrap", "--public")).bootstrap
-    hosts = [
-        start(f"node{n}", "--bootstrap", bootstrap, "--units", str(span))
-        for n, span in enumerate(spans)
-    ]
-    for started in asyncio.as_completed(hosts):
-        node = await started
+
+    async def start_host(number: int, span: Span) -> None:
+        node = await start(f"node{number}", "--bootstrap", bootstrap, "--units", str(span))
         print(f"  node {node.ready['peer_id'][:8]} serves units {node.ready['units']}", flush=True)
+
+    # All are waited for even if one fails: none may be left behind without its owner.
+    hosts = (start_host(number, span) for number, span in enumerate(spans))
+    for outcome in await asyncio.gather(*hosts, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
     return bootstrap
 
 
@@ -152,7 +157,7 @@ async def demo(options: argparse.Namespace) -> int:
     verdict = "the very same" if identical else "NOT the same"
     print(f"The {len(alone.tokens)} tokens are {verdict} as those of the whole model alone.")
     if options.json:
-        print(json.dumps(_report(identical, chained, alone)), flush=True)
+        print(json.dumps(_report(chained, alone)), flush=True)
     return 0 if identical else 1
 
 
@@ -164,15 +169,15 @@ async def _ask(options: ClientOptions, question: str, *, show: bool) -> Answer:
         )
         async for piece in client.generator.write(request, answer):
             if show:
-                print(piece, end="", flush=True)
+                print(shown(piece), end="", flush=True)
     if show:
         print()
     return answer
 
 
-def _report(identical: bool, chained: Answer, alone: Answer) -> dict[str, object]:  # noqa: FBT001
+def _report(chained: Answer, alone: Answer) -> dict[str, object]:
     return {
-        "identical": identical,
+        "identical": chained.tokens == alone.tokens,
         "text": chained.text,
         "tokens": chained.tokens,
         "chain": answer_line(chained, 0)["chain"],

@@ -188,6 +188,7 @@ class Node:
                 clock=self._clock,
                 agent=f"potluck {__version__}",
                 shaper=self._traffic,
+                on_peer_gone=None if local is None else local.forget,
             )
         )
         self._directory = DirectoryClient(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,6 +23,11 @@ CHAT_TEMPERATURE: Final = 0.0
 """The embedded guide answers best when it takes the likeliest word."""
 
 
+_STEERING: Final = dict.fromkeys(
+    [n for n in (*range(32), *range(0x7F, 0xA0)) if chr(n) not in "\n\t"], "\ufffd"
+)
+
+
 async def chat(options: argparse.Namespace) -> int:
     """`potluck chat`.
 
@@ -29,10 +36,21 @@ async def chat(options: argparse.Namespace) -> int:
     """
     if options.prompt is None and (options.json or options.raw):
         raise UsageError("--json and --raw need a prompt.")
+    if options.prompt is not None:
+        _check_prompt(options.prompt, raw=options.raw)
     async with Client(client_options(options)) as client:
         if options.prompt is None:
             return await _converse(client, options)
         return await _ask_once(client, options)
+
+
+def _check_prompt(prompt: str, *, raw: bool) -> None:
+    if not (prompt if raw else prompt.strip()):
+        raise UsageError("The prompt is empty; nothing was sent.")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError:
+        raise UsageError("The prompt is not UTF-8 text; nothing was sent.") from None
 
 
 def client_options(options: argparse.Namespace) -> ClientOptions:
@@ -74,14 +92,7 @@ async def _converse(client: Client, options: argparse.Namespace) -> int:
     while line := await _read_line("\nyou> "):
         history.append({"role": "user", "content": line})
         try:
-            answer, _ = await _answer(client, [*_system(options), *history], options, show=True)
-        except UsageError:
-            if len(history) < 3:
-                raise
-            del history[:2]  # the oldest exchange makes room for the newest
-            history.pop()
-            print("(the beginning of this conversation no longer fits and was left out)")
-            continue
+            answer = await _answer_what_fits(client, history, options)
         except PotluckError as error:
             history.pop()
             print(f"potluck: {error}", file=sys.stderr)
@@ -90,13 +101,54 @@ async def _converse(client: Client, options: argparse.Namespace) -> int:
     return 0
 
 
+async def _answer_what_fits(
+    client: Client, history: list[Message], options: argparse.Namespace
+) -> Answer:
+    """Answer the last message; the oldest exchanges are left out until the rest fits.
+
+    Raises:
+        UsageError: not even the last message fits.
+    """
+    while True:
+        try:
+            answer, _ = await _answer(client, [*_system(options), *history], options, show=True)
+        except UsageError:
+            if len(history) < 3:
+                raise
+            del history[:2]
+            print("(the beginning of this conversation no longer fits and was left out)")
+        else:
+            return answer
+
+
 async def _read_line(prompt: str) -> str:
-    """A line from the person; "" at the end of input."""
-    try:
-        return (await asyncio.to_thread(input, prompt)).strip()
-    except EOFError:
+    """A line from the person; "" at the end of input.
+
+    Read in a thread that nobody waits for, without Python's own buffers: Ctrl-C must
+    end a conversation at once, and not after one more line.
+    """
+    print(prompt, end="", flush=True)
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bytes] = loop.create_future()
+
+    def take(line: bytes) -> None:
+        if not answer.done():
+            answer.set_result(line)
+
+    def read() -> None:
+        try:
+            with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as keyboard:
+                line = keyboard.readline()
+        except (OSError, ValueError):  # there is no keyboard
+            line = b""
+        with contextlib.suppress(RuntimeError):  # the loop may be gone by now
+            loop.call_soon_threadsafe(take, line)
+
+    threading.Thread(target=read, name="keyboard", daemon=True).start()
+    line = await answer
+    if not line:
         print()
-        return ""
+    return line.decode(errors="replace").strip()
 
 
 async def _answer(
@@ -111,7 +163,7 @@ async def _answer(
     answer = Answer()
     async for piece in client.generator.write(request, answer):
         if show:
-            print(piece, end="", flush=True)
+            print(shown(piece), end="", flush=True)
     if show:
         print(f"\n{footer(answer)}", flush=True)
     return answer, len(request.prompt)
@@ -119,6 +171,11 @@ async def _answer(
 
 def _system(options: argparse.Namespace) -> list[Message]:
     return [{"role": "system", "content": options.system}] if options.system else []
+
+
+def shown(text: str) -> str:
+    """A stranger's text without the characters that would steer a terminal."""
+    return text.translate(_STEERING)
 
 
 def footer(answer: Answer) -> str:

@@ -4,9 +4,10 @@ Run from the repository's root, in an environment with torch 2.13, tokenizers an
 
     python -m tools.train_guide --out resources/models
 
-On two processor cores it takes about 40 minutes. `--smoke` checks the whole path in a minute,
-with models that know nothing. Seeds are fixed: the same machine and versions repeat a run,
-as long as `--steps` and not `--minutes` ends it.
+On two processor cores it takes about 40 minutes. `--start` goes on from the work folder of a
+former round, with other samples if `--seed` is another. `--smoke` checks the whole path in a
+minute, with models that know nothing. Seeds are fixed: the same machine and versions repeat a
+run, as long as `--steps` and not `--minutes` ends it.
 """
 
 from __future__ import annotations

@@ -33,6 +33,13 @@ _ENVIRONMENT: Final = {
     "PYTHONUNBUFFERED": "1",
 }
 
+_CRASHES: Final = {
+    getattr(signal, name, 0)
+    for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE", "SIGTRAP", "SIGSYS")
+} - {0}
+_WINDOWS_EXCEPTION: Final = 0x80000000
+"""Exit codes from here on are exceptions nobody handled, such as 0xC0000005."""
+
 AnswerT = TypeVar("AnswerT", bound=frames.Frame)
 
 
@@ -63,11 +70,19 @@ class Child:
         """Whether requests can be sent."""
         return not self._ended.is_set()
 
+    @property
+    def crashed(self) -> bool:
+        """Whether the process ended by a fault of its own code, not by somebody's hand."""
+        code = self._process.returncode
+        return code is not None and (-code in _CRASHES or code >= _WINDOWS_EXCEPTION)
+
     async def ended(self) -> str:
         """Wait until the process is gone; return how it ended, in words."""
         await self._ended.wait()
         try:
-            code = await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            # Not `wait_for`, which forgets a cancellation that comes as the process ends.
+            async with asyncio.timeout(STOP_SECONDS):
+                code = await self._process.wait()
         except TimeoutError:
             self.kill()  # a worker that has closed its pipe can be asked nothing any more
             code = await self._process.wait()
@@ -114,7 +129,8 @@ class Child:
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()
@@ -176,7 +192,7 @@ async def start_child(command: Sequence[str] | None = None) -> Child:
         options["creationflags"] = subprocess.BELOW_NORMAL_PRIORITY_CLASS
     else:
         # Its own process group: Ctrl-C in a terminal is for the node to handle.
-        options["start_new_session"] = True
+        options["process_group"] = 0
     try:
         process = await asyncio.create_subprocess_exec(
             *(command or worker_command()),

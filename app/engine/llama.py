@@ -7,6 +7,7 @@ aborts where Python would raise. Everything here blocks while it computes.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from llama_cpp import _ggml
 from llama_cpp._ctypes_extensions import load_shared_library
 from numpy.typing import NDArray
 
+from app.engine.batch import BatchArrays
 from app.errors import EngineFault, NoRoom
 
 logger = logging.getLogger(__name__)
@@ -99,6 +101,11 @@ class Rows:
     hidden: Floats
     outputs: int = 0
 
+    @property
+    def results(self) -> int:
+        """How many rows the head returns: `outputs`, or all there are."""
+        return min(self.outputs, len(self.hidden))
+
 
 class PositionGap(EngineFault):
     """A step does not follow on what is known; earlier positions must come first."""
@@ -129,6 +136,8 @@ class LoadedSlice:
         self.options = options
         self._last_output = f"l_out-{blocks - 1}".encode()
         self._captured: Floats | None = None
+        self._arrays = BatchArrays(options.batch_rows, width)
+        self._batch = _batch_over(self._arrays)
         self._callback = llama_cpp.ggml_backend_sched_eval_callback(self._on_node)
         self._model = _load_model(files, options)
         self._context = self._open_context()
@@ -205,62 +214,48 @@ class LoadedSlice:
         for rows in batch:
             self.check(rows.sequence, rows.position, rows.hidden)
             self.forget(rows.sequence, rows.position)
-        hidden = np.concatenate([rows.hidden for rows in batch])
-        wanted = self._decode(batch, np.ascontiguousarray(hidden, np.float32))
-        return self._split(batch, wanted)
+        stop = 0
+        for rows in batch:
+            # Without the head every row is marked, or the last block drops some.
+            stop = self._arrays.put(
+                stop,
+                rows.hidden,
+                sequence=rows.sequence,
+                position=rows.position,
+                wanted=rows.results if self.has_head else len(rows.hidden),
+            )
+        self._decode(stop)
+        return self._split(batch)
 
-    def _decode(self, batch: Sequence[Rows], hidden: Floats) -> NDArray[np.bool_]:
-        count = len(hidden)
-        positions = np.concatenate(
-            [np.arange(r.position, r.position + len(r.hidden), dtype=np.int32) for r in batch]
-        )
-        sequences = np.concatenate(
-            [np.full(len(r.hidden), r.sequence, dtype=np.int32) for r in batch]
-        )
-        wanted = np.concatenate([np.arange(len(r.hidden), 0, -1) <= r.outputs for r in batch])
-        marks = wanted if self.has_head else np.ones(count, dtype=np.bool_)
-        flags = marks.astype(np.int8)
-        one_each = np.ones(count, dtype=np.int32)
-        step = sequences.ctypes.data
-        pointers = np.arange(step, step + 4 * count, 4, dtype=np.uintp)
-        # Every array above must outlive the call: llama.cpp reads them by address.
-        raw = llama_cpp.llama_batch(
-            n_tokens=count,
-            token=None,
-            embd=hidden.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
-            pos=positions.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-            n_seq_id=one_each.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-            seq_id=pointers.ctypes.data_as(ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
-            logits=flags.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
-        )
+    def _decode(self, count: int) -> None:
         self._captured = None
-        status = llama_cpp.llama_decode(self._context, raw)
+        self._batch.n_tokens = count
+        status = llama_cpp.llama_decode(self._context, self._batch)
         if status == 1:
             raise NoRoom("this computer's memory for conversations is full")
         if status != 0:
             raise EngineFault(f"llama.cpp could not compute the step (code {status})")
-        return wanted
 
-    def _split(self, batch: Sequence[Rows], wanted: NDArray[np.bool_]) -> list[Floats]:
+    def _split(self, batch: Sequence[Rows]) -> list[Floats]:
         if self.has_head:
-            total = int(wanted.sum())
-            table = self._logits(total)
-            counts = [rows.outputs for rows in batch]
+            counts = [rows.results for rows in batch]
+            table = self._logits(sum(counts))
         else:
             if self._captured is None:
                 raise EngineFault("this model's graph names no layer output, so it cannot be cut")
             table = self._captured
             counts = [len(rows.hidden) for rows in batch]
-        ends = np.cumsum(counts)
-        return [table[end - count : end] for end, count in zip(ends, counts, strict=True)]
+        stops = itertools.accumulate(counts)
+        return [table[stop - count : stop] for stop, count in zip(stops, counts, strict=True)]
 
     def _logits(self, count: int) -> Floats:
         if count == 0:
             llama_cpp.llama_synchronize(self._context)
             return np.zeros((0, self.vocabulary_size), np.float32)
-        pointer = llama_cpp.llama_get_logits(self._context)
-        table = np.ctypeslib.as_array(pointer, shape=(count, self.vocabulary_size))
-        return table.copy()
+        size = count * self.vocabulary_size * np.dtype(np.float32).itemsize
+        # A copy: llama.cpp writes the next results over these.
+        copied = ctypes.string_at(llama_cpp.llama_get_logits(self._context), size)
+        return np.frombuffer(copied, np.float32).reshape(count, self.vocabulary_size)
 
     def _on_node(self, tensor: int, ask: bool, _user_data: Any) -> bool:  # noqa: FBT001
         """llama.cpp asks about each graph node, then shows the ones wanted."""
@@ -343,6 +338,23 @@ def row_bytes(width: int, kind: GGMLQuantizationType) -> int:
     """How many bytes one row of `width` values takes."""
     block_items, block_bytes = GGML_QUANT_SIZES[kind]
     return width // int(block_items) * int(block_bytes)
+
+
+def _batch_over(arrays: BatchArrays) -> Any:
+    """A batch that reads its rows from `arrays`, which has to live as long."""
+
+    def address(array: NDArray[Any], kind: Any) -> Any:
+        return array.ctypes.data_as(ctypes.POINTER(kind))
+
+    return llama_cpp.llama_batch(
+        n_tokens=0,
+        token=None,
+        embd=address(arrays.hidden, ctypes.c_float),
+        pos=address(arrays.positions, ctypes.c_int32),
+        n_seq_id=address(arrays.sequence_counts, ctypes.c_int32),
+        seq_id=address(arrays.sequence_pointers, ctypes.POINTER(ctypes.c_int32)),
+        logits=address(arrays.wanted, ctypes.c_int8),
+    )
 
 
 def _load_model(files: Sequence[Path], options: LoadOptions) -> Any:

@@ -11,56 +11,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Final
-
-import psutil
 
 from app.engine import frames
 from app.engine.child import Child, start_child
 from app.engine.ladder import Ladder, Rung
 from app.engine.ledger import KvLedger
-from app.engine.mount import write_slice
-from app.engine.slice_files import HEADER_ROOM_BYTES, make_slice
-from app.engine.slicing import Plan
+from app.engine.mounting import BATCH_ROWS, MountRequest, mount_in
 from app.errors import EngineFault, NoRoom, WorkerDied
 from app.ids import Span
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
 
-BATCH_ROWS: Final = 128
-"""Rows in one decode: enough to use the processor fully, short enough to share it."""
 FIRST_RETRY_SECONDS: Final = 0.2
 LONGEST_RETRY_SECONDS: Final = 30.0
 PROBE_SECONDS: Final = 120.0
 """A slice of many GB is read from a slow disk while it is probed."""
-DEATHS_BEFORE_DEMOTION: Final = 2
+CRASHES_BEFORE_DEMOTION: Final = 2
 LONGEST_REST_SECONDS: Final = 0.25
 """After this long it is asked again whether to rest on: a cap may have been lifted."""
-
-
-@dataclass(frozen=True)
-class MountRequest:
-    """A span of a model, where its units lie, and how much room it gets.
-
-    `threads` 0 means: try and keep the fastest count. Without `gpu` none is tried.
-    """
-
-    plan: Plan
-    span: Span
-    unit_files: Mapping[int, Path]
-    shared: Mapping[str, bytes]
-    folder: Path
-    kv_tokens: int
-    sequences: int
-    threads: int = 0
-    gpu: bool = True
+CRASH_MEMORY_SECONDS: Final = 3600.0
+"""Two crashes a month apart say nothing about a way of loading."""
 
 
 @dataclass
@@ -109,7 +85,7 @@ class Engine:
         self._most_threads: int | None = None
         self._child: Child | None = None
         self._rung: Rung | None = None
-        self._deaths = 0
+        self._crashes: list[float] = []
         self._ready = asyncio.Event()
         self._stopping = False
         self._pending: deque[_Pending] = deque()
@@ -174,16 +150,12 @@ class Engine:
         A part that cannot be computed comes back with `fault` and `code` set; the
         sequence then stands where it stood. Parts of one sequence keep their order.
 
+        While the worker is being started again, this waits for it.
+
         Raises:
-            WorkerDied: the worker ended meanwhile; it is being started again.
+            WorkerDied: the worker ended while it had the part, or stays away.
         """
-        if not self._ready.is_set():
-            try:
-                await asyncio.wait_for(self._ready.wait(), PROBE_SECONDS)
-            except TimeoutError:
-                raise WorkerDied("the worker does not come back") from None
-        if self._stopping:
-            raise WorkerDied("the engine stops")
+        await self._until_ready()
         pending = _Pending(part, asyncio.get_running_loop().create_future())
         # Bounded by the sessions admitted: each has a bounded number of steps in flight.
         self._pending.append(pending)
@@ -197,6 +169,18 @@ class Engine:
         if self._child is not None and self._tuned_threads:
             with contextlib.suppress(WorkerDied):  # then it starts again, and knows
                 await self._use_threads(self._child)
+
+    async def _until_ready(self) -> None:
+        if self._child is not None and not self._child.alive:
+            self._ready.clear()  # the watch will learn it too, in a moment
+        if not self._ready.is_set() and not self._stopping:
+            try:
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await self._ready.wait()
+            except TimeoutError:
+                raise WorkerDied("the worker does not come back") from None
+        if self._stopping:
+            raise WorkerDied("the engine stops")
 
     async def forget(self, sequence: int) -> None:
         """Empty a sequence, before its number is given to somebody else.
@@ -332,7 +316,8 @@ class Engine:
             self._fail_pending("the worker died")
             self.status.restarts += 1
             self.status.last_death = how
-            self._count_death(how)
+            if self._child.crashed:
+                self._count_crash(how)
             while True:
                 logger.warning("the worker ended (%s); starting it again", how)
                 await self._child.stop()
@@ -345,12 +330,13 @@ class Engine:
                     await asyncio.sleep(retry_seconds)
                     retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
 
-    def _count_death(self, how: str) -> None:
-        """A way of loading that keeps dying in use is struck out like one that dies at once."""
-        self._deaths += 1
-        if self._deaths >= DEATHS_BEFORE_DEMOTION and self._rung is not None:
-            self._ladder.strike(self._rung, f"the worker died {self._deaths} times ({how})")
-            self._deaths = 0
+    def _count_crash(self, how: str) -> None:
+        """A way of loading that keeps crashing in use is struck out like one that does at once."""
+        now = asyncio.get_running_loop().time()
+        self._crashes = [at for at in self._crashes if now - at < CRASH_MEMORY_SECONDS] + [now]
+        if len(self._crashes) >= CRASHES_BEFORE_DEMOTION and self._rung is not None:
+            self._ladder.strike(self._rung, f"the worker crashed repeatedly ({how})")
+            self._crashes = []
 
     async def _mount_some_way(self) -> frames.Mounted:
         report = await self._start_worker()
@@ -361,10 +347,12 @@ class Engine:
                 await self._child.stop()
                 self._child = await start_child(self._command)
             try:
-                mounted = await asyncio.wait_for(self._mount(rung), PROBE_SECONDS)
+                async with asyncio.timeout(PROBE_SECONDS):
+                    mount = await mount_in(self._child, self.request, rung)
             except WorkerDied:
                 how = await self._child.ended()
-                self._ladder.strike(rung, how)
+                if self._child.crashed:
+                    self._ladder.strike(rung, how)
                 reasons.append(f"{rung.name}: {how}")
             except TimeoutError:
                 self._child.kill()
@@ -375,47 +363,13 @@ class Engine:
             else:
                 self._rung = rung
                 self.status.configuration = rung.name
+                self._tuned_threads = self.status.threads = mount.threads
+                if mount.threads:
+                    await self._use_threads(self._child)
+                self.status.layers_per_second = mount.layers_per_second
                 self._ready.set()
-                return mounted
+                return mount.answer
         raise EngineFault("the layers cannot be run here (" + "; ".join(reasons) + ")")
-
-    async def _start_worker(self) -> frames.Report:
-        """Start a process and have it say what it is."""
-        self._child = await start_child(self._command)
-        greeting = self._child.ask(frames.Report, lambda serial: frames.Status(serial=serial))
-        try:
-            return await asyncio.wait_for(greeting, PROBE_SECONDS)
-        except WorkerDied:
-            how = await self._child.ended()
-            raise EngineFault(f"the worker does not start ({how}); its log says why") from None
-        except TimeoutError:
-            raise EngineFault("the worker does not start: it says nothing") from None
-
-    async def _mount(self, rung: Rung) -> frames.Mounted:
-        """Load one way and prove it with a few rows."""
-        assert self._child is not None
-        child, request = self._child, self.request
-        embedding = _embedding(request)
-        if request.span.stop == 1:
-            return await child.ask(
-                frames.Mounted, lambda serial: frames.Mount(serial=serial, embedding=embedding)
-            )
-        try:
-            mounted = await self._load(rung, embedding, identity_full=False)
-        except EngineFault as error:
-            if isinstance(error, WorkerDied) or request.plan.head_unit != request.span.start:
-                raise
-            # Some architectures insist on their own shapes for the empty block.
-            mounted = await self._load(rung, embedding, identity_full=True)
-        threads = [request.threads] if request.threads else thread_counts()
-        tuned = await child.ask(
-            frames.Tuned, lambda serial: frames.Tune(serial=serial, threads=threads)
-        )
-        blocks = make_slice(request.plan, request.span).blocks
-        self._tuned_threads = self.status.threads = tuned.threads
-        await self._use_threads(child)
-        self.status.layers_per_second = blocks / max(tuned.seconds, 1e-9)
-        return mounted
 
     async def _use_threads(self, child: Child) -> None:
         """The fastest count, or as many as are allowed."""
@@ -426,54 +380,19 @@ class Engine:
             )
         self.status.threads = wanted
 
-    async def _load(
-        self, rung: Rung, embedding: frames.EmbeddingTable | None, *, identity_full: bool
-    ) -> frames.Mounted:
-        request = self.request
-        piece = make_slice(
-            request.plan, request.span, identity="full" if identity_full else "small"
-        )
-        files = await asyncio.to_thread(
-            write_slice, piece, request.unit_files, request.shared, request.folder
-        )
-        wanted = frames.SliceFiles(
-            files=[str(file) for file in files],
-            width=request.plan.width,
-            blocks=piece.blocks,
-            has_head=piece.has_head,
-            kv_tokens=request.kv_tokens,
-            sequences=request.sequences,
-            batch_rows=BATCH_ROWS,
-            threads=request.threads or 1,
-            gpu_layers=rung.gpu_layers,
-            repack=rung.repack,
-            shared_room=not request.plan.slides,
-        )
-        assert self._child is not None
-        return await self._child.ask(
-            frames.Mounted,
-            lambda serial: frames.Mount(serial=serial, embedding=embedding, slice=wanted),
-        )
-
-
-def thread_counts() -> list[int]:
-    """The thread counts worth trying: one, half and all of the physical cores."""
-    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    return sorted({1, max(1, cores // 2), cores})
-
-
-def _embedding(request: MountRequest) -> frames.EmbeddingTable | None:
-    if 0 not in request.span:
-        return None
-    (table,) = request.plan.units[0].tensors
-    return frames.EmbeddingTable(
-        path=str(request.unit_files[0]),
-        offset=HEADER_ROOM_BYTES,
-        rows=table.dimensions[1],
-        width=table.dimensions[0],
-        kind=int(table.type),
-        scale=request.plan.embedding_scale,
-    )
+    async def _start_worker(self) -> frames.Report:
+        """Start a process and have it say what it is."""
+        self._child = await start_child(self._command)
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                return await self._child.ask(
+                    frames.Report, lambda serial: frames.Status(serial=serial)
+                )
+        except WorkerDied:
+            how = await self._child.ended()
+            raise EngineFault(f"the worker does not start ({how}); its log says why") from None
+        except TimeoutError:
+            raise EngineFault("the worker does not start: it says nothing") from None
 
 
 def _fail(pending: _Pending, error: Exception) -> None:

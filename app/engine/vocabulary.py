@@ -127,7 +127,8 @@ class Vocabulary:
     async def _ask(self, kind: type[AnswerT], build: Callable[[int], frames.Frame]) -> AnswerT:
         assert self._child is not None
         try:
-            return await asyncio.wait_for(self._child.ask(kind, build), ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._child.ask(kind, build)
         except TimeoutError:
             self._child.kill()
             raise EngineFault(

@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -26,6 +27,8 @@ from app.engine.template import render
 from app.errors import BadInput, EngineFault, NoRoom
 
 NICENESS: Final = 10
+TEMPLATE_BYTES: Final = 1 << 30
+"""Room for a chat template's work; the longest prompts take a few MB."""
 TUNE_ROWS: Final = 6
 """Decodes for each thread count tried: enough for a median, below 50 ms for small slices."""
 
@@ -68,7 +71,9 @@ class Embedding:
 class Worker:
     """What is mounted, and how each request is answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bound_memory: Callable[[], None] = lambda: None) -> None:
+        """`bound_memory` is called before a stranger's chat template may run."""
+        self._bound_memory = bound_memory
         self._embedding: Embedding | None = None
         self._slice: llama.LoadedSlice | None = None
         self._words: llama.Words | None = None
@@ -107,6 +112,7 @@ class Worker:
                 return frames.Done(serial=serial)
             case frames.OpenVocabulary():
                 self._words = llama.Words(Path(request.path))
+                self._bound_memory()
                 return _vocabulary(serial, self._words)
             case frames.Tokenize():
                 return frames.Tokens(serial=serial, ids=self._tokenize(request))
@@ -281,6 +287,23 @@ def _vocabulary(serial: int, words: llama.Words) -> frames.Vocabulary:
     )
 
 
+def bound_memory() -> None:
+    """Let this process grow by no more than `TEMPLATE_BYTES` from now on.
+
+    A chat template can ask for any amount of memory; it then fails with one line
+    instead of taking the owner's computer down. Windows knows no such limit.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    now = psutil.Process().memory_info().vms
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = now + TEMPLATE_BYTES
+    if most == resource.RLIM_INFINITY or wanted < most:
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
+
+
 def best_candidates(logits: llama.Floats, count: int) -> frames.PartResult:
     """The `count` best of each row of [rows, vocabulary], best first, lower id on a tie."""
     count = min(max(count, 1), logits.shape[1])
@@ -303,9 +326,8 @@ def best_candidates(logits: llama.Floats, count: int) -> frames.PartResult:
     return frames.PartResult(ids=ids.astype("<i4").tobytes(), logits=values.tobytes())
 
 
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
+def serve(source: BinaryIO, sink: BinaryIO, worker: Worker) -> None:
     """Answer requests from `source` on `sink` until `source` ends."""
-    worker = Worker()
     while True:
         prefix = source.read(frames.LENGTH_BYTES)
         if len(prefix) < frames.LENGTH_BYTES:
@@ -333,7 +355,7 @@ def main() -> None:
     )
     llama.start_library()
     try:
-        serve(sys.stdin.buffer, pipe)
+        serve(sys.stdin.buffer, pipe, Worker(bound_memory=bound_memory))
     except (BadInput, BrokenPipeError, KeyboardInterrupt):
         logging.getLogger(__name__).info("the node is gone")
 

@@ -83,6 +83,15 @@ class Directory:
         self._kept[key] = _Kept(record, announcement)
         return announcement
 
+    def forget(self, writer: PeerId) -> None:
+        """Drop what a computer announced that is gone.
+
+        One that is only out of reach for a moment announces itself again soon; one
+        that was switched off would otherwise be dialled in vain until its records expire.
+        """
+        for key in [key for key in self._kept if key[0] == writer]:
+            del self._kept[key]
+
     def records(self, model: ModelId | None) -> list[SignedRecord]:
         """Records for a model, or for all; a random sample when there are too many."""
         now = self._clock.wall()
@@ -180,10 +189,13 @@ class DirectoryClient:
         """What every directory that answers knows, checked, each offer once and newest.
 
         Raises:
-            PeerLost: none of them answers, or none is known.
+            PeerLost: none of them answers or is a directory, or none is known.
         """
         newest: dict[_Key, Announcement] = {}
         answers = await self._ask_all(Lookup(model=model))
+        refusals = [answer.reason for answer in answers if isinstance(answer, Refused)]
+        if answers and len(refusals) == len(answers) and self._local is None:
+            raise PeerLost(f"no bootstrap says who serves what: {'; '.join(refusals)}")
         own = self._local.records(model) if self._local is not None else []
         found = [answer.records for answer in answers if isinstance(answer, Found)]
         for record in (record for records in (own, *found) for record in records):

@@ -92,12 +92,15 @@ class Endpoint:
         clock: Clock,
         agent: str = "potluck",
         shaper: Shaper | None = None,
+        on_peer_gone: Callable[[PeerId], None] | None = None,
     ) -> None:
+        """`on_peer_gone` is told when the last connection to a peer has ended."""
         self._identity = identity
         self._listen = listen
         self._handlers = dict(handlers)
         self._clock = clock
         self._agent = agent
+        self._on_peer_gone = on_peer_gone
         self._answers = ListenConfigurations(identity)
         self._tasks = TaskOwner("endpoint")
         self._port = Port(new_connection=self._answer, wants_retry=self._wants_retry, shaper=shaper)
@@ -361,6 +364,8 @@ class Endpoint:
             known.remove(connection)
             if not known and connection.peer is not None:
                 del self._by_peer[connection.peer]
+                if self._on_peer_gone is not None and not self._closing:
+                    self._on_peer_gone(connection.peer)
 
     def channel_opened(self, channel: Channel) -> None:
         """A peer opened a channel: run its handler."""

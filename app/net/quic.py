@@ -9,6 +9,8 @@ What is different from aioquic's own asyncio layer, and why:
 - What is written goes out at once, and several writes of one turn of the event
   loop go out together; what a datagram causes waits until its receiver had its
   turn. That is worth a millisecond for each token and hop.
+- A datagram that comes alone is acknowledged late, or along with an answer. In a ring
+  each step goes one way only, and acknowledgements cost as much as the steps did.
 - Receive windows slide with what was delivered. The library doubles them on
   receipt, so that a stranger who leaves a gap could make it buffer without end.
 """
@@ -31,6 +33,7 @@ from aioquic.quic.packet import QuicFrameType
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
+from aioquic.tls import Epoch
 
 from app.ids import PeerId
 from app.net.addresses import is_loopback
@@ -55,6 +58,13 @@ UNPROVEN_WINDOW_BYTES = 64 << 10
 CONNECTION_WINDOW_BYTES = 32 << 20
 IDLE_SECONDS = 30.0
 """Only a backstop: heartbeats notice a lost peer long before."""
+
+LONE_ACKNOWLEDGEMENT_SECONDS = 0.01
+"""How long a datagram that came alone may wait: well below the 25 ms the library announces,
+by which senders reckon before they send again."""
+BURST_SECONDS = 0.005
+"""Datagrams this close are a burst, whose sender may wait for word before it sends more."""
+BURST_ACKNOWLEDGEMENT_SECONDS = 0.001
 
 Address = tuple[Any, ...]
 """A socket address: (host, port), with two more fields for IPv6."""
@@ -162,6 +172,24 @@ class BoundedConnection(QuicConnection):
         self._local_max_streams_bidi.sent = MAX_CHANNELS_PER_CONNECTION + 1
         self._local_max_streams_uni.value = self._local_max_streams_uni.sent = 0
 
+    def receive_datagram(self, data: bytes, addr: Address, now: float) -> None:
+        """Take a datagram; what it asks to be acknowledged may wait a little, if it is alone."""
+        space = self._spaces.get(Epoch.ONE_RTT)
+        due_at = None if space is None else space.ack_at
+        super().receive_datagram(data, addr, now)
+        if space is None or space.ack_at is None or not self._handshake_complete:
+            return
+        if due_at is None:
+            space.ack_at = now + LONE_ACKNOWLEDGEMENT_SECONDS
+        elif now - (due_at - LONE_ACKNOWLEDGEMENT_SECONDS) < BURST_SECONDS:
+            space.ack_at = min(due_at, now + BURST_ACKNOWLEDGEMENT_SECONDS)
+
+    def acknowledge_along(self, now: float) -> None:
+        """Something is sent anyway: let the acknowledgement that waits go with it."""
+        space = self._spaces.get(Epoch.ONE_RTT)
+        if space is not None and space.ack_at is not None:
+            space.ack_at = min(space.ack_at, now)
+
     def buffered_bytes(self) -> int:
         """Bytes of streams that were announced as sent and not delivered yet."""
         return sum(
@@ -262,6 +290,7 @@ class QuicLine:
         if self._ended:
             return
         self.quic.send_stream_data(stream, data, end_stream=end)
+        self.quic.acknowledge_along(self._loop.time())
         self._send()
 
     def reset(self, stream: int, *, code: int) -> bool:

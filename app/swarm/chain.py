@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.frames import Part, PartResult
-from app.engine.supervisor import BATCH_ROWS, Engine
+from app.engine.mounting import BATCH_ROWS
+from app.engine.supervisor import Engine
 from app.errors import BadInput, EngineFault, PeerLost
 from app.ids import ModelId, PeerId, SessionId, Span, new_session, short_peer_text
 from app.net import wire

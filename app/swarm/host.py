@@ -247,10 +247,8 @@ class Host:
         """The session, waiting a little for a client whose words took the longer way."""
         async with self._opened:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._opened.wait_for(lambda: self._ready_session(wanted) is not None),
-                    ATTACH_SECONDS,
-                )
+                async with asyncio.timeout(ATTACH_SECONDS):
+                    await self._opened.wait_for(lambda: self._ready_session(wanted) is not None)
         return self._ready_session(wanted)
 
     def _ready_session(self, wanted: SessionId) -> _Session | None:

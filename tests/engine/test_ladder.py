@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
-from app.engine import ladder
 from app.engine.ladder import GPU, MAX_FILE_BYTES, PLAIN, REPACKED, Ladder
 
 
@@ -46,7 +47,7 @@ def test_another_build_of_the_library_is_tried_anew(
 ) -> None:
     file = tmp_path / "ladder.json"
     Ladder(file).strike(REPACKED, "killed by SIGSEGV")
-    monkeypatch.setattr(ladder.importlib.metadata, "version", lambda _name: "9.9.9")
+    monkeypatch.setattr(importlib.metadata, "version", lambda _name: "9.9.9")
     assert Ladder(file).rungs(gpu=False) == [REPACKED, PLAIN]
 
 
@@ -91,7 +92,7 @@ def test_a_read_only_folder_keeps_what_was_there(
     def refuse(*_: object) -> None:
         raise PermissionError("read-only")
 
-    monkeypatch.setattr(ladder.os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     second = Ladder(file)
     second.strike(REPACKED, "it died")
     assert second.rungs(gpu=True) == [PLAIN]

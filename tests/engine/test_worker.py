@@ -400,7 +400,7 @@ class Dialogue:
     def _serve(self) -> None:
         source, sink = self._ends
         try:
-            serve(source, sink)
+            serve(source, sink, Worker())
         except BadInput as error:
             self.error = error
         finally:
@@ -473,7 +473,7 @@ def test_a_frame_cut_off_by_the_end_is_no_request(cut: int) -> None:
 def test_any_noise_is_answered_or_ends_the_conversation(noise: bytes) -> None:
     sink = io.BytesIO()
     try:
-        serve(io.BytesIO(framed(noise) + noise), sink)
+        serve(io.BytesIO(framed(noise) + noise), sink, Worker())
     except BadInput as refusal:
         assert "claims" in str(refusal)
     sink.seek(0)

@@ -11,6 +11,7 @@ from gguf.quants import dequantize
 from app.engine.gguf_read import NeedMore, parse_header
 from app.engine.llama import Floats, LoadedSlice, LoadOptions
 from app.engine.mount import write_slice
+from app.engine.mounting import MountRequest
 from app.engine.slice_files import HEADER_ROOM_BYTES, Identity, make_slice
 from app.engine.slicing import Plan, plan
 from app.ids import Span
@@ -75,3 +76,29 @@ def embed(file: Path, cut: Plan, tokens: list[int]) -> Floats:
     raw = np.frombuffer(payload(file, cut, 0), np.uint8).reshape(cut.vocabulary_size, -1)
     rows = dequantize(raw[np.array(tokens)], table.type)
     return (rows * np.float32(cut.embedding_scale)).astype(np.float32)
+
+
+def mount_request(
+    file: Path, span: Span | None, folder: Path, *, kv_tokens: int = 256, sequences: int = 4
+) -> MountRequest:
+    """The units of a span, stored and ready to be mounted."""
+    cut = plan_of(file)
+    span = span or cut.whole
+    unit_files = {}
+    for unit in range(span.start, span.stop):
+        unit_files[unit] = folder / f"{unit}.gguf"
+        unit_files[unit].write_bytes(b"\0" * HEADER_ROOM_BYTES + payload(file, cut, unit))
+    data = file.read_bytes()
+    return MountRequest(
+        plan=cut,
+        span=span,
+        unit_files=unit_files,
+        shared={
+            tensor.name: data[cut.header.data_offset + tensor.offset :][: tensor.size]
+            for tensor in cut.shared
+        },
+        folder=folder / "mount",
+        kv_tokens=kv_tokens,
+        sequences=sequences,
+        threads=1,
+    )

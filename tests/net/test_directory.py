@@ -341,3 +341,15 @@ async def test_a_full_directory_says_so(swarm: Swarm, monkeypatch: pytest.Monkey
     answer = await channel.receive()
     assert isinstance(answer, Refused)
     assert answer.code == "full"
+
+
+def test_what_a_computer_that_left_announced_is_dropped_and_may_come_back() -> None:
+    directory = Directory(CLOCK)
+    leaver, stayer = new_identity(), new_identity()
+    directory.keep(offer(leaver), writer=leaver.peer_id)
+    directory.keep(offer(stayer), writer=stayer.peer_id)
+    directory.forget(leaver.peer_id)
+    left = [open_record(r, now_wall=CLOCK.wall()).peer for r in directory.records(MODEL)]
+    assert left == [stayer.peer_id]
+    directory.keep(offer(leaver, sequence=2), writer=leaver.peer_id)
+    assert len(directory.records(MODEL)) == 2

@@ -313,6 +313,24 @@ async def test_a_peer_that_stops_answering_is_lost_within_three_seconds() -> Non
         assert client.connections() == []
 
 
+async def test_a_peer_that_is_gone_is_told_once_its_last_connection_has_ended() -> None:
+    gone: list[PeerId] = []
+    listening = Endpoint(
+        new_identity(),
+        listen=("127.0.0.1", 0),
+        handlers={"hop": echo},
+        clock=SystemClock(),
+        on_peer_gone=gone.append,
+    )
+    async with listening as host:
+        async with make() as client:
+            await client.open_channel(host.peer_id, [host.address], "hop")
+            await until(lambda: bool(host.connections()))
+            assert gone == []
+        await until(lambda: gone == [client.peer_id])
+    assert gone == [client.peer_id]
+
+
 async def test_heartbeats_keep_an_idle_connection() -> None:
     clock = VirtualClock()
     async with make(on(echo), clock=clock) as host, make(clock=clock) as client:

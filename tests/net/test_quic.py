@@ -20,6 +20,7 @@ from app.net.identity import Identity, new_identity
 from app.net.quic import (
     APPLICATION_PROTOCOL,
     CONNECTION_WINDOW_BYTES,
+    LONE_ACKNOWLEDGEMENT_SECONDS,
     STREAM_WINDOW_BYTES,
     UNPROVEN_WINDOW_BYTES,
     BoundedConnection,
@@ -177,6 +178,51 @@ def test_streams_in_one_direction_are_not_accepted() -> None:
 
 
 # ── speed ────────────────────────────────────────────────────────────────────
+
+
+def said(dialler: BoundedConnection, listener: BoundedConnection, *moments: float) -> None:
+    """One datagram of a stream from dialler to listener at each of these moments."""
+    for moment in moments:
+        dialler.send_stream_data(4, b"a step")
+        for data, _ in dialler.datagrams_to_send(now=moment):
+            listener.receive_datagram(data, ("127.0.0.1", 2), now=moment)
+
+
+def answered_at(listener: BoundedConnection, moment: float) -> int:
+    """How many datagrams the listener has to send at this moment."""
+    return len(listener.datagrams_to_send(now=moment))
+
+
+def test_a_datagram_that_comes_alone_is_acknowledged_late() -> None:
+    dialler, listener = linked()
+    settle(dialler, listener, now=5.0)
+    said(dialler, listener, 10.0, 10.006)
+    assert answered_at(listener, 10.009) == 0
+    assert answered_at(listener, 10.0101) == 1
+    assert answered_at(listener, 10.05) == 0  # the second was acknowledged along with the first
+
+
+def test_a_burst_is_acknowledged_at_once() -> None:
+    dialler, listener = linked()
+    settle(dialler, listener, now=5.0)
+    said(dialler, listener, 10.0, 10.0001, 10.0002)
+    assert answered_at(listener, 10.0012) == 1
+
+
+def test_an_acknowledgement_goes_along_with_an_answer() -> None:
+    dialler, listener = linked()
+    settle(dialler, listener, now=5.0)
+    said(dialler, listener, 10.0)
+    listener.send_stream_data(4, b"a result")
+    listener.acknowledge_along(10.002)
+    assert answered_at(listener, 10.0021) == 1
+    assert answered_at(listener, 10.02) == 0
+
+
+def test_an_acknowledgement_comes_before_the_sender_thinks_its_datagram_lost() -> None:
+    dialler, listener = linked()
+    settle(dialler, listener, now=5.0)
+    assert dialler._loss.max_ack_delay >= 2 * LONE_ACKNOWLEDGEMENT_SECONDS
 
 
 async def test_what_is_written_in_one_turn_of_the_loop_goes_out_together(

@@ -1,0 +1,394 @@
+"""One mounted span that keeps running, whatever its worker does; see app/engine/supervisor.py."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+import pytest
+
+from app.engine import frames, mount, mounting, supervisor
+from app.engine.ladder import PLAIN, REPACKED, Ladder
+from app.engine.mounting import BATCH_ROWS, MountRequest, thread_counts
+from app.engine.slice_files import HEADER_ROOM_BYTES
+from app.engine.supervisor import Engine
+from app.errors import EngineFault, NoRoom, WorkerDied
+from app.ids import Span
+from tests.helpers.slices import payload, plan_of
+from tests.helpers.tiny_models import WIDTH
+
+ModelFile = Callable[[str], Path]
+Prepare = Callable[..., MountRequest]
+ValueT = TypeVar("ValueT")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """No test leaves a process behind; swarms of other modules may still be running."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+@pytest.fixture
+def prepare(model: ModelFile, tmp_path: Path) -> Prepare:
+    """Stores a family's units and says how to mount a span of them."""
+
+    def request(family: str, span: Span, **changes: object) -> MountRequest:
+        file = model(family)
+        cut = plan_of(file)
+        store = tmp_path / "store"
+        store.mkdir(exist_ok=True)
+        unit_files = {}
+        for unit in range(span.start, span.stop):
+            unit_files[unit] = store / f"{family}-{unit}.gguf"
+            unit_files[unit].write_bytes(b"\0" * HEADER_ROOM_BYTES + payload(file, cut, unit))
+        data = file.read_bytes()
+        wanted = MountRequest(
+            plan=cut,
+            span=span,
+            unit_files=unit_files,
+            shared={
+                t.name: data[cut.header.data_offset + t.offset :][: t.size] for t in cut.shared
+            },
+            folder=tmp_path / "mount",
+            kv_tokens=256,
+            sequences=5,
+            threads=1,
+        )
+        return replace(wanted, **changes)  # type: ignore[arg-type]
+
+    return request
+
+
+@pytest.fixture
+def ladder(tmp_path: Path) -> Ladder:
+    return Ladder(tmp_path / "ladder.json")
+
+
+def defective(defect: str) -> list[str]:
+    return [sys.executable, "-m", "tests.helpers.fragile_worker", defect]
+
+
+async def soon(waiting: Awaitable[ValueT]) -> ValueT:
+    """Whatever it is, it happens within seconds."""
+    return await asyncio.wait_for(waiting, 20)
+
+
+def part(sequence: int, position: int, rows: int = 1, value: float = 0.25) -> frames.Part:
+    hidden = np.full((rows, WIDTH), value, np.float32).tobytes()
+    return frames.Part(sequence=sequence, position=position, rows=rows, hidden=hidden)
+
+
+def pid_of(engine: Engine) -> int:
+    assert engine.worker_pid is not None
+    return engine.worker_pid
+
+
+async def test_steps_of_several_sequences_share_a_decode(prepare: Prepare, ladder: Ladder) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        alone = await engine.compute(part(0, 0, 4))
+        assert alone.fault == ""
+        before = engine.status.decodes
+        results = await asyncio.gather(*(engine.compute(part(n, 0, 4)) for n in range(5)))
+        assert [result.hidden for result in results] == [alone.hidden] * 5
+        # The first starts at once, the others wait for it and go together.
+        assert engine.status.decodes - before == 2
+        assert engine.status.parts == 6
+        assert engine.status.decodes < engine.status.parts
+        assert engine.status.busy_seconds > 0
+
+
+async def test_steps_of_one_sequence_keep_their_order(prepare: Prepare, ladder: Ladder) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        steps = [engine.compute(part(n, at)) for at in range(6) for n in range(3)]
+        results = await asyncio.gather(*steps)
+        assert [result.code for result in results] == [""] * 18
+        assert engine.status.decodes <= 7
+        alone = [await engine.compute(part(4, at)) for at in range(6)]
+        assert [result.hidden for result in results[::3]] == [r.hidden for r in alone]
+
+
+async def test_a_decode_takes_no_more_rows_than_it_may(prepare: Prepare, ladder: Ladder) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        before = engine.status.decodes
+        rows = BATCH_ROWS // 4
+        results = await asyncio.gather(
+            *(engine.compute(part(n, 0, rows)) for n in range(5)),
+            engine.compute(part(0, rows, 1)),
+        )
+        assert [result.code for result in results] == [""] * 6
+        assert engine.status.decodes - before == 3
+        (too_long,) = await asyncio.gather(engine.compute(part(0, 0, BATCH_ROWS + 1)))
+        assert too_long.code == "input"
+        assert engine.status.restarts == 0
+
+
+async def test_a_bad_step_fails_alone(prepare: Prepare, ladder: Ladder) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        good, gap, wild, also_good = await asyncio.gather(
+            engine.compute(part(0, 0)),
+            engine.compute(part(1, 9)),
+            engine.compute(part(2, 0, value=float("nan"))),
+            engine.compute(part(3, 0)),
+        )
+        assert (good.code, gap.code, wild.code, also_good.code) == ("", "gap", "input", "")
+        assert good.hidden == also_good.hidden
+
+
+async def test_a_step_given_up_while_it_waits_disturbs_no_other(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        tasks = [asyncio.create_task(engine.compute(part(n, 0))) for n in range(5)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()  # on its way to the worker
+        tasks[2].cancel()  # still waiting here
+        results = await soon(asyncio.gather(*tasks, return_exceptions=True))
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert isinstance(results[2], asyncio.CancelledError)
+        others = [results[n] for n in (1, 3, 4)]
+        assert all(isinstance(r, frames.PartResult) and r.fault == "" for r in others)
+        assert engine.status.parts == 4
+        assert (await engine.compute(part(2, 1))).code == "gap"
+
+
+async def test_a_killed_worker_is_started_again_and_knows_nothing(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    request = prepare("llama", Span(1, 3))
+    async with Engine(request, ladder, command=defective("hang")) as engine:
+        first = await engine.compute(part(0, 0, 4))
+        pid = pid_of(engine)
+        stuck = asyncio.create_task(engine.compute(part(3, 0)))
+        waiting = asyncio.create_task(engine.compute(part(1, 0)))
+        await asyncio.sleep(0)
+        psutil.Process(pid).kill()
+        for task in (stuck, waiting):
+            with pytest.raises(WorkerDied):
+                await soon(task)
+        lost = await soon(engine.compute(part(0, 4)))
+        assert lost.code == "gap"
+        again = await soon(engine.compute(part(0, 0, 4)))
+        assert again.hidden == first.hidden
+        assert pid_of(engine) != pid
+        assert engine.status.restarts == 1
+        assert engine.status.last_death == "killed by SIGKILL"
+
+
+async def test_a_sequence_can_be_emptied_moved_and_asked_for(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        await engine.compute(part(0, 0, 4))
+        state = await engine.save(0)
+        await engine.restore(2, state)
+        moved = await engine.compute(part(2, 4))
+        stayed = await engine.compute(part(0, 4))
+        assert moved.hidden == stayed.hidden
+        await engine.forget(2)
+        assert (await engine.compute(part(2, 5))).code == "gap"
+        with pytest.raises(EngineFault, match="does not fit"):
+            await engine.restore(1, b"noise")
+        with pytest.raises(EngineFault, match="there is no sequence 17"):
+            await engine.forget(17)
+
+
+async def test_a_configuration_that_crashes_is_left_and_remembered(
+    prepare: Prepare, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "ladder.json"
+    request = prepare("llama", Span(1, 3))
+    async with Engine(request, Ladder(file), command=defective("repack")) as engine:
+        assert engine.status.configuration == PLAIN.name
+        assert (await engine.compute(part(0, 0))).fault == ""
+    assert "cpu-repacked does not work on this computer: killed by SIGSEGV" in caplog.text
+    assert Ladder(file).rungs(gpu=False) == [PLAIN]
+    caplog.clear()
+    async with Engine(request, Ladder(file), command=defective("repack")) as engine:
+        assert engine.status.configuration == PLAIN.name
+    assert "SIGSEGV" not in caplog.text
+
+
+async def test_a_configuration_that_is_refused_is_left_but_tried_again_next_time(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    file = tmp_path / "ladder.json"
+    request = prepare("llama", Span(1, 3))
+    async with Engine(request, Ladder(file), command=defective("refuse")) as engine:
+        assert engine.status.configuration == PLAIN.name
+    assert Ladder(file).rungs(gpu=False) == [REPACKED, PLAIN]
+
+
+async def test_a_configuration_that_crashes_twice_in_use_is_left(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    file = tmp_path / "ladder.json"
+    async with Engine(
+        prepare("llama", Span(1, 3)), Ladder(file), command=defective("use")
+    ) as engine:
+        assert engine.status.configuration == REPACKED.name
+        for _ in range(2):
+            await soon(engine.compute(part(0, 0)))
+            with pytest.raises(WorkerDied):
+                await soon(engine.compute(part(3, 0)))
+            await soon(until_restarted(engine))
+        assert (await soon(engine.compute(part(3, 0)))).fault == ""
+        assert engine.status.configuration == PLAIN.name
+        assert engine.status.restarts == 2
+        assert engine.status.last_death == "killed by SIGSEGV"
+    assert Ladder(file).rungs(gpu=False) == [PLAIN]
+
+
+async def until_restarted(engine: Engine) -> None:
+    """A harmless step succeeds once the worker is back."""
+    while True:
+        with contextlib.suppress(WorkerDied):  # it may come before the death is known
+            await engine.compute(part(0, 0))
+            return
+
+
+async def test_where_nothing_works_one_error_says_what_was_tried(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    engine = Engine(prepare("llama", Span(1, 3)), ladder, command=defective("load"))
+    with pytest.raises(EngineFault) as failure:
+        await engine.__aenter__()
+    assert not isinstance(failure.value, WorkerDied)
+    assert str(failure.value) == (
+        "the layers cannot be run here (cpu-repacked: killed by SIGSEGV; cpu: killed by SIGSEGV)"
+    )
+    assert engine.worker_pid is None
+    with pytest.raises(WorkerDied, match="the engine stops"):
+        await engine.compute(part(0, 0))
+
+
+async def test_a_worker_that_does_not_start_is_one_error(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = prepare("llama", Span(1, 3))
+    with pytest.raises(EngineFault, match=r"does not start \(killed by SIGSEGV\)"):
+        await Engine(request, ladder, command=defective("start")).__aenter__()
+    monkeypatch.setattr(supervisor, "PROBE_SECONDS", 0.3)
+    silent = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(EngineFault, match="does not start: it says nothing"):
+        await Engine(request, ladder, command=silent).__aenter__()
+
+
+async def test_units_that_are_gone_are_one_error(prepare: Prepare, ladder: Ladder) -> None:
+    request = prepare("llama", Span(1, 3))
+    request.unit_files[2].unlink()
+    with pytest.raises(EngineFault, match=r"cannot be run here .*No such file"):
+        await Engine(request, ladder).__aenter__()
+
+
+async def test_the_worker_steps_back_behind_the_owner_s_work(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        worker = psutil.Process(pid_of(engine))
+        assert worker.environ()["OMP_WAIT_POLICY"] == "passive"
+        if psutil.WINDOWS:
+            assert worker.nice() == psutil.BELOW_NORMAL_PRIORITY_CLASS
+        else:
+            assert worker.nice() > psutil.Process().nice()
+
+
+async def test_stopping_ends_the_worker_and_everything_that_waits(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    engine = Engine(prepare("llama", Span(1, 3)), ladder, command=defective("hang"))
+    async with engine:
+        pid = pid_of(engine)
+        steps = [asyncio.create_task(engine.compute(part(n, 0))) for n in (3, 0, 1, 0, 1)]
+        await asyncio.sleep(0)
+    results = await soon(asyncio.gather(*steps, return_exceptions=True))
+    assert all(isinstance(result, WorkerDied) for result in results)
+    assert not psutil.pid_exists(pid)
+    assert engine.worker_pid is None
+
+
+async def test_whoever_waits_for_a_restart_is_told_when_the_engine_stops(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(prepare("llama", Span(1, 3)), ladder)
+    async with engine:
+        monkeypatch.setattr(engine, "_command", ["/nowhere/to/be/found"])
+        psutil.Process(pid_of(engine)).kill()
+        with pytest.raises(WorkerDied):
+            await soon(engine.compute(part(0, 0)))
+        waiting = asyncio.create_task(engine.compute(part(0, 0)))
+        await asyncio.sleep(0)
+        with pytest.raises(WorkerDied):
+            await engine.save(0)
+        await engine.forget(0)
+    with pytest.raises(WorkerDied, match="the engine stops"):
+        await soon(waiting)
+
+
+async def test_a_restart_that_fails_is_tried_again(
+    prepare: Prepare,
+    ladder: Ladder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    real, failures = mount.write_slice, [OSError("the disk is full")] * 2
+
+    def write_slice(*arguments: Any) -> list[Path]:
+        if failures:
+            raise failures.pop()
+        return real(*arguments)
+
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        monkeypatch.setattr(mounting, "write_slice", write_slice)
+        psutil.Process(pid_of(engine)).kill()
+        await soon(until_restarted(engine))
+        assert failures == []
+        assert engine.status.restarts == 1
+    assert "cpu-repacked: the disk is full; cpu: the disk is full" in caplog.text
+
+
+async def test_the_embedding_alone_and_the_head_alone_can_be_served(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    tokens = [3, 9, 27]
+    async with Engine(prepare("qwen2", Span(0, 1)), ladder) as lookup:
+        given = frames.Part(sequence=0, position=0, rows=3, tokens=tokens)
+        rows = await lookup.compute(given)
+        assert len(rows.hidden) == 3 * WIDTH * 4
+    # Qwen2 insists on its own shapes, so the small empty block is refused first.
+    async with Engine(prepare("qwen2", Span(6, 7)), ladder) as head:
+        given = frames.Part(
+            sequence=0, position=0, rows=3, outputs=1, candidates=2, hidden=rows.hidden
+        )
+        best = await head.compute(given)
+        assert (len(best.ids), len(best.logits)) == (8, 8)
+
+
+async def test_room_is_kept_in_the_ledger(prepare: Prepare, ladder: Ladder) -> None:
+    engine = Engine(prepare("gemma3", Span(1, 3), kv_tokens=1280), ladder)
+    with pytest.raises(RuntimeError, match="not mounted"):
+        _ = engine.ledger
+    async with engine:
+        assert engine.span == Span(1, 3)
+        assert engine.ledger.tokens_free == 1280
+        # Layers with a window cannot lend what others leave: each sequence has its own share.
+        with pytest.raises(NoRoom, match="longer than the 256"):
+            engine.ledger.admit(257)
+        assert engine.ledger.admit(256) == 0
+
+
+async def test_the_speed_is_measured_and_the_fastest_thread_count_kept(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    async with Engine(prepare("llama", Span(1, 3), threads=0), ladder) as engine:
+        assert engine.status.threads in thread_counts()
+        assert engine.status.layers_per_second > 1
+    assert thread_counts()[0] == 1

@@ -1,0 +1,268 @@
+"""publish, models, status and doctor, and what they say when something is missing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cli import run
+from app.engine.hardware import GraphicsCard, Hardware, Memory, Processor
+from app.engine.publish import publish
+from app.errors import EngineFault
+from app.ids import ModelId, PeerId, Span, peer_text
+from app.net.identity import new_identity
+from app.net.records import Announcement
+from tests.helpers.processes import environment
+from tests.helpers.tiny_models import write_gemma2, write_llama
+
+KEY = bytes(range(32))
+URL = "https://example.org/tiny.gguf"
+NOBODY = f"{peer_text(new_identity().peer_id)}@127.0.0.1:9"
+Told = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Told:
+    """Runs a command with a data folder; exit code, output and errors."""
+    for name, text in environment(tmp_path).items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr("app.net.endpoint.DIAL_SECONDS", 0.05)
+
+    def type_in(*words: str) -> tuple[int, str, str]:
+        code = run([*words, "--data-dir", str(tmp_path / "data")])
+        return (code, *capsys.readouterr())
+
+    return type_in
+
+
+@pytest.fixture
+def unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe every model; tests/engine/test_proof.py is about the proof."""
+    monkeypatch.setattr("app.engine.proof.prove", lambda file, cut: None)
+
+
+# ── publish and models ───────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("unproven")
+def test_what_is_published_can_be_named_at_once(told: Told, tmp_path: Path) -> None:
+    file = write_llama(tmp_path / "tiny.gguf")
+    code, output, errors = told("publish", str(file), "--url", URL, "--name", "my-own")
+    assert code == 0
+    assert errors == "proving that tiny.gguf can be shared by layers ...\n"
+    target = tmp_path / "tiny.manifest.json"
+    lines = output.splitlines()
+    assert lines[0] == f"{target}: my-own, units 0:8"
+    _, output, _ = told("models", "--json")
+    (row,) = [row for row in json.loads(output) if row["name"] == "my-own"]
+    assert lines[1] == f"id {row['id']}"
+    assert row["trusted"].endswith(lines[2].removeprefix("publisher "))
+    assert (row["units"], row["units_held"]) == ("0:8", [])
+    _, output, _ = told("models")
+    (line,) = [line for line in output.splitlines() if line.startswith("my-own ")]
+    assert row["id"][:12] in line
+
+
+@pytest.mark.usefixtures("unproven")
+@pytest.mark.parametrize("left_bytes", [0, 3, 24, 2000, -1000])
+def test_a_file_that_is_cut_off_is_one_line(told: Told, tmp_path: Path, left_bytes: int) -> None:
+    file = write_llama(tmp_path / "tiny.gguf")
+    file.write_bytes(file.read_bytes()[:left_bytes])
+    code, output, errors = told("publish", str(file), "--url", URL)
+    assert (code, output) == (1, "")
+    assert errors.startswith("potluck: tiny.gguf cannot be published: ")
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "tiny.manifest.json").exists()
+
+
+def test_a_model_that_cannot_be_cut_is_refused_before_any_proof(told: Told, tmp_path: Path) -> None:
+    file = write_gemma2(tmp_path / "gemma2.gguf")
+    code, _, errors = told("publish", str(file), "--url", URL)
+    assert code == 1
+    assert errors.startswith("potluck: gemma2.gguf cannot be published: ")
+    assert errors.count("\n") == 1
+
+
+def test_a_manifest_signed_by_another_key_than_it_names_is_not_taken(
+    told: Told, tmp_path: Path
+) -> None:
+    data = json.loads(publish(write_llama(tmp_path / "tiny.gguf"), [URL], key=KEY))
+    other = json.loads(publish(tmp_path / "tiny.gguf", [URL], key=bytes(32)))
+    manifest = tmp_path / "forged.json"
+    manifest.write_text(json.dumps({**data, "signature": other["signature"]}))
+    code, _, errors = told("chat", "hi", "--alone", "--model", str(manifest))
+    assert code == 1
+    assert errors.startswith("potluck: forged.json was not taken: ")
+    assert errors.count("\n") == 1
+    _, output, _ = told("models")
+    assert "tiny" not in output
+
+
+# ── status ───────────────────────────────────────────────────────────────────
+
+
+def announced(span: Span | None, *, model: bytes = bytes(32), name: str = "m") -> Announcement:
+    """What some computer says of itself."""
+    return Announcement(
+        peer=PeerId(new_identity().peer_id),
+        sequence=1,
+        issued_at=1.0,
+        expires_at=2.0,
+        model=ModelId(model),
+        model_name=name,
+        span=span,
+        layers_per_second=10.0,
+        kv_tokens_free=100,
+    )
+
+
+@pytest.fixture
+def swarm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets bootstraps know this much."""
+
+    def knows(*found: Announcement) -> None:
+        async def lookup_all(bootstraps: Any) -> list[Announcement]:
+            return [*found]
+
+        monkeypatch.setattr("app.commands.lookup_all", lookup_all)
+
+    return knows
+
+
+def test_nothing_running_and_nobody_known_is_told_plainly(told: Told, tmp_path: Path) -> None:
+    code, output, errors = told("status")
+    assert (code, errors) == (0, "")
+    assert output.splitlines() == [
+        f"no node runs in {tmp_path / 'data'}",
+        "layers on disk: 0 MB of 21.5 GB",
+    ]
+
+
+def test_who_serves_what_and_what_nobody_serves(told: Told, swarm: Callable[..., None]) -> None:
+    swarm(announced(Span(0, 2)), announced(Span(0, 2)), announced(Span(3, 5)), announced(None))
+    code, output, _ = told("status", "--json", "--bootstrap", NOBODY)
+    assert code == 0
+    report = json.loads(output)
+    assert report["bootstraps"] == [NOBODY]
+    (model,) = report["models"]
+    assert model["replicas"] == [2, 2, 0, 1, 1]
+    assert model["missing"] == [2]
+    assert [host["units"] for host in model["hosts"]] == ["0:2", "0:2", "3:5"]
+    _, output, _ = told("status", "--bootstrap", NOBODY)
+    assert "m: 3 helpers, nobody serves units [2]" in output
+
+
+def test_models_of_several_computers_are_told_apart(told: Told, swarm: Callable[..., None]) -> None:
+    swarm(announced(Span(0, 2)), announced(Span(0, 2), model=bytes(31) + b"\1", name="n"))
+    _, output, _ = told("status", "--json", "--bootstrap", NOBODY)
+    assert [model["name"] for model in json.loads(output)["models"]] == ["m", "n"]
+
+
+def test_a_strangers_name_for_a_model_cannot_steer_the_terminal(
+    told: Told, swarm: Callable[..., None]
+) -> None:
+    swarm(announced(Span(0, 2), name="\x1b[2Jm"))
+    _, output, _ = told("status", "--bootstrap", NOBODY)
+    assert "\x1b" not in output
+    assert "[2Jm: 1 helpers" in output
+
+
+def test_bootstraps_that_are_away_are_part_of_the_status(told: Told) -> None:
+    code, output, errors = told("status", "--bootstrap", NOBODY)
+    assert (code, errors) == (0, "")
+    assert "no bootstrap answers" in output
+    _, output, _ = told("status", "--json", "--bootstrap", NOBODY)
+    assert "no bootstrap answers" in json.loads(output)["bootstrap_error"]
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "written", "words"),
+    [
+        (0, {"units": None}, "a node runs at 1.2.3.4:5 and serves no layers"),
+        (1, {"units": "0:2"}, "sharing units 0:2 of m at 1.2.3.4:5: 1 conversations now, 9 ever"),
+        (3600, {"units": "0:2"}, "no node runs in "),
+        (-3600, {"units": "0:2"}, "no node runs in "),
+    ],
+)
+def test_what_a_node_wrote_counts_while_it_is_fresh(
+    told: Told, tmp_path: Path, age_seconds: float, written: dict[str, Any], words: str
+) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    status = {"listen": "1.2.3.4:5", "model": "m", "sessions": 1, "sessions_ever": 9, **written}
+    status["written_at"] = time.time() - age_seconds
+    (tmp_path / "data" / "node.json").write_text(json.dumps(status))
+    assert told("status")[1].startswith(words)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"written_at": "x"}', f'{{"written_at": {time.time()}}}', "\0"]
+)
+def test_a_status_that_is_damaged_counts_as_none(told: Told, tmp_path: Path, text: str) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "node.json").write_text(text)
+    code, output, _ = told("status")
+    assert (code, output.startswith("no node runs")) == (0, True)
+
+
+# ── doctor ───────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def computer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets this computer be another one, with an engine that runs or does not."""
+
+    def is_like(memory: Memory, *cards: GraphicsCard, engine: str = "") -> None:
+        processor = Processor("Abacus", 2, 4, ())
+        hardware = Hardware("Linux", "abacus", processor, memory, cards)
+        monkeypatch.setattr("app.commands.read_hardware", lambda: hardware)
+
+        async def measured(data: Any, model: Any) -> str:
+            if engine:
+                raise EngineFault(engine)
+            return "engine: runs"
+
+        monkeypatch.setattr("app.commands._measured", measured)
+
+    return is_like
+
+
+def test_a_computer_that_can_do_it_is_all_right(told: Told, computer: Callable[..., None]) -> None:
+    computer(Memory(16 << 30, 8 << 30))
+    code, output, errors = told("doctor")
+    lines = output.splitlines()
+    assert (code, errors) == (0, "")
+    assert all(line.startswith("ok   ") for line in lines)
+    assert "ok   processor: Abacus, 2 cores (unknown instruction sets)" in lines
+    assert "ok   memory: 8.6 GB free of 17.2 GB" in lines
+    assert any("none that NVIDIA's driver answers for" in line for line in lines)
+    assert any("bootstraps: none known" in line for line in lines)
+    assert lines[-1] == "ok   engine: runs"
+
+
+def test_what_is_missing_is_marked_and_the_rest_is_told_too(
+    told: Told, computer: Callable[..., None]
+) -> None:
+    computer(Memory(16 << 30, 1 << 20), engine="the layers cannot be run here")
+    code, output, _ = told("doctor")
+    missing = [line for line in output.splitlines() if line.startswith("MISS ")]
+    assert code == 1
+    assert missing == ["MISS memory: 1 MB free of 17.2 GB", "MISS the layers cannot be run here"]
+
+
+def test_a_damaged_identity_is_one_of_the_lines(
+    told: Told, computer: Callable[..., None], tmp_path: Path
+) -> None:
+    computer(Memory(16 << 30, 8 << 30))
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "identity.key").write_text("junk")
+    (tmp_path / "data" / "identity.key").chmod(0o600)
+    code, output, _ = told("doctor")
+    assert code == 1
+    assert "is damaged and was left as it is" in output.splitlines()[-1]
