@@ -88,8 +88,8 @@ class Client:
             Ways(alone=options.alone),
             clock=self._clock,
         )
-        self._stack.push_async_callback(talk.close)
         self._talk = talk
+        self._stack.push_async_callback(lambda: self._talk.close())
         if options.alone:
             await self._opened.whole()
 

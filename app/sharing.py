@@ -291,7 +291,7 @@ class Sharing:
             await self._announce(serving)
             tasks.start(self._keep_announcing(serving), name="announcements")
         else:
-            logger.warning("no bootstrap is known, so nobody else can find this node")
+            logger.warning("no bootstrap is known, so nobody can find this node")
 
     async def _put_away(self, *, drain_seconds: float) -> None:
         serving = self._serving

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from app.desk import Desk
 from app.errors import NoRoom, PromptTooLong, Refusal
 from tests.helpers.running_node import WHOLE, RunningNode, adopt_guide, running_node, until
 
-STORY = Order(messages=[{"role": "user", "content": "Tell me a story."}], max_tokens=30)
+STORY = Order(
+    model="guide", messages=[{"role": "user", "content": "Tell me a story."}], max_tokens=30
+)
 
 
 def desk_of(running: RunningNode) -> Desk:
@@ -32,7 +35,7 @@ async def test_the_same_words_come_over_the_own_layers_and_alone(
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         desk = desk_of(running)
         shared, written = await text_of(desk, STORY)
-        alone, _ = await text_of(desk, Order(messages=STORY.messages, max_tokens=30, alone=True))
+        alone, _ = await text_of(desk, replace(STORY, alone=True))
         assert shared == alone
         assert running.node.sharing.sessions_ever == 1
         assert (written.chain, written.readers) == (["this computer"], [])

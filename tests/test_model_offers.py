@@ -32,7 +32,7 @@ async def test_less_memory_fits_fewer_layers_and_suggests_them(
     adopt_guide(tmp_path, guide)
     with_memory(monkeypatch, (1 << 30) + 4 * MB)
     async with running_node(tmp_path) as running:
-        (offer,) = await running.ask("GET", "/models")
+        offer = await running.offer()
         assert 0 < offer["fits_units"] < 10
         assert offer["suggested_start"] == 0
         assert offer["missing_bytes"] < offer["bytes"]
@@ -47,7 +47,7 @@ async def test_no_memory_at_all_is_said(
     adopt_guide(tmp_path, guide)
     with_memory(monkeypatch, 1 << 29)
     async with running_node(tmp_path) as running:
-        (offer,) = await running.ask("GET", "/models")
+        offer = await running.offer()
         assert (offer["fits_units"], offer["suggested_stop"], offer["missing_bytes"]) == (0, 0, 0)
         refused = await running.ask("POST", "/models/choose", {"model": "guide"}, expect=409)
         assert refused["code"] == "no_memory"
@@ -61,11 +61,11 @@ async def test_what_others_lack_is_suggested(
     async with running_node(tmp_path / "a", manifest=guide, units=Span(0, 6), public=True) as first:
         bootstrap = f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}"
         async with running_node(tmp_path / "b", bootstraps=(bootstrap,)) as running:
-            (offer,) = await running.ask("GET", "/models")
+            offer = await running.offer()
             assert offer["served_by"] == 1
             assert (offer["suggested_start"], offer["suggested_stop"]) == (6, 10)
             # Its own layers are no others': it may keep what it has.
-            (own,) = await first.ask("GET", "/models")
+            own = await first.offer()
             assert own["served_by"] == 0
             assert own["chosen"]
     assert WHOLE.covers(Span(6, 10))

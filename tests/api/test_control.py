@@ -202,7 +202,7 @@ async def test_rules_that_allow_no_work_say_so_at_once(tmp_path: Path) -> None:
 async def test_a_model_is_offered_with_what_to_expect_of_it(tmp_path: Path, guide: Path) -> None:
     adopt_guide(tmp_path, guide)
     async with running_node(tmp_path) as running:
-        (offer,) = msgspec.convert(await running.ask("GET", "/models"), list[ModelOffer])
+        offer = msgspec.convert(await running.offer(), ModelOffer)
         assert (offer.units, offer.fits_units, offer.suggested_stop) == (10, 10, 10)
         assert offer.missing_bytes == offer.bytes
         assert (offer.held_bytes, offer.expected_tokens_per_second) == (0, None)
@@ -210,7 +210,7 @@ async def test_a_model_is_offered_with_what_to_expect_of_it(tmp_path: Path, guid
         await running.ask("POST", "/consent", {"share": True})
         await running.ask("POST", "/models/choose", {"model": "guide", "start": 2, "stop": 6})
         await until(running, "sharing")
-        (offer,) = msgspec.convert(await running.ask("GET", "/models"), list[ModelOffer])
+        offer = msgspec.convert(await running.offer(), ModelOffer)
         assert (offer.suggested_start, offer.suggested_stop, offer.chosen) == (2, 6, True)
         assert offer.missing_bytes == 0
         assert offer.expected_tokens_per_second is not None

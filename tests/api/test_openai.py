@@ -36,7 +36,7 @@ async def asking(
 
 async def test_the_official_client_works_unchanged(tmp_path: Path, guide: Path) -> None:
     async with asking(tmp_path, guide) as (client, _):
-        assert [model.id async for model in client.models.list()] == ["guide"]
+        assert "guide" in [model.id async for model in client.models.list()]
         assert (await client.models.retrieve("guide")).owned_by == "file"
 
         whole = await client.chat.completions.create(

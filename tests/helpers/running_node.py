@@ -96,6 +96,11 @@ class RunningNode:
             assert response.status == expect, f"{response.status}: {text}"
             return json.loads(text)
 
+    async def offer(self, name: str = "guide") -> Any:
+        """What is offered of one model, whatever else this Potluck knows."""
+        offers = await self.ask("GET", "/models")
+        return next(offer for offer in offers if offer["name"] == name)
+
     async def events(
         self, method: str, path: str, body: Any = None
     ) -> AsyncIterator[tuple[str, Any]]:
