@@ -79,11 +79,11 @@ async def test_a_chain_and_one_computer_alone_say_the_same(asking: ClientOptions
 async def test_a_conversation_takes_the_room_it_may_need(
     asking: ClientOptions, whole: Node
 ) -> None:
-    assert whole._host is not None
-    before = whole._host.tokens_free
+    assert whole.sharing.host is not None
+    before = whole.sharing.host.tokens_free
     async with Client(asking) as client:
         await client.answer(await client.request(PROMPT, max_tokens=1))
-        assert before - whole._host.tokens_free == LEAST_ROOM
+        assert before - whole.sharing.host.tokens_free == LEAST_ROOM
 
 
 async def test_what_is_asked_for_is_bounded_by_what_the_model_reads(
@@ -143,7 +143,7 @@ async def test_ends_that_nobody_serves_are_run_here(asking: ClientOptions, tmp_p
         async with Client(replace(asking, bootstraps=[name_of(node)])) as client:
             answer = await client.answer(await client.request(PROMPT, max_tokens=8))
             again = await client.answer(await client.request(PROMPT, max_tokens=8))
-            assert len(client._ends) == 2
+            assert len(client._opened._engines) == 2
             folders = list((client.data.folder / "mounts").iterdir())
         assert not any(place.exists() for place in folders)
     async with Client(asking) as client:
@@ -195,7 +195,7 @@ async def test_a_client_that_cannot_start_leaves_nothing_behind(
     async def cannot_open(self: object) -> None:
         raise EngineFault("no such tokenizer")
 
-    monkeypatch.setattr("app.client.Vocabulary.__aenter__", cannot_open)
+    monkeypatch.setattr("app.opened_model.Vocabulary.__aenter__", cannot_open)
     with pytest.raises(EngineFault, match="no such tokenizer"):
         await Client(asking).__aenter__()
     assert asking.data_dir is not None

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.announcing import announced_addresses
 from app.client import lookup_all
 from app.clock import SystemClock
 from app.errors import PeerLost, Refusal, UsageError
@@ -95,7 +96,9 @@ async def test_what_a_node_serves_is_announced_and_withdrawn(tmp_path: Path) -> 
             connections: Any = status["connections"]
             (connection,) = connections
             assert connection["peer_id"] == peer_text(bootstrap.identity.peer_id)
-            await host._announce()
+            serving = host.sharing._serving
+            assert serving is not None
+            await host.sharing._announce(serving)
             (again,) = await known_to(bootstrap)
             assert again.sequence > record.sequence
         assert [record.span for record in await known_to(bootstrap)] in ([], [None])
@@ -193,7 +196,7 @@ async def test_a_bootstrap_that_is_away_keeps_nobody_from_serving(
     with caplog.at_level(logging.WARNING):
         async with Node(wanted) as node:
             assert node.ready_line()["units"] == "0:1"
-    assert [r.getMessage()[:13] for r in caplog.records if r.name == "app.node"] == [
+    assert [r.getMessage()[:13] for r in caplog.records if r.name == "app.announcing"] == [
         "not announced"
     ]
 
@@ -209,6 +212,6 @@ async def test_a_node_that_nobody_can_find_says_so(
 
 async def test_a_node_on_every_address_announces_one_that_can_be_dialled(tmp_path: Path) -> None:
     async with Node(options(tmp_path, listen="0.0.0.0:0")) as node:
-        (address,) = node._addresses()
+        (address,) = announced_addresses(node.endpoint)
         assert address.startswith("127.0.0.1:")
         assert address.split(":")[1] == node.endpoint.address.split(":")[1]
