@@ -97,7 +97,7 @@ class Announcer:
             expires_at=now + LIFETIME_SECONDS,
             model=model.id,
             model_name=model.manifest.name[:64],
-            addresses=self._addresses(),
+            addresses=announced_addresses(self._endpoint),
             span=span,
             layers_per_second=layers_per_second,
             kv_tokens_free=kv_tokens_free,
@@ -107,16 +107,17 @@ class Announcer:
         )
         await self._directory.announce(sign_announcement(self._identity, announcement))
 
-    def _addresses(self) -> list[str]:
-        """Where to dial this computer, best guess first."""
-        host, port = parse_address(self._endpoint.address)
-        if host not in ("0.0.0.0", "::"):
-            return [self._endpoint.address]
-        found = [self._endpoint.observed_address] if self._endpoint.observed_address else []
-        seen_host = parse_address(found[0])[0] if found else "127.0.0.1"
-        if is_loopback(seen_host):
-            found.append(format_address("127.0.0.1", port))
-        return list(dict.fromkeys(found))
+
+def announced_addresses(endpoint: Endpoint) -> list[str]:
+    """Where others may dial this computer, best guess first."""
+    host, port = parse_address(endpoint.address)
+    if host not in ("0.0.0.0", "::"):
+        return [endpoint.address]
+    found = [endpoint.observed_address] if endpoint.observed_address else []
+    seen_host = parse_address(found[0])[0] if found else "127.0.0.1"
+    if is_loopback(seen_host):
+        found.append(format_address("127.0.0.1", port))
+    return list(dict.fromkeys(found))
 
 
 def own_address(endpoint: Endpoint) -> str:

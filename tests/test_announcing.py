@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.announcing import WITHDRAW_SECONDS, Announcer, own_address
+from app.announcing import WITHDRAW_SECONDS, Announcer, announced_addresses, own_address
 from app.clock import SystemClock
 from app.errors import PeerLost
 from app.ids import Span
@@ -56,6 +56,7 @@ async def test_a_computer_that_listens_everywhere_names_where_it_was_seen() -> N
     ) as endpoint:
         port = endpoint.address.rpartition(":")[2]
         assert own_address(endpoint) == f"127.0.0.1:{port}"
+        assert announced_addresses(endpoint) == [f"127.0.0.1:{port}"]
 
 
 class Deaf:
