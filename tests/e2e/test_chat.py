@@ -147,10 +147,10 @@ async def test_a_conversation_goes_on_over_the_same_chain(
     swarm: Swarm, light: Client, alone: Client
 ) -> None:
     first, _ = await both(light, alone, "hello", max_tokens=10)
-    chain = light.generator._chain
+    chain = light.generator.generator._chain
     answer, whole = await both(light, alone, "hello and more", max_tokens=10)
     assert answer.tokens == whole.tokens
-    assert light.generator._chain is chain
+    assert light.generator.generator._chain is chain
     assert first.parts == answer.parts
 
 
