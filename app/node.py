@@ -30,7 +30,7 @@ from app.clock import Clock, SystemClock
 from app.conversations import Conversations
 from app.data_folder import DataFolder
 from app.desk import Desk
-from app.errors import PeerLost, UsageError
+from app.errors import PeerLost, Refusal, UsageError
 from app.fetching import Fetching
 from app.ids import ModelId, Span, peer_text
 from app.known_models import KnownModels
@@ -145,14 +145,24 @@ class Node:
         await self._stack.enter_async_context(self._tasks)
         await self._open_service(told)
         if told is not None:
-            await self.sharing.settled()
-            if self.sharing.problem is not None:
-                raise self.sharing.problem
+            await self._serve_as_told()
         if options.api is not None:
             await self._open_api(options.api)
         self._tasks.start(self.service.keep_house(), name="housekeeping")
         keeping = keep_node_file(self.data.folder, self.status, clock=self._clock)
         self._tasks.start(keeping, name="status")
+
+    async def _serve_as_told(self) -> None:
+        """Wait until it serves; a person who typed the command learns at once if it cannot."""
+        if self.service.governor.verdict.reason == "disk":
+            raise Refusal(
+                f"The disk of {self.data.folder} is full, and nothing was changed; layers are"
+                " shared when 1 GB is free.",
+                code="disk_full",
+            )
+        await self.sharing.settled()
+        if self.sharing.problem is not None:
+            raise self.sharing.problem
 
     def _keep_log(self) -> None:
         root = logging.getLogger()

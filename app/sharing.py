@@ -228,6 +228,8 @@ class Sharing:
             elif self._failed is not None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wish_changed.wait(), retry_seconds)
+                    continue
+                logger.warning("trying again to share after: %s", self.problem)
                 retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
             elif self._is_settled():
                 retry_seconds = FIRST_RETRY_SECONDS
@@ -256,7 +258,6 @@ class Sharing:
             self._enter("mounting")
             await self._mount(order)
         except PotluckError as error:
-            logger.error("layers cannot be shared now: %s", error)
             self._failed, self.problem = order, error
             self._enter("failed")
         except BaseException:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.choice import CHOICE_FILE, Choice, load_choice, save_choice
-from app.errors import UsageError
+from app.errors import Refusal, UsageError
 from app.ids import Span
 from app.known_models import KnownModels
 from app.wishes import checked_span
@@ -44,6 +44,16 @@ async def test_heat_pauses_even_what_was_told(tmp_path: Path, guide: Path) -> No
         status = await running.ask("GET", "/status")
         assert status["pause"]["reason"] == "temperature"
         assert not status["pause"]["can_override"]
+
+
+async def test_a_full_disk_is_said_to_whoever_typed_the_command(
+    tmp_path: Path, guide: Path
+) -> None:
+    sensors = SetSensors()
+    sensors.set(disk_free_bytes=1000)
+    with pytest.raises(Refusal, match="is full"):
+        async with running_node(tmp_path, manifest=guide, units=WHOLE, sensors=sensors):
+            pass
 
 
 async def test_who_agreed_and_chose_nothing_shares_what_costs_nothing(
