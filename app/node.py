@@ -42,7 +42,7 @@ from app.net.channel import Channel
 from app.net.directory import Directory, DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
-from app.node_file import keep_node_file
+from app.node_file import connection_lines, keep_node_file
 from app.opened_model import sweep_scratch
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
@@ -392,13 +392,4 @@ class Node:
                 "positions_computed": self.sharing.positions_computed,
                 "tokens_free": host.tokens_free,
             }
-        status["connections"] = [
-            {
-                "peer_id": peer_text(connection.peer),
-                "address": connection.address,
-                "round_trip_seconds": connection.round_trip_seconds,
-                "bad_inputs": connection.bad_inputs,
-            }
-            for connection in self.endpoint.connections()
-        ]
-        return status
+        return status | {"connections": connection_lines(self.endpoint.connections())}

@@ -11,14 +11,29 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from app.api.shapes import NODE_FILE
 from app.clock import Clock
+from app.ids import peer_text
+from app.net.endpoint import ConnectionStatus
 
 WRITE_SECONDS: Final = 2.0
+
+
+def connection_lines(connections: Sequence[ConnectionStatus]) -> list[dict[str, object]]:
+    """The connections to other computers, for programs."""
+    return [
+        {
+            "peer_id": peer_text(connection.peer),
+            "address": connection.address,
+            "round_trip_seconds": connection.round_trip_seconds,
+            "bad_inputs": connection.bad_inputs,
+        }
+        for connection in connections
+    ]
 
 
 async def keep_node_file(
