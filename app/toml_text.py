@@ -26,7 +26,8 @@ def edited(text: str, values: Mapping[str, object]) -> str:
     Raises:
         UnwritableText: it cannot be done without touching something else.
     """
-    lines = text.splitlines()
+    # Not `splitlines`: it also breaks at characters that TOML takes for text.
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
     top, rest = _split_at_first_table(lines)
     missing = dict(values)
     kept: list[str] = []
