@@ -87,10 +87,10 @@ def command_line(arguments: Sequence[str]) -> int:
     if name == "check":
         if rest:
             raise Trouble(f"check takes no arguments, and got {shlex.join(rest)}.")
-        setup(["dev"])
+        setup(["dev", "desktop"])
         return check()
     if name == "test":
-        setup(["dev"])
+        setup(["dev", "desktop"])
         return become([environment_python(), "-m", "pytest", *(rest or ["-q"])], ROOT)
     if name == "demo":
         setup([])

@@ -24,7 +24,7 @@ ROOMS = {
     "swarm": {"base", "policy", "engine", "net"},
     "api": {"base"},
     "update": {"base"},
-    "ui": {"base", "api.shapes"},
+    "ui": {"base", "api.shapes", "policy.schedule"},
 }
 
 # Plain modules that rooms may import. The other ones (the node, the command line and what

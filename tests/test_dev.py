@@ -51,12 +51,15 @@ def door(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Door:
     return Door(dev, monkeypatch)
 
 
+TESTED = ["dev", "desktop"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "command", "extras"),
     [
-        (["test"], ["python", "-m", "pytest", "-q"], ["dev"]),
-        (["test", "-x", "tests/net"], ["python", "-m", "pytest", "-x", "tests/net"], ["dev"]),
-        (["test", "--", "-k", "a"], ["python", "-m", "pytest", "-k", "a"], ["dev"]),
+        (["test"], ["python", "-m", "pytest", "-q"], TESTED),
+        (["test", "-x", "tests/net"], ["python", "-m", "pytest", "-x", "tests/net"], TESTED),
+        (["test", "--", "-k", "a"], ["python", "-m", "pytest", "-k", "a"], TESTED),
         (["demo", "--nodes", "4"], ["python", "-m", "app", "demo", "--nodes", "4"], []),
         (["run", "potluck", "chat", "--", "hi"], ["potluck", "chat", "--", "hi"], ["dev"]),
         (["run", "--", "ruff", "--version"], ["ruff", "--version"], ["dev"]),

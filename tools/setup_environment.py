@@ -61,6 +61,11 @@ QT_PACKAGES = (
     "libxcb-xkb1",
     "libxkbcommon-x11-0",
     "libxkbcommon0",
+    # What the window's tests look at it with: a screen, a window manager, a tray, a hand.
+    "openbox",
+    "tint2",
+    "xdotool",
+    "xvfb",
 )
 
 NO_NETWORK = re.compile(

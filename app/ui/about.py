@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout
 
 from app.api.shapes import Snapshot
 from app.ui import theme as looks
@@ -41,7 +40,7 @@ class AboutPage(Page):
                 wrap=True,
             )
         )
-        self.facts: dict[str, QLabel] = {}
+        self.facts: dict[str, QLineEdit] = {}
         self.body.addWidget(self._card(folder))
         self.body.addWidget(self._promises())
         self.body.addWidget(label(tr("Apache License 2.0"), "muted"))
@@ -61,16 +60,15 @@ class AboutPage(Page):
             ("folder", tr("Data folder")),
         )
         for row, (key, name) in enumerate(rows):
-            value = label(words.UNKNOWN, wrap=True)
+            value = QLineEdit(words.UNKNOWN)
+            value.setReadOnly(True)
+            value.setProperty("look", "fact")
             value.setAccessibleName(name)
-            value.setTextInteractionFlags(
-                Qt.TextInteractionFlag.TextSelectableByMouse
-                | Qt.TextInteractionFlag.TextSelectableByKeyboard
-            )
             self.facts[key] = value
-            grid.addWidget(label(name, "muted"), row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(label(name, "muted"), row, 0)
             grid.addWidget(value, row, 1)
         self.facts["folder"].setText(str(folder))
+        self.facts["folder"].setCursorPosition(0)
         card.body.addLayout(grid)
         return card
 
@@ -96,3 +94,4 @@ class AboutPage(Page):
             shown = text or words.UNKNOWN
             if self.facts[key].text() != shown:
                 self.facts[key].setText(shown)
+                self.facts[key].setCursorPosition(0)

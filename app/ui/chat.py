@@ -7,6 +7,7 @@ the window is closed.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -96,7 +97,7 @@ class ChatPage(QWidget):
     def _build(self) -> None:
         for text in SUGGESTIONS:
             words = tr(text)
-            self.empty.below.addWidget(button(words, lambda words=words: self._send(words)))
+            self.empty.below.addWidget(button(words, partial(self._send, words)))
         menu = QMenu(self)
         menu.addAction(tr("As Markdown…"), lambda: self._export("markdown", "md"))
         menu.addAction(tr("As JSON…"), lambda: self._export("json", "json"))
@@ -206,7 +207,7 @@ class ChatPage(QWidget):
             self._say(text)
 
         def refused(error: ErrorBody) -> None:
-            self.composer.field.setPlainText(text)
+            self.composer.field.put(text)
             self._failed(error)
 
         self._backend.new_conversation(self._draft, made, refused)
@@ -289,7 +290,7 @@ class ChatPage(QWidget):
         self.transcript.show_messages(kept.messages)
         self.stack.setCurrentWidget(self.transcript if spoken else self.empty)
         if not self.composer.field.toPlainText():
-            self.composer.field.setPlainText(self._asked)
+            self.composer.field.put(self._asked)
         self.trouble.say(sentence)
 
     def _named(self, conversation: Conversation) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QTextOption
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout
 
 from app.api.shapes import MAX_MESSAGE_CHARACTERS
@@ -15,6 +16,7 @@ from app.ui.theme import Theme
 from app.ui.translations import tr
 
 MOST_LINES: Final = 9
+ENDLESS_WORD: Final = re.compile(r"\S{3000}")
 
 
 class Field(QPlainTextEdit):
@@ -31,6 +33,23 @@ class Field(QPlainTextEdit):
         self.document().contentsChanged.connect(self.updateGeometry)
         self.document().documentLayout().documentSizeChanged.connect(lambda _: self._fit())
         self._fit()
+
+    def insertFromMimeData(self, source: QMimeData) -> None:  # noqa: N802 - Qt's name
+        """Paste text; a word without end is wrapped anywhere, which takes no time."""
+        self.suit(source.text())
+        super().insertFromMimeData(source)
+
+    def put(self, text: str) -> None:
+        """Replace the text."""
+        self.suit(text)
+        self.setPlainText(text)
+
+    def suit(self, text: str) -> None:
+        """Choose how lines are broken: at words, unless a word takes seconds to break."""
+        mode = QTextOption.WrapMode
+        endless = ENDLESS_WORD.search(text) is not None
+        at_words = mode.WrapAtWordBoundaryOrAnywhere
+        self.setWordWrapMode(mode.WrapAnywhere if endless else at_words)
 
     def _fit(self) -> None:
         lines = max(1, min(MOST_LINES, round(self.document().size().height())))
@@ -94,7 +113,7 @@ class Composer(QFrame):
     def edit(self, text: str) -> None:
         """Change an earlier message."""
         self._editing.show()
-        self.field.setPlainText(text)
+        self.field.put(text)
         self.field.selectAll()
         self.field.setFocus()
 

@@ -89,6 +89,12 @@ _NAMES: Final = {
     **dict.fromkeys(("css", "scss", "less"), "style"),
     **dict.fromkeys(("html", "xml", "svg", "vue"), "markup"),
 }
+_KINDS: Final[dict[str | None, Kind]] = {
+    "comment": "comment",
+    "string": "string",
+    "number": "number",
+    "tag": "keyword",
+}
 _NUMBER = r"\b(?:0[xX][0-9a-fA-F_]+|\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\b"
 
 
@@ -104,10 +110,8 @@ def tokens(language: str, text: str) -> Iterator[Token]:
             word = match[0].lower() if family == "sql" else match[0]
             if word in words:
                 yield Token(match.start(), len(match[0]), "keyword")
-        elif kind == "comment" or kind == "string" or kind == "number":
-            yield Token(match.start(), len(match[0]), kind)
-        elif kind == "tag":
-            yield Token(match.start(), len(match[0]), "keyword")
+        elif kind in _KINDS:
+            yield Token(match.start(), len(match[0]), _KINDS[kind])
 
 
 @lru_cache(maxsize=16)

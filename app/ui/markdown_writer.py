@@ -7,6 +7,7 @@ anew, which is how an answer grows without being drawn from the start each time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -37,6 +38,8 @@ CODE_MARK: Final = QTextFormat.Property.UserProperty + 1
 QUOTE_MARK: Final = QTextFormat.Property.UserProperty + 2
 RULE_MARK: Final = QTextFormat.Property.UserProperty + 3
 LINE_SEPARATOR: Final = "\u2028"
+ENDLESS_WORD: Final = re.compile(r"\S{400}")
+"""Qt takes seconds to wrap a word of many thousand letters; this one gets places to break."""
 LIST_PIXELS: Final = 24
 LINE_PERCENT: Final = 128
 CODE_ABOVE_PIXELS: Final = 36
@@ -235,7 +238,12 @@ class DocumentWriter:
                 made.setToolTip(piece.link)
             elif self._quotes:
                 made.setForeground(self._theme.colour("muted"))
-            cursor.insertText(piece.text.replace("\n", LINE_SEPARATOR), made)
+            cursor.insertText(self._shown(piece.text), made)
+
+    @staticmethod
+    def _shown(text: str) -> str:
+        """The text for the document: line ends as Qt has them, endless words breakable."""
+        return ENDLESS_WORD.sub("\\g<0>\u200b", text).replace("\n", LINE_SEPARATOR)
 
     def _muted(self) -> QTextCharFormat:
         made = QTextCharFormat()

@@ -6,6 +6,7 @@ not accept goes back to what it was, and a line says why.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from PySide6.QtCore import Qt, Signal
@@ -122,9 +123,7 @@ class SettingsPage(Page):
             if name not in cards:
                 cards[name] = Card(tr(name))
                 self._sections.addWidget(cards[name])
-            field = field_for(
-                setting, self._theme, lambda value, name=setting.name: self._change(name, value)
-            )
+            field = field_for(setting, self._theme, partial(self._change, setting.name))
             self.fields[setting.name] = field
             cards[name].body.addWidget(SettingRow(setting, field))
 

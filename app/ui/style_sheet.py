@@ -72,6 +72,8 @@ QLineEdit, QPlainTextEdit, QTextEdit { background: $surface; border: 1px solid $
     selection-color: $on_accent; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus { border: 2px solid $accent;
     padding: 4px 7px; }
+QLineEdit[look="fact"] { background: transparent; border: none; padding: 2px 0; }
+QLineEdit[look="fact"]:focus { border: none; border-bottom: 1px solid $accent; padding: 2px 0; }
 QTextBrowser[look="prose"] { background: transparent; border: none; padding: 0; }
 QFrame[look="composer"] { background: $surface; border: 1px solid $edge; border-radius: 14px; }
 QFrame[look="composer"] QPlainTextEdit { background: transparent; border: none; padding: 6px; }

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFrame,
     QHBoxLayout,
     QMainWindow,
@@ -37,6 +36,9 @@ from app.ui.translations import tr
 
 SIZE: Final = QSize(1080, 760)
 SIDE_PIXELS: Final = 176
+FOLDED_PIXELS: Final = 56
+FOLD_PIXELS: Final = 800
+"""Narrower windows, as at 200 % on a small screen, need the room for the page."""
 WINDOW_FILE: Final = "window.ini"
 """In the data folder: where the window stood, and what was explained already."""
 
@@ -64,9 +66,9 @@ class Window(QMainWindow):
         self.first_run = FirstRun(theme)
         self.pages = QStackedWidget()
         self.places: dict[str, IconButton] = {}
-        self._group = QButtonGroup(self)
         self.status = label(tr("Starting"), "muted", wrap=True)
         self._outer = QStackedWidget()
+        self._side = QFrame()
         self._build(theme)
         self.dashboard.choose_model.connect(lambda: self.go("models"))
         self.models.chosen.connect(lambda: self.go("overview"))
@@ -75,10 +77,8 @@ class Window(QMainWindow):
             self.restoreGeometry(geometry)
 
     def _build(self, theme: Theme) -> None:
-        side = QFrame()
-        side.setProperty("look", "side")
-        side.setFixedWidth(SIDE_PIXELS)
-        column = QVBoxLayout(side)
+        self._side.setProperty("look", "side")
+        column = QVBoxLayout(self._side)
         column.setContentsMargins(looks.SMALL, looks.LARGE, looks.SMALL, looks.MEDIUM)
         column.setSpacing(looks.TINY)
         for number, (key, name, page) in enumerate(
@@ -93,12 +93,9 @@ class Window(QMainWindow):
             place = IconButton(theme, key, name)
             place.setProperty("look", "place")
             place.setText(f" {name}")  # Qt puts the words too near to the drawing
-            place.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             place.setCheckable(True)
-            place.setFixedWidth(SIDE_PIXELS - 2 * looks.SMALL)
             place.setIconSize(QSize(20, 20))
             place.clicked.connect(lambda _=False, key=key: self.go(key))
-            self._group.addButton(place)
             self.places[key] = place
             self.pages.addWidget(page)
             column.addWidget(place)
@@ -111,14 +108,32 @@ class Window(QMainWindow):
         row = QHBoxLayout(inside)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(side)
+        row.addWidget(self._side)
         row.addWidget(self.pages, 1)
         self._outer.addWidget(inside)
         self._outer.addWidget(self.first_run)
         self.setCentralWidget(self._outer)
         QShortcut(QKeySequence.StandardKey.Quit, self).activated.connect(self.quit_wanted)
         QShortcut(QKeySequence.StandardKey.New, self).activated.connect(self._new_chat)
+        self._fold(yes=False)
         self.go("overview")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """In a narrow window the places keep only their drawings."""
+        super().resizeEvent(event)
+        self._fold(yes=event.size().width() < FOLD_PIXELS)
+
+    def _fold(self, *, yes: bool) -> None:
+        width = FOLDED_PIXELS if yes else SIDE_PIXELS
+        if self._side.maximumWidth() == width:
+            return
+        self._side.setFixedWidth(width)
+        self.status.setVisible(not yes)
+        style = Qt.ToolButtonStyle
+        beside = style.ToolButtonIconOnly if yes else style.ToolButtonTextBesideIcon
+        for place in self.places.values():
+            place.setToolButtonStyle(beside)
+            place.setFixedWidth(width - 2 * looks.SMALL)
 
     # ── what it shows ────────────────────────────────────────────────────────
 
@@ -134,7 +149,9 @@ class Window(QMainWindow):
         if page is None:
             return
         self.pages.setCurrentWidget(page)
-        self.places[place].setChecked(True)
+        for name, button in self.places.items():
+            # Not a group of buttons: Qt would let Tab reach only the chosen one.
+            button.setChecked(name == place)
         if place == "chat":
             self.chat.composer.setFocus()
         elif place == "models":

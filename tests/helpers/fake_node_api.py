@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -310,7 +310,7 @@ class FakeNode:
         self._stopped.discard(key)
         return answer.id
 
-    async def follow(self, conversation: str) -> AsyncIterator[AnswerDelta | MessageView]:
+    async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
         answer = self._one(conversation).messages[-1]
         if answer.state != "writing":
             return
@@ -349,7 +349,7 @@ class FakeNode:
     def known_names(self) -> list[KnownName]:
         return [KnownName("qwen3-8b", "potluck")]
 
-    async def write(self, order: Order, written: Written) -> AsyncIterator[str]:
+    async def write(self, order: Order, written: Written) -> AsyncGenerator[str, None]:
         raise UsageError("The scripted node writes only in conversations.")
         yield ""  # what makes this a generator
 

@@ -181,6 +181,19 @@ LIMITS = [
 ]
 
 
+def model_at_rest(*, shares: bool = True) -> ModelView:
+    """A model of 36 layers, of which this computer serves 14 or none."""
+    return ModelView(
+        name="qwen3-8b",
+        title="Qwen3 8B",
+        model_id="1" * 52,
+        units=UNITS,
+        my_start=1 if shares else None,
+        my_stop=15 if shares else None,
+        holders=HOLDERS if shares else HOLDERS[1:],
+    )
+
+
 def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
     """A computer that shares some layers, or one that has not been asked yet."""
     shares = consented is True
@@ -196,15 +209,7 @@ def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
         listen="0.0.0.0:47110",
         version="0.1.0",
         uptime_seconds=8130.0,
-        model=ModelView(
-            name="qwen3-8b",
-            title="Qwen3 8B",
-            model_id="1" * 52,
-            units=UNITS,
-            my_start=1 if shares else None,
-            my_stop=15 if shares else None,
-            holders=HOLDERS if shares else HOLDERS[1:],
-        ),
+        model=model_at_rest(shares=shares),
         download=None,
         speeds=Speeds(
             tokens_per_second=14.2,

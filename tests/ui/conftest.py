@@ -12,12 +12,18 @@ import pytest
 from PySide6.QtCore import QLocale
 from PySide6.QtWidgets import QApplication
 
+from app.api.shapes import ErrorBody
 from app.ui.backend import Backend
 from app.ui.theme import Theme
 from tests.helpers.fake_node_api import TOKEN, FakeNodeThread
 
 WAIT_MILLISECONDS = 5000
 Wait = Callable[[Callable[[], object]], None]
+
+
+def unexpected(error: ErrorBody) -> None:
+    """Where nothing may go wrong."""
+    raise AssertionError(error.words)
 
 
 @pytest.fixture(autouse=True)

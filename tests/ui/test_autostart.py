@@ -30,7 +30,8 @@ def test_linux(tmp_path: Path) -> None:
     assert entry["Desktop Entry"]["exec"] == '"/opt/pot luck/potluck" "--hidden"'
     made.switch(on=False)
     made.switch(on=False)
-    assert not made.is_on() and not made.path.exists()
+    assert not made.is_on()
+    assert not made.path.exists()
 
 
 def test_linux_switched_off_by_the_desktop_itself_is_off(tmp_path: Path) -> None:
@@ -52,7 +53,8 @@ def test_mac(tmp_path: Path) -> None:
     made.switch(on=True)
     assert made.is_on()
     agent = plistlib.loads(made.path.read_bytes())
-    assert agent["ProgramArguments"] == COMMAND and agent["RunAtLoad"] is True
+    assert agent["ProgramArguments"] == COMMAND
+    assert agent["RunAtLoad"] is True
     made.switch(on=False)
     assert not made.is_on()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,8 @@ from tests.helpers.fake_node_data import ANSWER
 
 
 def test_the_state_arrives_first_and_then_every_change(qtbot, fake, backend, wait) -> None:
-    assert backend.last is not None and backend.last.state == "sharing"
+    assert backend.last is not None
+    assert backend.last.state == "sharing"
     speeds = Speeds(
         tokens_per_second=99.0, upload_bytes_per_second=0.0, download_bytes_per_second=0.0
     )
@@ -31,7 +33,7 @@ def test_a_warning_arrives(qtbot, fake, backend) -> None:
 
 
 def test_a_wish_reaches_the_node(fake, backend, wait) -> None:
-    errors: list[object] = []
+    errors: list[Any] = []
     backend.pause(PauseRequest(kind="tomorrow"), errors.append)
     wait(lambda: backend.last.state == "paused")
     assert fake.node.asked == [("pause", PauseRequest(kind="tomorrow"))]
@@ -39,29 +41,30 @@ def test_a_wish_reaches_the_node(fake, backend, wait) -> None:
 
 
 def test_a_refusal_is_told_in_the_nodes_own_words(backend, wait) -> None:
-    errors: list[object] = []
+    errors: list[Any] = []
     backend.change_settings({"cpu_percent_away": 900}, lambda _: None, errors.append)
     wait(lambda: errors)
     assert "cpu_percent_away cannot be 900" in errors[0].words
 
 
 def test_an_answer_comes_in_pieces_and_ends_with_the_message(backend, wait) -> None:
-    made: list[object] = []
+    made: list[Any] = []
     backend.new_conversation(ConversationOptions(), made.append, lambda _: None)
     wait(lambda: made)
     stream = backend.say(made[0].id, SayRequest(content="hello"))
     heard: list[tuple[str, dict]] = []
-    ends: list[object] = []
+    ends: list[Any] = []
     stream.event.connect(lambda name, data: heard.append((name, json.loads(data))))
     stream.ended.connect(ends.append)
     wait(lambda: ends)
     assert ends == [None]
     assert "".join(data["text"] for name, data in heard if name == "delta") == ANSWER
-    assert heard[-1][0] == "message" and heard[-1][1]["content"] == ANSWER
+    assert heard[-1][0] == "message"
+    assert heard[-1][1]["content"] == ANSWER
 
 
 def test_a_stream_that_is_refused_ends_with_the_reason(backend, wait) -> None:
-    ends: list[object] = []
+    ends: list[Any] = []
     backend.say("nowhere", SayRequest(content="hello")).ended.connect(ends.append)
     wait(lambda: ends)
     assert ends[0].code == "unknown_conversation"
@@ -72,7 +75,7 @@ def test_a_lost_node_is_noticed_and_a_new_one_at_another_port_joined(qtbot, wait
     with FakeNodeThread() as first, qtbot.waitSignal(backend.connected):
         backend.open(first.url, TOKEN)
     wait(lambda: not backend.is_connected)
-    errors: list[object] = []
+    errors: list[Any] = []
     backend.settings(lambda _: None, errors.append)
     wait(lambda: errors)
     assert errors[0].code == "unreachable"
@@ -92,7 +95,7 @@ def test_the_same_node_is_found_again_by_itself(qtbot, fake, backend, wait) -> N
 class _Babbling(BaseHTTPRequestHandler):
     """Answers everything with something that has no agreed shape."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         body = b'{"settings": 7}'
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -117,7 +120,7 @@ def babbler():
 def test_an_answer_in_another_shape_is_an_error_and_no_crash(qtbot, babbler, wait) -> None:
     backend = Backend()
     backend._base = babbler
-    errors: list[object] = []
+    errors: list[Any] = []
     backend.settings(lambda _: None, errors.append)
     backend.models(lambda _: None, errors.append)
     wait(lambda: len(errors) == 2)

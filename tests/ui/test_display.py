@@ -17,7 +17,8 @@ def _linux(monkeypatch) -> None:
 
 def test_no_display_is_one_line_that_says_what_to_do() -> None:
     said = missing_display({})
-    assert "\n" not in said and "potluck chat" in said
+    assert "\n" not in said
+    assert "potluck chat" in said
 
 
 @pytest.mark.parametrize("display", [":93", "nonsense", "127.0.0.1:9931"])

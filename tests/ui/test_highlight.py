@@ -58,6 +58,7 @@ def test_hostile_code_takes_no_long_time() -> None:
 def test_tokens_lie_in_order_inside_the_text(language: str, text: str) -> None:
     end = 0
     for token in tokens(language, text):
-        assert token.start >= end and token.length > 0
+        assert token.start >= end
+        assert token.length > 0
         end = token.start + token.length
     assert end <= len(text)

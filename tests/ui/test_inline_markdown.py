@@ -41,7 +41,9 @@ def test_links_lead_to_the_web_only() -> None:
     assert pieces("[a](https://b.c)") == [Piece("a", link="https://b.c")]
     assert pieces("[a](javascript:x)") == [Piece("a")]
     assert pieces("[a](file:///etc/passwd)") == [Piece("a")]
-    assert safe_link("HTTPS://x.y") and not safe_link("http://[") and not safe_link("x")
+    assert safe_link("HTTPS://x.y")
+    assert not safe_link("http://[")
+    assert not safe_link("x")
 
 
 def test_an_address_is_a_link_without_the_full_stop_behind_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 
@@ -38,12 +40,17 @@ def test_an_answer_in_pieces_ends_as_if_it_had_come_at_once(theme, qtbot, wait) 
         assert abs(made.height() - whole.height()) <= 1
 
 
-def test_only_the_last_block_is_written_while_text_arrives(theme, qtbot) -> None:
+def test_only_the_last_block_is_written_while_text_arrives(theme, qtbot, monkeypatch) -> None:
     made = view(theme, qtbot)
     made.set_source("first\n\nsecond")
-    written = []
+    written: list[int] = []
     original = made._writer.write
-    made._writer.write = lambda blocks: written.append(len(blocks)) or original(blocks)
+
+    def write(blocks):
+        written.append(len(blocks))
+        return original(blocks)
+
+    monkeypatch.setattr(made._writer, "write", write)
     made.append(" and more")
     made._draw_tail()
     assert written == [1]
@@ -72,7 +79,7 @@ def test_nothing_is_loaded_for_an_answer(theme, qtbot) -> None:
 
 
 def test_only_web_links_are_opened(qapp, monkeypatch) -> None:
-    opened = []
+    opened: list[QUrl] = []
     monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
     open_link(QUrl("file:///etc/passwd"))
     assert opened == []
@@ -86,3 +93,11 @@ def test_a_new_look_is_taken_on(theme, qtbot) -> None:
     theme.choose("dark")
     assert "#131514" in made.toHtml()
     theme.choose("light")
+
+
+def test_a_word_without_end_does_not_hold_everything_up(theme, qtbot) -> None:
+    made = view(theme, qtbot)
+    began = time.perf_counter()
+    made.set_source("A" * 60_000 + "\n\n```\n" + "B" * 60_000 + "\n```")
+    assert time.perf_counter() - began < 2
+    assert made.source.count("A") == 60_000

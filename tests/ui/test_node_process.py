@@ -24,6 +24,12 @@ def node(qtbot, tmp_path: Path) -> Iterator[NodeProcess]:
     end(made)
 
 
+def kill(node: NodeProcess) -> None:
+    assert node._process is not None
+    node._process.kill()
+    node._process.wait()
+
+
 def end(node: NodeProcess) -> None:
     if node._process is not None and node._process.poll() is None:
         node._process.send_signal(signal.SIGTERM)
@@ -35,7 +41,8 @@ def test_a_node_is_started_and_its_address_found(qtbot, node: NodeProcess) -> No
     with qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS) as found:
         node.start()
     address, token = found.args
-    assert address.startswith("http://127.0.0.1:") and len(token) > 20
+    assert address.startswith("http://127.0.0.1:")
+    assert len(token) > 20
     assert node.is_running()
 
 
@@ -52,8 +59,7 @@ def test_a_node_that_runs_is_joined_and_not_doubled(qtbot, node, tmp_path: Path)
 def test_a_node_that_dies_is_said_and_started_again(qtbot, node: NodeProcess) -> None:
     with qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS):
         node.start()
-    node._process.kill()
-    node._process.wait()
+    kill(node)
     with (
         qtbot.waitSignal(node.restarting, timeout=WAIT_MILLISECONDS) as said,
         qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS),
@@ -99,6 +105,7 @@ def test_a_hanging_node_can_be_ended(qtbot, node: NodeProcess) -> None:
     with qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS):
         node.start()
     node.kill()
+    assert node._process is not None
     assert node._process.wait(10) is not None
     assert not node.is_running()
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
-import pytest
 from PySide6.QtWidgets import QMenu
 
-from app.api.shapes import ConsentRequest, Pause, PauseRequest
+from app.api.shapes import (
+    ConsentRequest,
+    ErrorBody,
+    Pause,
+    PauseReason,
+    PauseRequest,
+    Snapshot,
+)
 from app.ui.pausing import Pausing, lasting, offer
 from tests.helpers.fake_node_data import snapshot_at_rest
+from tests.ui.conftest import unexpected
 
 
-def paused(reason: str, **fields: object):
+def paused(reason: PauseReason, **fields: Any) -> Snapshot:
     pause = Pause(reason=reason, words="", **fields)
     return msgspec.structs.replace(snapshot_at_rest(), state="paused", pause=pause)
 
@@ -33,7 +41,7 @@ def test_the_time_left_is_said() -> None:
 
 def test_the_menu_holds_the_five_ways_to_pause(qapp, fake, backend, wait) -> None:
     menu = QMenu()
-    Pausing(backend, pytest.fail).fill(menu)
+    Pausing(backend, unexpected).fill(menu)
     for action in menu.actions():
         action.trigger()
     wait(lambda: len(fake.node.asked) == 5)
@@ -48,7 +56,7 @@ def test_the_menu_holds_the_five_ways_to_pause(qapp, fake, backend, wait) -> Non
 
 
 def test_every_other_wish_reaches_the_node(fake, backend, wait) -> None:
-    pausing = Pausing(backend, pytest.fail)
+    pausing = Pausing(backend, unexpected)
     for act in (
         pausing.resume,
         pausing.share_anyway,
@@ -66,7 +74,7 @@ def test_every_other_wish_reaches_the_node(fake, backend, wait) -> None:
 
 
 def test_a_failure_is_handed_on(backend, fake, wait) -> None:
-    errors: list[object] = []
+    errors: list[ErrorBody] = []
     backend._token = "wrong"
     Pausing(backend, errors.append).resume()
     wait(lambda: errors)

@@ -17,7 +17,8 @@ def test_the_second_launch_raises_the_first(qtbot, tmp_path: Path) -> None:
 
 def test_another_folder_is_another_window(qtbot, tmp_path: Path) -> None:
     first, second = SingleInstance(tmp_path / "a"), SingleInstance(tmp_path / "b")
-    assert first.claim() and second.claim()
+    assert first.claim()
+    assert second.claim()
     first.release()
     second.release()
 

@@ -42,10 +42,8 @@ def test_an_event_without_end_is_given_up(monkeypatch) -> None:
     monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
     with pytest.raises(TooLong):
         EventParser().feed(b"data: " + b"x" * 200)
-    parser = EventParser()
     with pytest.raises(TooLong):
-        for _ in range(50):
-            parser.feed(b"data: xxxxx\n")
+        EventParser().feed(b"data: xxxxx\n" * 50)
 
 
 @settings(deadline=None, max_examples=80)

@@ -34,7 +34,8 @@ def test_switching_changes_palette_and_style_sheet_at_once(qapp, theme, qtbot) -
         theme.choose("dark")
     assert theme.dark
     assert qapp.palette().color(QPalette.ColorRole.Window).name() == DARK.window
-    assert DARK.accent in qapp.styleSheet() and "$" not in qapp.styleSheet()
+    assert DARK.accent in qapp.styleSheet()
+    assert "$" not in qapp.styleSheet()
     theme.choose("light")
     assert qapp.palette().color(QPalette.ColorRole.Window).name() == LIGHT.window
 

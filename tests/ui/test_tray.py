@@ -11,11 +11,12 @@ from app.api.shapes import Pause, PauseRequest
 from app.ui.pausing import Pausing
 from app.ui.tray import Tray
 from tests.helpers.fake_node_data import snapshot_at_rest
+from tests.ui.conftest import unexpected
 
 
 @pytest.fixture
 def tray(theme, backend):
-    made = Tray(theme, Pausing(backend, pytest.fail))
+    made = Tray(theme, Pausing(backend, unexpected))
     yield made
     made.hide()
 
@@ -60,7 +61,8 @@ def test_an_automatic_pause_offers_to_share_anyway(tray) -> None:
 
 def test_before_consent_it_offers_to_start(tray) -> None:
     tray.show_snapshot(snapshot_at_rest(consented=False))
-    assert "Start sharing" in texts(tray) and "Pause" not in texts(tray)
+    assert "Start sharing" in texts(tray)
+    assert "Pause" not in texts(tray)
 
 
 def test_the_icon_follows_the_state(tray) -> None:

@@ -1,0 +1,151 @@
+"""The chat, against the real API with a scripted node behind it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.api.shapes import ConversationOptions, SayRequest
+from app.ui.chat import ChatPage
+from tests.helpers.fake_node_data import ANSWER, OTHER_ANSWER, old_conversations
+
+
+@pytest.fixture
+def page(qtbot, theme, backend, fake) -> ChatPage:
+    fake.node.piece_seconds = 0.001
+    made = ChatPage(theme, backend)
+    qtbot.addWidget(made)
+    made.resize(900, 600)
+    made.show()
+    made.refresh()
+    return made
+
+
+def ask(page: ChatPage, wait, text: str) -> None:
+    page.composer.field.setPlainText(text)
+    page.composer._send()
+    wait(lambda: page._stream is not None)
+    wait(lambda: page._stream is None)
+    wait(lambda: page.transcript.messages[-1].key is not None)
+
+
+def sources(page: ChatPage) -> list[str]:
+    return [message.text.source for message in page.transcript.messages]
+
+
+def test_a_question_is_answered_and_the_chat_gets_a_name(page, wait) -> None:
+    assert page.stack.currentWidget() is page.empty
+    ask(page, wait, "How does it work?")
+    assert sources(page) == ["How does it work?", ANSWER]
+    assert "Answered by kq3vtz7m, p5ad2wxe" in page.transcript.messages[1].line.text()
+    wait(lambda: page.title.text() == "How does it work?")
+    wait(lambda: page.list.current() == page.key)
+    assert all(message.key is not None for message in page.transcript.messages)
+
+
+def test_a_proposed_question_can_be_asked_with_one_click(page, wait) -> None:
+    page.empty.below.itemAt(0).widget().click()
+    wait(lambda: len(page.transcript.messages) == 2)
+    wait(lambda: page._stream is None)
+    assert sources(page)[0] == "What is Potluck?"
+
+
+def test_an_answer_can_be_stopped_and_stays(page, fake, wait) -> None:
+    fake.node.piece_seconds = 0.05
+    page.composer.field.setPlainText("Tell me a lot")
+    page.composer._send()
+    wait(lambda: page._answer is not None and page._answer.text.source)
+    page.composer.button.click()
+    wait(lambda: page._stream is None)
+    answer = page.transcript.messages[-1]
+    assert answer.remark.text() == "Stopped before the end."
+    assert 0 < len(answer.text.source) < len(ANSWER)
+
+
+def test_an_answer_can_be_written_again(page, wait) -> None:
+    ask(page, wait, "Hello")
+    page.transcript.messages[-1].again.click()
+    wait(lambda: page._stream is None and sources(page)[-1:] == [OTHER_ANSWER])
+    assert len(page.transcript.messages) == 2
+
+
+def test_a_question_can_be_changed_and_sent_again(page, fake, wait) -> None:
+    ask(page, wait, "First")
+    ask(page, wait, "Second")
+    first = page.transcript.messages[0]
+    wait(lambda: first.key is not None)
+    first.edit.click()
+    assert page.composer.field.toPlainText() == "First"
+    ask(page, wait, "Better")
+    assert sources(page) == ["Better", ANSWER]
+    assert fake.node.asked[-1] == ("say", SayRequest(content="Better", replaces=first.key))
+
+
+def test_another_chat_can_be_read_while_an_answer_is_written(page, fake, wait) -> None:
+    fake.do(lambda node: node.put(old_conversations()[1]))
+    fake.node.piece_seconds = 0.03
+    page.composer.field.setPlainText("Slowly, please")
+    page.composer._send()
+    wait(lambda: page._answer is not None and page._answer.text.source)
+    writing = page.key
+    page.open("old1")
+    wait(lambda: page.title.text() == "A birthday poem for grandmother")
+    assert page._stream is None
+    page.open(writing)
+    wait(lambda: sources(page) and sources(page)[0] == "Slowly, please")
+
+
+def test_a_question_that_nobody_can_answer_is_given_back(page, fake, wait) -> None:
+    fake.node.not_served = True
+    page.composer.field.setPlainText("Anybody there?")
+    page.composer._send()
+    wait(lambda: page.trouble.isVisible())
+    assert page.trouble.text.text() == "Nobody serves layers 3 to 9 of this model now."
+    assert page.composer.field.toPlainText() == "Anybody there?"
+    assert page.transcript.messages == []
+
+
+def test_options_chosen_before_the_first_question_hold_for_it(page, fake, wait) -> None:
+    page._draft = ConversationOptions(alone=True, system="Be brief.")
+    ask(page, wait, "Who reads this?")
+    assert page._conversation.options.alone
+    assert "nobody else could read it" in page.transcript.messages[-1].line.text()
+
+
+def test_a_chat_is_exported_in_both_forms(page, wait, tmp_path: Path) -> None:
+    ask(page, wait, "Hello")
+    page.export_to(tmp_path / "a.md", "markdown")
+    page.export_to(tmp_path / "a.json", "json")
+    wait(lambda: (tmp_path / "a.md").exists() and (tmp_path / "a.json").exists())
+    assert "bucket brigade" in (tmp_path / "a.md").read_text(encoding="utf-8")
+    kept = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert kept["messages"][0]["content"] == "Hello"
+
+
+def test_an_export_that_cannot_be_written_is_said(page, wait, tmp_path: Path) -> None:
+    ask(page, wait, "Hello")
+    page.export_to(tmp_path / "no" / "a.md", "markdown")
+    wait(lambda: page.trouble.isVisible())
+    assert "The chat is kept here." in page.trouble.text.text()
+
+
+def test_a_chat_can_be_renamed_and_deleted(page, fake, wait) -> None:
+    ask(page, wait, "Hello")
+    page._rename(page.key, "Greetings")
+    wait(lambda: page.title.text() == "Greetings")
+    page._delete(page.key)
+    wait(lambda: page.key == "" and page.list.rows.count() == 0)
+    assert page.stack.currentWidget() is page.empty
+
+
+def test_typing_is_possible_while_an_answer_arrives(page, fake, wait, qtbot) -> None:
+    fake.node.piece_seconds = 0.02
+    page.composer.field.setPlainText("Go")
+    page.composer._send()
+    wait(lambda: page._answer is not None and page._answer.text.source)
+    qtbot.keyClicks(page.composer.field, "my next question")
+    assert page.composer.field.toPlainText() == "my next question"
+    wait(lambda: page._stream is None)
+    assert page.composer.field.toPlainText() == "my next question"

@@ -1,0 +1,47 @@
+"""How a conversation is answered, in a dialog."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QWidget
+
+from app.api.shapes import ConversationOptions
+from app.ui.chat_options import ChatOptions
+from tests.helpers.fake_node_data import OFFERS
+
+
+def dialog(qtbot, options: ConversationOptions) -> ChatOptions:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    made = ChatOptions(parent, options, OFFERS)
+    made.held = parent
+    return made
+
+
+def test_what_it_shows_is_what_it_gives(qtbot) -> None:
+    options = ConversationOptions(
+        model="guide-7m",
+        system="Be brief.",
+        temperature=0.7,
+        top_p=0.5,
+        max_tokens=64,
+        seed=7,
+        alone=True,
+    )
+    assert dialog(qtbot, options).options() == options
+
+
+def test_a_seed_that_is_no_number_is_none(qtbot) -> None:
+    made = dialog(qtbot, ConversationOptions())
+    for text in ("", "abc", "9" * 40):
+        made.seed.setText(text)
+        assert made.options().seed is None
+
+
+def test_a_model_that_is_gone_becomes_the_usual_one(qtbot) -> None:
+    assert dialog(qtbot, ConversationOptions(model="gone")).options().model is None
+
+
+def test_every_field_has_a_name(qtbot) -> None:
+    made = dialog(qtbot, ConversationOptions())
+    fields = (made.system, made.model, made.temperature, made.top_p, made.length, made.seed)
+    assert all(field.accessibleName() for field in fields)

@@ -1,0 +1,69 @@
+"""The few kinds of controls."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.ui.controls import Banner, EmptyState, IconButton, Page, button, clear, label
+
+
+def test_what_others_wrote_is_never_markup(qtbot) -> None:
+    made = label("<b>bold</b>")
+    qtbot.addWidget(made)
+    assert made.textFormat() == Qt.TextFormat.PlainText
+
+
+def test_buttons_have_names_and_do_what_they_say(qtbot, theme) -> None:
+    done: list[str] = []
+    made = button("Go", lambda: done.append("go"))
+    drawn = IconButton(theme, "copy", "Copy", lambda: done.append("copy"))
+    for one in (made, drawn):
+        qtbot.addWidget(one)
+        one.click()
+    assert done == ["go", "copy"]
+    assert made.accessibleName() == "Go"
+    assert drawn.accessibleName() == drawn.toolTip() == "Copy"
+
+
+def test_icons_take_the_colours_of_the_look(qtbot, theme) -> None:
+    made = IconButton(theme, "copy", "Copy")
+    qtbot.addWidget(made)
+    before = made.icon().cacheKey()
+    theme.choose("dark")
+    assert made.icon().cacheKey() != before
+    theme.choose("light")
+
+
+def test_a_banner_shows_only_when_it_has_something_to_say(qtbot) -> None:
+    done: list[int] = []
+    made = Banner()
+    qtbot.addWidget(made)
+    made.say("Careful", "Mend", lambda: done.append(1))
+    assert not made.isHidden()
+    assert made.accessibleName() == "Careful"
+    made.button.click()
+    assert done == [1]
+    made.say("")
+    assert made.isHidden()
+
+
+def test_pages_stop_growing_where_lines_get_too_long(qtbot, theme) -> None:
+    page = Page("Title")
+    qtbot.addWidget(page)
+    page.body.addWidget(EmptyState(theme, "chat", "Nothing", "Nothing is here yet."))
+    page.resize(2400, 600)
+    page.show()
+    assert page.title.parentWidget().width() <= 880
+
+
+def test_clearing_takes_everything_out(qtbot) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    layout = QVBoxLayout(parent)
+    inner = QVBoxLayout()
+    inner.addWidget(label("b"))
+    layout.addWidget(label("a"))
+    layout.addLayout(inner)
+    clear(layout)
+    assert layout.count() == inner.count() == 0

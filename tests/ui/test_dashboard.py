@@ -1,0 +1,118 @@
+"""The overview says what is so, from the snapshot alone."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from app.api.shapes import Download, Pause
+from app.ui.dashboard import Dashboard
+from app.ui.pausing import Pausing
+from tests.helpers.fake_node_data import snapshot_at_rest
+from tests.ui.conftest import unexpected
+
+SHARING = snapshot_at_rest()
+
+
+@pytest.fixture
+def page(qtbot, theme, backend) -> Dashboard:
+    made = Dashboard(theme, Pausing(backend, unexpected))
+    qtbot.addWidget(made)
+    made.resize(900, 700)
+    made.show()
+    return made
+
+
+def test_it_says_what_is_shared_and_with_whom(page) -> None:
+    page.show_snapshot(SHARING)
+    assert page.state.headline.text() == "Sharing 14 layers of Qwen3 8B"
+    assert page.state.reason.text() == "Helping with 2 conversations now"
+    assert page.model.name.text() == "Qwen3 8B: this computer serves layers 1 to 14"
+    assert page.model.note.text() == "4 other helpers · every layer is served"
+    assert [figure.text() for figure in page.totals.figures] == ["12,480", "1,903,221", "6.4 GB"]
+    assert page.tokens.figure.text() == "14.2 tokens/s"
+    assert page.network.figure.text() == "↑ 1.7 Mbit/s"
+
+
+def test_a_pause_names_its_reason_and_its_way_out(page, fake, wait) -> None:
+    pause = Pause(reason="battery", words="on battery", can_override=True)
+    page.show_snapshot(
+        msgspec.structs.replace(SHARING, state="paused", headline="Paused: on battery", pause=pause)
+    )
+    assert page.state.headline.text() == "Paused: on battery"
+    assert page.state.reason.text() == "It goes on by itself when the reason is gone."
+    assert page.state.anyway.isVisible()
+    assert not page.state.pause.isVisible()
+    page.state.anyway.click()
+    wait(lambda: ("share_anyway", 3600.0) in fake.node.asked)
+
+
+def test_before_consent_it_invites(page, fake, wait) -> None:
+    page.show_snapshot(snapshot_at_rest(consented=False))
+    assert "Chat works without sharing" in page.state.reason.text()
+    page.state.begin.click()
+    wait(lambda: fake.node.asked and fake.node.asked[0][0] == "consent")
+
+
+def test_a_download_shows_how_far_it_is(page) -> None:
+    page.show_snapshot(SHARING)
+    assert not page.download.isVisible()
+    download = Download(
+        model="Qwen3 8B",
+        done_bytes=500_000_000,
+        total_bytes=2_000_000_000,
+        bytes_per_second=5_000_000.0,
+        origin="a helper",
+    )
+    page.show_snapshot(msgspec.structs.replace(SHARING, download=download))
+    assert page.download.bar.value() == 250
+    assert page.download.note.text() == (
+        "500 MB of 2.0 GB · 40.0 Mbit/s · 5 minutes left · from a helper"
+    )
+    nothing = msgspec.structs.replace(download, total_bytes=0, done_bytes=0)
+    page.show_snapshot(msgspec.structs.replace(SHARING, download=nothing))
+    page.show_snapshot(SHARING)
+    assert not page.download.isVisible()
+
+
+def test_limits_show_what_is_measured_beside_what_was_asked(page) -> None:
+    page.show_snapshot(SHARING)
+    grid = page.limits._grid
+    first = [grid.itemAtPosition(0, column).widget().text() for column in range(3)]
+    assert first == [
+        "Processor while you use the computer",
+        "22.0 of 25.0 %",
+        "4 threads with rests between batches",
+    ]
+    page.show_snapshot(msgspec.structs.replace(SHARING, limits=[]))
+    assert page.limits._empty.isVisible()
+
+
+def test_a_limit_that_cannot_be_measured_shows_a_dash(page) -> None:
+    limit = msgspec.structs.replace(SHARING.limits[0], measured=None)
+    page.show_snapshot(msgspec.structs.replace(SHARING, limits=[limit]))
+    assert page.limits._grid.itemAtPosition(0, 1).widget().text() == "\u2013 of 25.0 %"
+
+
+def test_without_a_model_it_says_how_to_get_one(page, qtbot) -> None:
+    page.show_snapshot(msgspec.structs.replace(SHARING, model=None))
+    assert page.model.name.text() == "No model chosen yet."
+    assert not page.model.strip.isVisible()
+    assert page.helpers.note.text() == "No other computer serves this model at the moment."
+
+
+def test_warnings_and_trouble_stand_at_the_top(page) -> None:
+    page.show_snapshot(msgspec.structs.replace(SHARING, warnings=["The clock is off."]))
+    assert page._warnings.itemAt(0).widget().text.text() == "The clock is off."
+    page.show_trouble("No connection")
+    assert page.trouble.isVisible()
+    page.show_snapshot(SHARING)
+    assert not page.trouble.isVisible()
+    assert page._warnings.count() == 0
+
+
+def test_a_state_that_shares_no_more_is_drawn_anew(page) -> None:
+    page.show_snapshot(SHARING)
+    before = page.state._picture.pixmap().cacheKey()
+    page.show_snapshot(msgspec.structs.replace(SHARING, state="problem"))
+    assert page.state._picture.pixmap().cacheKey() != before

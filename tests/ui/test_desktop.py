@@ -1,0 +1,125 @@
+"""Node, tray and window together: starting, losing the node, quitting."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from app.ui.autostart import LinuxAutostart
+from app.ui.desktop import Desktop
+from app.ui.node_process import NodeProcess
+
+WAIT_MILLISECONDS = 20_000
+
+
+@pytest.fixture
+def quits(qapp, monkeypatch) -> list[int]:
+    asked: list[int] = []
+    monkeypatch.setattr(QApplication, "quit", lambda *_: asked.append(1))
+    return asked
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def desktop(qtbot, qapp, theme, folder: Path, quits) -> Iterator[Desktop]:
+    command = [sys.executable, "-m", "tests.helpers.fake_node_api", "--first-run"]
+    folder.mkdir()
+    made = Desktop(
+        qapp,
+        theme,
+        folder,
+        NodeProcess(folder, [*command, "--data-dir", str(folder)]),
+        LinuxAutostart(["potluck", "--hidden"], folder / "autostart"),
+    )
+    qtbot.addWidget(made.window, before_close_func=lambda window: window.prepare_to_quit())
+    made.start(hidden=False)
+    qtbot.waitUntil(lambda: made.backend.is_connected, timeout=WAIT_MILLISECONDS)
+    yield made
+    made.quit()
+    qtbot.waitUntil(lambda: bool(quits), timeout=WAIT_MILLISECONDS)
+    process: Any = made.node._process
+    assert process.wait(10) is not None
+    made.deleteLater()
+
+
+def consent(desktop: Desktop, qtbot, *, share: bool = True) -> None:
+    window = desktop.window
+    qtbot.waitUntil(lambda: window.first_run.isVisible())
+    if share:
+        for _ in range(3):
+            window.first_run.next.click()
+    else:
+        window.first_run.skip.click()
+    backend: Any = desktop.backend
+    qtbot.waitUntil(lambda: backend.last.consented is not None)
+
+
+def test_it_starts_a_node_asks_and_shares(desktop, qtbot) -> None:
+    assert desktop.backend.last.consented is None
+    consent(desktop, qtbot)
+    qtbot.waitUntil(lambda: desktop.backend.last.state == "sharing")
+    assert desktop.tray.headline.text() == "Sharing 14 layers of Qwen3 8B"
+    assert desktop.window.pages.currentWidget() is desktop.window.dashboard
+
+
+def test_who_only_chats_lands_in_the_chat(desktop, qtbot) -> None:
+    consent(desktop, qtbot, share=False)
+    assert desktop.window.pages.currentWidget() is desktop.window.chat
+    assert desktop.backend.last.sharing_wanted is False
+
+
+def test_a_node_that_is_killed_is_said_and_started_again(desktop, qtbot) -> None:
+    consent(desktop, qtbot)
+    said: list[str] = []
+    desktop.node.restarting.connect(said.append)
+    first = desktop.node._process
+    first.kill()
+    first.wait()
+    qtbot.waitUntil(lambda: bool(said), timeout=WAIT_MILLISECONDS)
+    assert desktop.window.dashboard.trouble.text.text().startswith("Potluck's node ended")
+    qtbot.waitUntil(lambda: desktop.backend.is_connected, timeout=WAIT_MILLISECONDS)
+    assert desktop.node._process is not first
+
+
+def test_pausing_from_the_tray_reaches_the_window(desktop, qtbot) -> None:
+    consent(desktop, qtbot)
+    qtbot.waitUntil(lambda: desktop.backend.last.state == "sharing")
+    desktop.tray.pause_menu.actions()[1].trigger()
+    qtbot.waitUntil(lambda: desktop.window.dashboard.state.resume.isVisible())
+    assert desktop.tray.headline.text() == "Paused by you (1 hour left)" or (
+        "60 minutes left" in desktop.tray.headline.text()
+    )
+
+
+def test_start_at_login_follows_the_setting_but_never_the_first_look(desktop, qtbot) -> None:
+    qtbot.waitUntil(lambda: desktop._login is not None)
+    assert not desktop._autostart.is_on()
+    for wanted in (True, False):
+        desktop.window.settings._change("start_at_login", wanted)
+        qtbot.waitUntil(lambda wanted=wanted: desktop._autostart.is_on() == wanted)
+
+
+def test_the_look_follows_the_setting(desktop, qtbot, theme) -> None:
+    qtbot.waitUntil(lambda: desktop._login is not None)
+    desktop.window.settings._change("theme", "dark")
+    qtbot.waitUntil(lambda: theme.dark)
+    desktop.window.settings._change("theme", "light")
+    qtbot.waitUntil(lambda: not theme.dark)
+
+
+def test_quitting_ends_the_node_too(desktop, qtbot, quits, folder: Path) -> None:
+    process = desktop.node._process
+    desktop.quit()
+    qtbot.waitUntil(lambda: bool(quits), timeout=WAIT_MILLISECONDS)
+    assert process.poll() is not None
+    assert not (folder / "node.json").exists()
+    assert not desktop.window.isVisible()

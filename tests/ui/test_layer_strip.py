@@ -1,0 +1,87 @@
+"""The strip of layers: nobody's part is drawn over another's, and gaps are seen."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import Qt
+
+from app.api.shapes import LayerHolder
+from app.ui.layer_strip import LayerStrip, lanes
+from tests.helpers.fake_node_data import HOLDERS, model_at_rest
+
+MODEL = model_at_rest()
+
+
+def holder(start: int, stop: int, *, mine: bool = False) -> LayerHolder:
+    return msgspec.structs.replace(
+        HOLDERS[1], peer_id=f"p{start}x{stop}", start=start, stop=stop, mine=mine, in_chain=False
+    )
+
+
+def strip(qtbot, theme, model=MODEL) -> LayerStrip:
+    made = LayerStrip(theme)
+    qtbot.addWidget(made)
+    made.show_model(model)
+    made.resize(760, made.sizeHint().height())
+    made.show()
+    return made
+
+
+def test_helpers_that_do_not_overlap_share_a_line() -> None:
+    assert [len(lane.holders) for lane in lanes([holder(0, 5), holder(5, 9), holder(4, 6)])] == [
+        2,
+        1,
+    ]
+
+
+def test_this_computer_stands_first() -> None:
+    first = lanes([holder(0, 9), holder(2, 4, mine=True)])[0]
+    assert first.holders[0].mine
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)), max_size=20))
+def test_lines_never_overlap_and_lose_nobody(spans: list[tuple[int, int]]) -> None:
+    holders = [holder(start, start + length) for start, length in spans]
+    found = lanes(holders)
+    assert sum(len(lane.holders) for lane in found) == len(holders)
+    for lane in found:
+        for left, right in zip(lane.holders, lane.holders[1:], strict=False):
+            assert left.stop <= right.start
+
+
+def test_a_gap_is_drawn_in_another_colour_than_a_served_layer(qtbot, theme) -> None:
+    gap = msgspec.structs.replace(MODEL, holders=[holder(0, 20)], my_start=None, my_stop=None)
+    image = strip(qtbot, theme, gap).grab().toImage()
+    served = image.pixelColor(15, 6).name()
+    assert image.pixelColor(image.width() - 15, 6).name() != served
+
+
+def test_it_says_in_words_what_it_draws(qtbot, theme) -> None:
+    words = strip(qtbot, theme).accessibleDescription()
+    assert "This computer: layers 1 to 14" in words
+    assert "kq3vtz7m: the input, layers 1 to 19" in words
+
+
+def test_many_helpers_are_counted_and_not_drawn_over_each_other(qtbot, theme) -> None:
+    crowd = msgspec.structs.replace(MODEL, holders=[holder(0, 9 + n) for n in range(20)])
+    made = strip(qtbot, theme, crowd)
+    assert made.hidden_holders == 14
+    assert made.sizeHint().height() < 200
+
+
+def test_right_to_left_begins_at_the_right(qtbot, theme) -> None:
+    made = strip(qtbot, theme)
+    left = made._box(0, 10, 0, 20)
+    made.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    right = made._box(0, 10, 0, 20)
+    assert left.left() == 0
+    assert abs(right.right() - made.width()) < 1
+    made.grab()
+
+
+def test_spans_outside_the_model_harm_nothing(qtbot, theme) -> None:
+    strange = msgspec.structs.replace(MODEL, holders=[holder(-5, 90), holder(20, 3)])
+    strip(qtbot, theme, strange).grab()

@@ -1,0 +1,90 @@
+"""One message: its words, its buttons, its line."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from PySide6.QtGui import QGuiApplication
+
+from app.api.shapes import MessageView
+from app.ui.message_view import Message
+
+DONE = MessageView(
+    id=7,
+    role="assistant",
+    content="An **answer**.",
+    created_at=1.0,
+    chain=["kq3vtz7m"],
+    readers=["kq3vtz7m"],
+    tokens=3,
+    tokens_per_second=2.0,
+)
+
+
+@pytest.fixture
+def answer(qtbot, theme) -> Message:
+    made = Message(theme, "assistant")
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def test_an_answer_shows_who_wrote_it(answer) -> None:
+    answer.show_view(DONE)
+    assert answer.text.toPlainText() == "An answer."
+    assert answer.line.text() == (
+        "Answered by kq3vtz7m · 3 tokens · 2.0 tokens/s · could be read by kq3vtz7m"
+    )
+
+
+def test_an_answer_on_its_way_says_so_until_the_first_word(answer) -> None:
+    answer.begin_writing()
+    assert answer.waiting.isVisible()
+    assert not answer.text.isVisible()
+    answer.add("")
+    assert answer.waiting.isVisible()
+    answer.add("Hello")
+    assert not answer.waiting.isVisible()
+    assert answer.text.isVisible()
+
+
+def test_a_stopped_answer_says_so_and_keeps_its_words(answer) -> None:
+    answer.show_view(msgspec.structs.replace(DONE, state="stopped"))
+    assert answer.remark.text() == "Stopped before the end."
+    assert answer.text.toPlainText() == "An answer."
+
+
+def test_a_failed_answer_says_why(answer) -> None:
+    answer.show_view(msgspec.structs.replace(DONE, state="failed", error="A helper left."))
+    assert answer.trouble.isVisible()
+    assert answer.trouble.text.text() == "A helper left."
+
+
+def test_a_remark_of_the_node_is_shown(answer) -> None:
+    answer.show_view(msgspec.structs.replace(DONE, remark="The beginning was left out."))
+    assert answer.remark.isVisible()
+
+
+def test_the_words_are_copied_as_they_were_written(answer) -> None:
+    answer.show_view(DONE)
+    answer.copy.click()
+    assert QGuiApplication.clipboard().text() == "An **answer**."
+
+
+def test_a_question_can_be_edited_and_not_written_again(qtbot, theme) -> None:
+    question = Message(theme, "user")
+    qtbot.addWidget(question)
+    question.show_view(MessageView(id=1, role="user", content="Why?", created_at=1.0))
+    question.may_be_written_again(yes=True)
+    assert question.again.isHidden()
+    assert not question.edit.isHidden()
+    with qtbot.waitSignal(question.edit_wanted):
+        question.edit.click()
+
+
+def test_a_short_question_takes_little_room(qtbot, theme) -> None:
+    short, long = Message(theme, "user"), Message(theme, "user")
+    for one, text in ((short, "Why?"), (long, "Why is that so? " * 20)):
+        qtbot.addWidget(one)
+        one.ask(text)
+    assert short.maximumWidth() < 300 < long.maximumWidth()

@@ -1,0 +1,47 @@
+"""The graph: one sample a second, two minutes of them."""
+
+from __future__ import annotations
+
+from app.ui.speed_graph import SAMPLES, SpeedGraph
+
+
+def graph(qtbot, theme) -> SpeedGraph:
+    made = SpeedGraph(theme, "Speed", 5.0, lambda value: f"{value:.0f}")
+    qtbot.addWidget(made)
+    made.resize(300, 100)
+    made.show()
+    return made
+
+
+def test_moments_too_close_together_are_left_out(qtbot, theme) -> None:
+    made = graph(qtbot, theme)
+    made.add(10.0, 1.0)
+    made.add(10.3, 2.0)
+    made.add(11.0, 3.0)
+    assert made.values == [(1.0,), (3.0,)]
+
+
+def test_it_forgets_what_is_older_than_two_minutes(qtbot, theme) -> None:
+    made = graph(qtbot, theme)
+    for second in range(500):
+        made.add(float(second), float(second))
+    assert len(made.values) == SAMPLES
+    assert made.values[-1] == (499.0,)
+
+
+def test_the_line_is_drawn(qtbot, theme) -> None:
+    made = graph(qtbot, theme)
+    empty = made.grab().toImage()
+    for second in range(60):
+        made.add(float(second), 4.0, 1.0)
+    assert made.grab().toImage() != empty
+    assert made.accessibleDescription() == "4, 1"
+
+
+def test_it_is_not_painted_while_it_cannot_be_seen(qtbot, theme, monkeypatch) -> None:
+    made = graph(qtbot, theme)
+    made.hide()
+    painted: list[int] = []
+    monkeypatch.setattr(made, "update", lambda: painted.append(1))
+    made.add(1.0, 1.0)
+    assert painted == []
