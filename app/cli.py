@@ -37,6 +37,8 @@ def run(arguments: Sequence[str]) -> int:
     SIGTERM, which is how a node ends, and then 0.
     """
     options = _parser().parse_args(arguments)
+    if options.name == "chat":  # quotes are easily forgotten
+        options.prompt = " ".join(options.prompt) if options.prompt else None
     logging.basicConfig(
         level=_level(options),
         format="%(asctime)s %(levelname)-7s %(message)s",
@@ -55,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     except PotluckError as error:
         print(f"potluck: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone; nothing is left to say, not even at exit.
@@ -156,7 +158,10 @@ def _node(commands: Any) -> argparse.ArgumentParser:
     command.add_argument("--listen", metavar="HOST:PORT", help="UDP address to listen on")
     _model(command)
     command.add_argument(
-        "--units", metavar="A:B", type=_span, help="which units to serve (default: all of them)"
+        "--units",
+        metavar="A:B",
+        type=_span,
+        help="which units of the model to serve (default: all of them)",
     )
     command.add_argument(
         "--public",
@@ -176,19 +181,29 @@ def _node(commands: Any) -> argparse.ArgumentParser:
 
 def _chat(commands: Any) -> argparse.ArgumentParser:
     command = _command(commands, "chat", "chat", "ask a model, over the swarm or alone")
-    command.add_argument("prompt", nargs="?", metavar="PROMPT", help="without it: a conversation")
+    command.add_argument("prompt", nargs="*", metavar="PROMPT", help="without it: a conversation")
     _data_dir(command)
     _bootstrap(command)
     _model(command)
-    command.add_argument("--temperature", type=_number(0, 10), default=None, metavar="T")
-    command.add_argument("--top-k", type=_whole(0, 1024), default=None, metavar="K")
-    command.add_argument("--top-p", type=_number(0.001, 1), default=None, metavar="P")
-    command.add_argument("--min-p", type=_number(0, 1), default=None, metavar="P")
-    command.add_argument("--repetition-penalty", type=_number(0.1, 10), default=None, metavar="R")
-    command.add_argument("--max-tokens", type=_whole(1, 1 << 20), default=None, metavar="N")
-    command.add_argument("--seed", type=_whole(0, 1 << 62), default=None, metavar="S")
-    command.add_argument("--stop", action="append", default=[], metavar="TEXT")
-    command.add_argument("--deadline", type=_number(0.1, 86400), default=None, metavar="SECONDS")
+    for name, read, metavar, words in (
+        (
+            "--temperature",
+            _number(0, 10),
+            "T",
+            "how much chance decides; 0, the default: not at all",
+        ),
+        ("--top-k", _whole(0, 1024), "K", "choose among the K likeliest (40; 0: no bound)"),
+        ("--top-p", _number(0.001, 1), "P", "choose among those that make up P (0.95)"),
+        ("--min-p", _number(0, 1), "P", "leave out those below P of the likeliest (0.05)"),
+        ("--repetition-penalty", _number(0.1, 10), "R", "above 1: repeat less (1)"),
+        ("--max-tokens", _whole(1, 1 << 20), "N", "the longest answer, in tokens (256)"),
+        ("--seed", _whole(0, 1 << 62), "S", "makes chance repeatable"),
+        ("--deadline", _number(0.1, 86400), "SECONDS", "stop writing after so long"),
+    ):
+        command.add_argument(name, type=read, default=None, metavar=metavar, help=words)
+    command.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="end the answer before TEXT"
+    )
     command.add_argument("--system", metavar="TEXT", help="instructions that precede everything")
     command.add_argument("--raw", action="store_true", help="continue PROMPT; no chat template")
     command.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any, Final
 from app.client import lookup_all
 from app.data_folder import DataFolder, OpenModel
 from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
+from app.engine.manifest import read_manifest
 from app.engine.publish import publish
 from app.engine.slicing import Plan
 from app.engine.store import gigabytes
@@ -23,6 +25,8 @@ from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
 from app.net.records import Announcement
 from app.node import Node, NodeOptions
 from app.terminal import shown
+
+logger = logging.getLogger(__name__)
 
 STALE_STATUS_SECONDS: Final = 10.0
 
@@ -39,6 +43,8 @@ async def node(options: argparse.Namespace) -> int:
         api=options.api,
     )
     async with Node(wanted) as running:
+        if wanted.model is None and wanted.units is None:
+            logger.info("serving no layers: name some with --model or --units")
         print(json.dumps(running.ready_line()), flush=True)
         await running.wait_until_quit()
     return 0
@@ -58,6 +64,14 @@ async def publish_model(options: argparse.Namespace) -> int:
         licence=options.licence,
         prove=_prove,
     )
+    name = read_manifest(signed).manifest.name
+    if any(
+        known.source == "catalogue" and known.manifest.name == name for known in data.shelf.all()
+    ):
+        raise UsageError(
+            f"Potluck's catalogue has a model called {name} already; nothing was written."
+            " Give yours another name with --name."
+        )
     await asyncio.to_thread(target.write_bytes, signed)
     known = data.shelf.adopt(target)
     manifest = known.manifest

@@ -161,9 +161,14 @@ async def _answer(
         deadline_seconds=options.deadline,
     )
     answer = Answer()
-    async for piece in client.generator.write(request, answer):
-        if show:
-            print(shown(piece), end="", flush=True)
+    try:
+        async for piece in client.generator.write(request, answer):
+            if show:
+                print(shown(piece), end="", flush=True)
+    except BaseException:
+        if show and answer.text:
+            print(flush=True)  # what went wrong begins on a line of its own
+        raise
     if show:
         print(f"\n{footer(answer)}", flush=True)
     return answer, len(request.prompt)

@@ -82,6 +82,15 @@ def test_a_file_that_is_cut_off_is_one_line(told: Told, tmp_path: Path, left_byt
     assert not (tmp_path / "tiny.manifest.json").exists()
 
 
+@pytest.mark.usefixtures("unproven")
+def test_a_model_of_the_catalogue_keeps_its_name(told: Told, tmp_path: Path) -> None:
+    file = write_llama(tmp_path / "tiny.gguf")
+    code, output, errors = told("publish", str(file), "--url", URL, "--name", "guide-7m-q8_0")
+    assert (code, output) == (1, "")
+    assert "Give yours another name with --name." in errors
+    assert not (tmp_path / "tiny.manifest.json").exists()
+
+
 def test_a_model_that_cannot_be_cut_is_refused_before_any_proof(told: Told, tmp_path: Path) -> None:
     file = write_gemma2(tmp_path / "gemma2.gguf")
     code, _, errors = told("publish", str(file), "--url", URL)

@@ -33,7 +33,8 @@ def parse_address(text: str) -> tuple[str, int]:
         )
     if not known or _PORT.fullmatch(port) is None or int(port) > _MAX_PORT:
         raise ValueError(
-            f"{text[:80]!r} is not an address; write HOST:PORT, or [HOST]:PORT for IPv6"
+            f"{text[:80]!r} is not an address; write HOST:PORT with a port up to 65535, or"
+            " [HOST]:PORT for IPv6"
         )
     return host, int(port)
 

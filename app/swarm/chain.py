@@ -57,7 +57,8 @@ class ChainBroken(PeerLost):
 
     Attributes:
         peer: who should not be asked again in this conversation; None: nobody in particular.
-        forgotten: the same chain can go on if everything is sent again from the start.
+        forgotten: the same chain can go on if everything is sent again from the start;
+            if that does not help, `peer` is to be avoided.
     """
 
     def __init__(self, reason: str, *, peer: PeerId | None, forgotten: bool = False) -> None:
@@ -230,16 +231,18 @@ class RingChain:
         Raises:
             ChainBroken: one of them is unreachable or declines; the text says which and why.
         """
+        # No TaskGroup: on Python 3.11 one that fails leaves the caller half cancelled, and
+        # Ctrl-C is then no KeyboardInterrupt any more.
+        openings = [
+            self._tasks.start(self._try_open(index), name=f"open {index}")
+            for index in range(len(self._route.links))
+        ]
         try:
-            async with asyncio.TaskGroup() as openings:
-                for index in range(len(self._route.links)):
-                    openings.create_task(self._open_link(index), name=f"chain: open {index}")
-        except BaseException as error:
+            for opening in asyncio.as_completed(openings):
+                if (broken := await opening) is not None:
+                    raise broken
+        except BaseException:
             await self.close()
-            if isinstance(error, BaseExceptionGroup):
-                broken, rest = error.split(ChainBroken)
-                if broken is not None and rest is None:
-                    raise broken.exceptions[0] from None
             raise
         for index, channel in self._channels.items():
             self._tasks.start(self._listen(index, channel), name=f"listen {index}")
@@ -287,6 +290,14 @@ class RingChain:
                 await _leave(channel, self._session)
 
     # ── opening ──────────────────────────────────────────────────────────────
+
+    async def _try_open(self, index: int) -> ChainBroken | None:
+        """Open one session; a failure is handed back, for whoever waits to raise."""
+        try:
+            await self._open_link(index)
+        except ChainBroken as broken:
+            return broken
+        return None
 
     async def _open_link(self, index: int) -> None:
         links = self._route.links
@@ -429,7 +440,7 @@ class RingChain:
         elif fault.epoch != self._epoch:
             return
         elif fault.code in ("gap", "worker_died"):
-            self._fail(ChainBroken(reason, peer=None, forgotten=True))
+            self._fail(ChainBroken(reason, peer=peer, forgotten=True))
         elif fault.code == "over_budget":
             self._break(ChainBroken(reason, peer=None))
         elif fault.code == "input" and index:

@@ -81,6 +81,7 @@ class Generator:
         self._chain: TokenChain | None = None
         self._known: list[int] = []
         self._avoid: set[PeerId] = set()
+        self._began_again_at: int | None = None
 
     @property
     def connected(self) -> bool:
@@ -102,6 +103,7 @@ class Generator:
             ChainBroken: chains broke more than `MOST_REPAIRS` times.
         """
         started = self._clock.monotonic()
+        self._began_again_at = None
         stream = TextStream(request.stops)
         chance = random.Random(request.seed)
         first_at = started
@@ -179,7 +181,10 @@ class Generator:
         if answer.repairs > MOST_REPAIRS:
             raise broken
         self._known = []
-        if broken.forgotten and self._chain is not None:
+        progress = len(answer.tokens)
+        if broken.forgotten and self._chain is not None and self._began_again_at != progress:
+            # Once without a token in between: a host that leaves "forgets" again and again.
+            self._began_again_at = progress
             self._chain.begin_again()
             return
         if broken.peer is not None:

@@ -166,8 +166,9 @@ async def test_who_asks_runs_the_ends_that_nobody_serves(
         assert node.stop() == 0
 
 
-async def test_a_computer_that_vanishes_is_replaced(
-    processes: Processes, model: Published, wanted: Answer
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["vanishes", "leaves"])
+async def test_a_computer_that_goes_is_replaced(
+    processes: Processes, model: Published, wanted: Answer, how: signal.Signals
 ) -> None:
     words = ["--model", str(model.manifest), "--units"]
     bootstrap = processes.node("--public", *words, "0:4")
@@ -180,7 +181,7 @@ async def test_a_computer_that_vanishes_is_replaced(
     async with Client(options) as client:
         answer, pieces = await begin(client)
         gone = second_of(answer, nodes)
-        gone.signal(signal.SIGKILL)
+        gone.signal(how)
         assert await finish(pieces) < 6.0
     assert answer.tokens == wanted.tokens
     assert answer.repairs >= 1

@@ -112,7 +112,7 @@ async def test_a_worker_that_dies_costs_only_what_it_remembered(
         hosts[victim].engine.die()
         error = await broken(chain.step(6, [1]))
         assert error.forgotten
-        assert error.peer is None
+        assert error.peer == hosts[victim].endpoint.peer_id
         chain.begin_again()
         assert same(await step(chain, 0, [*PROMPT, 1]), wanted)
 
