@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
         stopped_code = 0 if options.name == "node" else 128 + signal.SIGTERM
         return asyncio.run(_until_stopped(options.command(options), stopped_code=stopped_code))
     except PotluckError as error:
-        print(f"potluck: {error}", file=sys.stderr)
+        print(f"potluck: {_one_line(error)}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
@@ -95,6 +95,13 @@ async def _until_stopped(work: Awaitable[int], *, stopped_code: int) -> int:
         if stopped:
             return stopped_code
         raise
+
+
+def _one_line(error: PotluckError) -> str:
+    """An error's text; a stranger's reason in it may hold anything."""
+    from app.terminal import shown
+
+    return shown(" ".join(str(error).split()))
 
 
 def _words(error: OSError) -> str:
@@ -266,7 +273,7 @@ def _doctor(commands: Any) -> argparse.ArgumentParser:
 
 
 def _data_dir(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data-dir", type=Path, metavar="D", help="where everything is kept")
+    command.add_argument("--data-dir", type=_folder, metavar="D", help="where everything is kept")
 
 
 def _bootstrap(command: argparse.ArgumentParser) -> None:
@@ -283,6 +290,12 @@ def _model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model", metavar="ID|M.json", help="a model's name or id, or its manifest's file"
     )
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of a folder is missing")
+    return Path(text)
 
 
 def _span(text: str) -> Any:

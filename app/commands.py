@@ -54,6 +54,8 @@ async def publish_model(options: argparse.Namespace) -> int:
     """`potluck publish`: prove that a model can be cut, then sign its manifest."""
     data = DataFolder.open(options.data_dir)
     identity = await data.identity()
+    if not options.file.name:
+        raise UsageError(f"{options.file} is no file.")
     target = _place_for(options.out or options.file.with_suffix(".manifest.json"))
     signed = await asyncio.to_thread(
         publish,
@@ -85,6 +87,8 @@ def _place_for(target: Path) -> Path:
     """Checked before the proof, which takes long for a large model."""
     if target.is_dir() or not target.parent.is_dir():
         raise UsageError(f"{target} is no place for a file; choose another one with --out.")
+    if target.suffix.lower() != ".json":
+        raise UsageError(f"{target} does not end with .json; nothing was written.")
     return target
 
 
@@ -217,7 +221,7 @@ def _status_lines(report: dict[str, Any]) -> Iterator[str]:
     disk = report["disk"]
     yield f"layers on disk: {gigabytes(disk['used_bytes'])} of {gigabytes(disk['quota_bytes'])}"
     if report["bootstrap_error"]:
-        yield report["bootstrap_error"]
+        yield shown(" ".join(report["bootstrap_error"].split()))
     for model in report["models"]:
         missing = model["missing"]
         state = f"nobody serves units {missing}" if missing else "every unit is served"

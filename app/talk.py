@@ -22,13 +22,13 @@ from app.opened_model import LEAST_ROOM, OpenedModel
 from app.swarm.chain import (
     ChainBroken,
     ChainPart,
-    LocalChain,
     ModelShape,
     OwnEnds,
     RingChain,
     TokenChain,
 )
 from app.swarm.generate import Answer, AnswerRequest, Generator
+from app.swarm.local_chain import LocalChain
 from app.swarm.route import Offer, Route, find_route
 
 Lookup = Callable[[Endpoint, ModelId], Awaitable[Sequence[Offer]]]

@@ -95,7 +95,7 @@ async def _converse(client: Client, options: argparse.Namespace) -> int:
             answer = await _answer_what_fits(client, history, options)
         except PotluckError as error:
             history.pop()
-            print(f"potluck: {error}", file=sys.stderr)
+            print(f"potluck: {shown(' '.join(str(error).split()))}", file=sys.stderr)
             continue
         history.append({"role": "assistant", "content": answer.text})
     return 0
@@ -139,7 +139,7 @@ async def _read_line(prompt: str) -> str:
         try:
             with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as keyboard:
                 line = keyboard.readline()
-        except (OSError, ValueError):  # there is no keyboard
+        except (OSError, ValueError, AttributeError):  # there is no keyboard
             line = b""
         with contextlib.suppress(RuntimeError):  # the loop may be gone by now
             loop.call_soon_threadsafe(take, line)

@@ -121,11 +121,13 @@ class OriginReader:
         if self._session is None:
             raise RuntimeError("the reader is used outside of its async with")
         try:
-            response = await self._session.get(
-                url,
-                headers={"Range": f"bytes={first}-{first + length - 1}"},
-                max_redirects=MAX_REDIRECTS,
-            )
+            # A timeout of our own: an origin that trickles its header never trips aiohttp's.
+            async with asyncio.timeout(2 * self._stall_seconds):
+                response = await self._session.get(
+                    url,
+                    headers={"Range": f"bytes={first}-{first + length - 1}"},
+                    max_redirects=MAX_REDIRECTS,
+                )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _connection_fault(error, self._stall_seconds) from None
         async with response:
@@ -138,7 +140,8 @@ class OriginReader:
         while True:
             asked = self._clock.monotonic()
             try:
-                chunk = await content.read(CHUNK_BYTES)
+                async with asyncio.timeout(self._stall_seconds):
+                    chunk = await content.read(CHUNK_BYTES)
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise _connection_fault(error, self._stall_seconds) from None
             if len(chunk) > left:

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS: Final = 0.2
 LONGEST_RETRY_SECONDS: Final = 30.0
+BATCH_SECONDS: Final = 25.0
+"""Below what a client waits for a step, so that it hears of the fault and not of silence."""
 PROBE_SECONDS: Final = 120.0
 """A slice of many GB is read from a slow disk while it is probed."""
 CRASHES_BEFORE_DEMOTION: Final = 2
@@ -90,6 +92,7 @@ class Engine:
         self._stopping = False
         self._pending: deque[_Pending] = deque()
         self._in_flight: list[_Pending] = []
+        self._overdue: asyncio.TimerHandle | None = None
         self._tasks = TaskOwner("engine")
         self._ledger: KvLedger | None = None
 
@@ -231,7 +234,15 @@ class Engine:
                 _fail(pending, error)
             return
         self._in_flight = batch
+        loop = asyncio.get_running_loop()
+        self._overdue = loop.call_later(BATCH_SECONDS, self._give_up_on_worker)
         answer.add_done_callback(self._batch_done)
+
+    def _give_up_on_worker(self) -> None:
+        """A worker that stands still is worse than a dead one: everybody waits for it."""
+        logger.warning("the worker did not finish a batch in %.0f s", BATCH_SECONDS)
+        if self._child is not None:
+            self._child.kill()
 
     def _next_batch(self) -> list[_Pending]:
         """The oldest waiting parts, at most one of each sequence, up to `BATCH_ROWS` rows."""
@@ -255,6 +266,8 @@ class Engine:
 
     def _batch_done(self, answer: asyncio.Future[frames.Answer]) -> None:
         batch, self._in_flight = self._in_flight, []
+        if self._overdue is not None:
+            self._overdue.cancel()
         error: EngineFault
         if answer.cancelled():
             error = WorkerDied("the engine stops")

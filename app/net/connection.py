@@ -290,7 +290,8 @@ class Connection:
             return
         try:
             if channel.arrived(data, end=end):
-                del self._unopened[stream]
+                # It may have been released already, when its end came along with its opening.
+                self._unopened.pop(stream, None)
                 self._owner.channel_opened(channel)
         except BadInput as error:
             self._broken(stream, str(error))

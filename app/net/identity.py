@@ -129,8 +129,17 @@ async def load_or_create_identity(
 
 
 def _prepare_folder(folder: Path) -> None:
+    """Make the folder, private; one that is there already stays as its owner made it.
+
+    Raises:
+        UsageError: others may write there, so anybody could swap the key.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _tighten(folder, 0o700)
+    if os.name == "posix" and folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX):
+        raise UsageError(
+            f"{folder} is shared with everybody on this computer, so no key is kept there;"
+            " nothing was changed; choose a folder of your own"
+        )
 
 
 def _tighten(path: Path, mode: int) -> None:

@@ -1,14 +1,14 @@
 """The client's end of a ring: tokens go out to the first host, candidates come back.
 
-`RingChain` runs a model over other computers, `LocalChain` on this one alone;
-both are a `TokenChain`, so whoever writes an answer need not know which it has.
+`RingChain` runs a model over other computers, `LocalChain` (`app/swarm/local_chain.py`)
+on this one alone; both are a `TokenChain`, so whoever writes an answer need not know
+which it has.
 The counterpart on each host is `app/swarm/host.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,7 +30,7 @@ from app.tasks import TaskOwner
 OPEN_SECONDS: Final = 10.0
 """Two round trips around the world, the dial included, fit many times."""
 LEASE_SECONDS: Final = 120.0
-STEP_SECONDS: Final = 60.0
+STEP_SECONDS: Final = 30.0
 """A host that computes longer on one step is stuck, or slower than anybody would wait for."""
 STEP_BYTES: Final = 1 << 20
 """Long prompts travel in steps of at most this much, so that hosts work side by side."""
@@ -57,13 +57,22 @@ class ChainBroken(PeerLost):
 
     Attributes:
         peer: who should not be asked again in this conversation; None: nobody in particular.
+        suspects: everybody who may be to blame; `peer` alone unless it is not known.
         forgotten: the same chain can go on if everything is sent again from the start;
             if that does not help, `peer` is to be avoided.
     """
 
-    def __init__(self, reason: str, *, peer: PeerId | None, forgotten: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        peer: PeerId | None,
+        forgotten: bool = False,
+        suspects: tuple[PeerId, ...] = (),
+    ) -> None:
         super().__init__(reason)
         self.peer = peer
+        self.suspects = suspects or (() if peer is None else (peer,))
         self.forgotten = forgotten
 
 
@@ -95,60 +104,6 @@ class TokenChain(Protocol):
     async def close(self) -> None:
         """Give back the room. A second call does nothing."""
         ...
-
-
-class LocalChain:
-    """The whole model on this computer."""
-
-    def __init__(self, engine: Engine, *, tokens: int, candidates: int) -> None:
-        """Reserve room for `tokens`.
-
-        Raises:
-            NoRoom: there is not enough.
-        """
-        self._engine = engine
-        self._tokens = tokens
-        self._candidates = candidates
-        self._sequence: int | None = engine.ledger.admit(tokens)
-
-    @property
-    def parts(self) -> list[ChainPart]:
-        """This computer, with everything."""
-        return [ChainPart(None, self._engine.span)]
-
-    @property
-    def tokens(self) -> int:
-        """As `TokenChain.tokens`."""
-        return self._tokens
-
-    async def step(self, position: int, tokens: Sequence[int]) -> Candidates:
-        """As `TokenChain.step`."""
-        assert self._sequence is not None
-        result = PartResult()
-        for start in range(0, len(tokens), BATCH_ROWS):
-            piece = list(tokens[start : start + BATCH_ROWS])
-            part = Part(
-                sequence=self._sequence,
-                position=position + start,
-                rows=len(piece),
-                outputs=1 if start + len(piece) == len(tokens) else 0,
-                candidates=self._candidates,
-                tokens=piece,
-            )
-            result = await compute_locally(self._engine, part)
-        return read_candidates(result.ids, result.logits, rows=1)
-
-    def begin_again(self) -> None:
-        """As `TokenChain.begin_again`."""
-
-    async def close(self) -> None:
-        """As `TokenChain.close`."""
-        if self._sequence is None:
-            return
-        sequence, self._sequence = self._sequence, None
-        with contextlib.suppress(EngineFault):
-            await self._engine.forget(sequence)
-        self._engine.ledger.release(sequence)
 
 
 @dataclass(frozen=True)
@@ -265,7 +220,11 @@ class RingChain:
             answered = True
             return await self._finish(outcome)
         except TimeoutError:
-            raise ChainBroken("the chain does not answer", peer=None) from None
+            # Any of them may be the silent one; together they are avoided.
+            suspects = tuple(link.offer.peer for link in self._route.links)
+            raise ChainBroken(
+                "the chain does not answer", peer=suspects[0], suspects=suspects
+            ) from None
         finally:
             self._results.pop(last, None)
             if not answered:

@@ -23,6 +23,9 @@ from app.swarm.text import TextStream
 MOST_REPAIRS: Final = 5
 """Chains that break more often in one answer break for a reason that a new one shares."""
 
+MOST_CHAINS: Final = 24
+"""Whatever else happens, an answer ends at last."""
+
 FinishReason = Literal["stop", "length", "deadline"]
 ChainOpener = Callable[[Collection[PeerId], int], Awaitable[TokenChain]]
 """Opens a chain without these computers, with room for so many tokens.
@@ -82,6 +85,7 @@ class Generator:
         self._known: list[int] = []
         self._avoid: set[PeerId] = set()
         self._began_again_at: int | None = None
+        self._futile = 0
 
     @property
     def connected(self) -> bool:
@@ -104,6 +108,7 @@ class Generator:
         """
         started = self._clock.monotonic()
         self._began_again_at = None
+        self._futile = 0
         stream = TextStream(request.stops)
         chance = random.Random(request.seed)
         first_at = started
@@ -178,7 +183,9 @@ class Generator:
     async def _recover(self, broken: ChainBroken, answer: Answer) -> None:
         """Forget what is lost; the next step replays everything, here or elsewhere."""
         answer.repairs += 1
-        if answer.repairs > MOST_REPAIRS:
+        # Somebody new to avoid is progress: a few liars must not use up every attempt.
+        self._futile += not set(broken.suspects) - self._avoid
+        if self._futile > MOST_REPAIRS or answer.repairs > MOST_CHAINS:
             raise broken
         self._known = []
         progress = len(answer.tokens)
@@ -187,8 +194,7 @@ class Generator:
             self._began_again_at = progress
             self._chain.begin_again()
             return
-        if broken.peer is not None:
-            self._avoid.add(broken.peer)
+        self._avoid.update(broken.suspects)
         await self.close()
 
 

@@ -81,11 +81,24 @@ if os.name == "posix":  # elsewhere a folder of the user is private without mode
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         path.chmod(0o644)
-        folder.chmod(0o755)
         again = await load_or_create_identity(folder, keyring=False)
         assert again.peer_id == first.peer_id
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+    async def test_a_folder_that_was_there_stays_as_its_owner_made_it(tmp_path: Path) -> None:
+        folder = tmp_path / "documents"
+        folder.mkdir(mode=0o755)
+        await load_or_create_identity(folder, keyring=False)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+    async def test_no_key_is_kept_where_everybody_may_write(tmp_path: Path) -> None:
+        folder = tmp_path / "shared"
+        folder.mkdir()
+        folder.chmod(0o1777)
+        with pytest.raises(UsageError, match="choose a folder of your own"):
+            await load_or_create_identity(folder, keyring=False)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
+        assert not list(folder.iterdir())
 
 
 @pytest.mark.parametrize(

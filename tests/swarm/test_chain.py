@@ -7,14 +7,13 @@ import asyncio
 import numpy as np
 import pytest
 
-from app.errors import BadInput, NoRoom
+from app.errors import BadInput
 from app.ids import Span
 from app.net import wire
 from app.swarm import chain as chain_module
 from app.swarm.chain import (
     ChainBroken,
     ChainPart,
-    LocalChain,
     OwnEnds,
     read_candidates,
 )
@@ -250,65 +249,6 @@ async def test_a_cancelled_opening_leaves_nothing_behind(swarm: SmallSwarm, turn
     await settled()
     assert [host.host.tokens_free for host in hosts] == [512, 512]
     assert all(status.channels == 0 for status in client.connections())
-
-
-# ── the whole model here ─────────────────────────────────────────────────────────────────
-
-
-async def test_one_computer_takes_room_and_gives_it_back(swarm: SmallSwarm) -> None:
-    engine = FakeEngine(swarm.model, swarm.model.whole)
-    chain = LocalChain(engine.engine(), tokens=400, candidates=1)
-    assert (chain.parts, chain.tokens) == ([ChainPart(None, Span(0, 6))], 400)
-    with pytest.raises(NoRoom):
-        LocalChain(engine.engine(), tokens=113, candidates=1)
-    await step(chain, 0, LONG)
-    await chain.close()
-    await chain.close()
-    assert engine.ledger.tokens_free == 512
-    assert engine.positions(0) == 0
-
-
-async def test_one_computer_reads_a_long_prompt_in_batches(swarm: SmallSwarm) -> None:
-    engine = FakeEngine(swarm.model, swarm.model.whole)
-    chain = LocalChain(engine.engine(), tokens=400, candidates=2)
-    at_once = await step(chain, 0, LONG)
-    assert [(p.position, p.rows, p.outputs) for p in engine.computed] == [
-        (0, 128, 0),
-        (128, 128, 0),
-        (256, 44, 1),
-    ]
-    for position, token in enumerate(LONG):
-        one_by_one = await step(chain, position, [token])
-    assert same(at_once, one_by_one)
-
-
-async def test_one_computer_says_when_it_has_to_start_over(swarm: SmallSwarm) -> None:
-    engine = FakeEngine(swarm.model, swarm.model.whole)
-    chain = LocalChain(engine.engine(), tokens=100, candidates=1)
-    before = await step(chain, 0, PROMPT)
-    engine.die()
-    with pytest.raises(ChainBroken, match="does not follow") as caught:
-        await step(chain, 6, [1])
-    assert caught.value.forgotten
-    assert caught.value.peer is None
-    chain.begin_again()
-    assert same(await step(chain, 0, PROMPT), before)
-
-
-async def test_an_own_engine_that_fails_is_started_over(swarm: SmallSwarm) -> None:
-    engine = FakeEngine(swarm.model, swarm.model.whole)
-    engine.fail("the worker ended in the middle of a step")
-    chain = LocalChain(engine.engine(), tokens=100, candidates=1)
-    with pytest.raises(ChainBroken, match="in the middle") as caught:
-        await step(chain, 0, PROMPT)
-    assert caught.value.forgotten
-
-
-async def test_what_cannot_be_computed_here_is_not_tried_again(swarm: SmallSwarm) -> None:
-    chain = swarm.alone()
-    with pytest.raises(ChainBroken) as caught:
-        await step(chain, 0, [swarm.model.vocabulary_size])
-    assert not caught.value.forgotten
 
 
 # ── candidates ───────────────────────────────────────────────────────────────────────────

@@ -12,8 +12,9 @@ import pytest
 from app.errors import NotServed
 from app.ids import PeerId
 from app.net import wire
-from app.swarm.chain import Candidates, ChainBroken, ChainPart, LocalChain, TokenChain
+from app.swarm.chain import Candidates, ChainBroken, ChainPart, TokenChain
 from app.swarm.generate import MOST_REPAIRS, Answer, AnswerRequest, Generator
+from app.swarm.local_chain import LocalChain
 from app.swarm.route import Offer, find_route
 from app.swarm.sampling import SamplingOptions
 from tests.helpers.fake_engine import FakeEngine, ToyModel
