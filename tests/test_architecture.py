@@ -39,7 +39,7 @@ BASE = {
 HOMES = {
     "aioquic": ("app/net/quic.py", "app/net/port.py", "app/net/relay.py"),
     "llama_cpp": ("app/engine/llama.py",),
-    "PySide6": ("app/ui/",),
+    "PySide6": ("app/ui/", "benchmarks/ui.py"),
     "shiboken6": ("app/ui/",),
     "pynvml": ("app/engine/hardware.py", "app/policy/"),
     "keyring": ("app/net/identity.py",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -33,9 +34,20 @@ def label(text: str = "", look: str = "", *, wrap: bool = False) -> QLabel:
     return made
 
 
+class Button(QPushButton):
+    """A button that Enter presses as well as Space, in windows as in dialogs."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Enter presses it."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.animateClick()
+        else:
+            super().keyPressEvent(event)
+
+
 def button(text: str, action: Action, look: str = "") -> QPushButton:
-    """A button with words; `look` is "primary", "quiet" or "danger"."""
-    made = QPushButton(text)
+    """A button with words; `look` is "primary", "quiet", "link" or "danger"."""
+    made = Button(text)
     made.setProperty("look", look)
     made.setAccessibleName(text)
     made.clicked.connect(lambda: action())
@@ -96,7 +108,7 @@ class Banner(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(looks.MEDIUM, looks.SMALL, looks.SMALL, looks.SMALL)
         self.text = label(wrap=True)
-        self.button = QPushButton()
+        self.button = Button()
         self._action: Action = lambda: None
         self.button.clicked.connect(lambda: self._action())
         row.addWidget(self.text, 1)

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMenu,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -19,7 +18,7 @@ from PySide6.QtWidgets import (
 from app.api.shapes import Download, LimitInForce, ModelView, Snapshot
 from app.ui import theme as looks
 from app.ui import words
-from app.ui.controls import Banner, Card, Page, button, clear, label
+from app.ui.controls import Banner, Button, Card, Page, button, clear, label
 from app.ui.helper_table import HelperTable
 from app.ui.icons import state_picture
 from app.ui.layer_strip import LayerStrip
@@ -53,7 +52,7 @@ class StateCard(Card):
         self.begin = button(tr("Start sharing"), pausing.begin, "primary")
         self.resume = button(tr("Resume"), pausing.resume, "primary")
         self.anyway = button(tr("Share anyway for 1 hour"), pausing.share_anyway)
-        self.pause = QPushButton(tr("Pause"))
+        self.pause = Button(tr("Pause"))
         self.pause.setAccessibleName(tr("Pause sharing"))
         menu = QMenu(self.pause)
         pausing.fill(menu)

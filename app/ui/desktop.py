@@ -62,7 +62,7 @@ class Desktop(QObject):
         self.backend.connected.connect(self.window.refresh)
         self.backend.snapshot.connect(self._snapshot)
         self.backend.lost.connect(self._lost)
-        self.backend.warning.connect(lambda text: self._notify("Potluck", tr(text)))
+        self.backend.warning.connect(lambda text: self.notifier.warning(tr(text)))
         self.tray.wanted.connect(self._wanted)
         self.tray.quit_wanted.connect(self.quit)
         self.window.quit_wanted.connect(self.quit)

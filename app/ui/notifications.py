@@ -13,11 +13,12 @@ from app.api.shapes import SettingsView, Snapshot
 from app.ui import words
 from app.ui.translations import tr
 
-Kind = Literal["paused", "problem", "node"]
+Kind = Literal["paused", "problem", "node", "download"]
 SETTINGS: Final[dict[Kind, str]] = {
     "paused": "notify_pauses",
     "problem": "notify_problems",
     "node": "notify_problems",
+    "download": "notify_downloads",
 }
 Show = Callable[[str, str], object]
 
@@ -49,10 +50,19 @@ class Notifier:
         ):
             self._tell("paused", tr("Sharing is paused"), words.headline(now))
 
+        if before.download is not None and now.download is None and now.state != "problem":
+            text = tr("Layers of {model}").format(model=before.download.model)
+            self._tell("download", tr("The download is over"), text)
+
+    def warning(self, sentence: str) -> None:
+        """The node has something to say."""
+        self._tell("problem", "Potluck", sentence)
+
     def node_trouble(self, sentence: str) -> None:
         """The node ended, or cannot be started."""
         self._tell("node", tr("Potluck has a problem"), sentence)
 
     def _tell(self, kind: Kind, title: str, text: str) -> None:
-        if self._values.get(SETTINGS[kind], True):
+        # Until the settings are known only problems are worth disturbing somebody.
+        if self._values.get(SETTINGS[kind], kind in ("problem", "node")):
             self._show(title, text)

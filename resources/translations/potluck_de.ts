@@ -904,6 +904,10 @@
       <translation>Die Antwort des Potluck-Knotens war nicht zu lesen; nichts wurde geändert. Bleibt das so, beenden Sie Potluck und starten Sie es neu.</translation>
     </message>
     <message>
+      <source>The download is over</source>
+      <translation>Der Download ist fertig</translation>
+    </message>
+    <message>
       <source>The language of the window.</source>
       <translation>Die Sprache des Fensters.</translation>
     </message>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtCore import Qt
 
 from app.api.shapes import ConsentRequest
 from app.settings import Settings, changed
@@ -71,3 +72,5 @@ def test_every_choice_is_one_the_settings_take(run) -> None:
 
 def test_enter_goes_on_from_the_first_moment(run, qtbot) -> None:
     qtbot.waitUntil(lambda: run.focusWidget() is run.next)
+    qtbot.keyClick(run.next, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: run.place.text() == "2 of 3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.api.shapes import Pause, SettingsView, SettingView
+from app.api.shapes import Download, Pause, SettingsView, SettingView
 from app.ui.notifications import Notifier
 from tests.helpers.fake_node_data import snapshot_at_rest
 
@@ -51,7 +51,8 @@ def notifier(shown) -> Notifier:
     return Notifier(lambda title, text: shown.append((title, text)))
 
 
-def test_a_pause_that_came_by_itself_is_told_once(notifier, shown) -> None:
+def test_a_pause_that_came_by_itself_is_told_once_to_who_wants_it(notifier, shown) -> None:
+    notifier.settings(values(notify_pauses=True))
     for snapshot in (SHARING, BATTERY, BATTERY):
         notifier.snapshot(snapshot)
     assert shown == [("Sharing is paused", "Paused: on battery")]
@@ -84,6 +85,25 @@ def test_each_kind_can_be_switched_off(notifier, shown) -> None:
         notifier.snapshot(snapshot)
     notifier.node_trouble("The node ended.")
     assert shown == []
+
+
+def test_a_finished_download_is_told_to_who_wants_it(notifier, shown) -> None:
+    download = Download(
+        model="Qwen3 8B", done_bytes=1, total_bytes=2, bytes_per_second=1.0, origin=""
+    )
+    loading = msgspec.structs.replace(SHARING, download=download)
+    for snapshot in (loading, SHARING):
+        notifier.snapshot(snapshot)
+    assert shown == []
+    notifier.settings(values(notify_downloads=True))
+    for snapshot in (loading, SHARING):
+        notifier.snapshot(snapshot)
+    assert shown == [("The download is over", "Layers of Qwen3 8B")]
+
+
+def test_a_warning_of_the_node_is_passed_on(notifier, shown) -> None:
+    notifier.warning("The disk is nearly full.")
+    assert shown == [("Potluck", "The disk is nearly full.")]
 
 
 def test_the_end_of_the_node_is_told(notifier, shown) -> None:
