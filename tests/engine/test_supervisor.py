@@ -392,3 +392,18 @@ async def test_the_speed_is_measured_and_the_fastest_thread_count_kept(
         assert engine.status.threads in thread_counts()
         assert engine.status.layers_per_second > 1
     assert thread_counts()[0] == 1
+
+
+async def test_a_worker_that_stands_still_is_ended_and_started_again(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        still = pid_of(engine)
+        await engine.compute(part(0, 0))
+        monkeypatch.setattr(supervisor, "BATCH_SECONDS", 0.2)
+        psutil.Process(still).suspend()
+        with pytest.raises(WorkerDied):
+            await engine.compute(part(0, 1))
+        monkeypatch.setattr(supervisor, "BATCH_SECONDS", 25.0)
+        assert (await engine.compute(part(0, 0))).code == ""
+        assert engine.worker_pid != still

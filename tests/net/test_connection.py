@@ -205,6 +205,21 @@ async def test_a_channel_that_ends_in_the_middle_is_counted(host: HostStart, hea
         assert endpoint.bad_inputs == {IDENTITY.peer_id: 1}
 
 
+async def test_a_channel_that_opens_and_ends_in_one_breath_harms_nothing(
+    host: HostStart, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = await host()
+    async with RawDialler.to(endpoint.address) as raw:
+        await raw.proven(IDENTITY, endpoint.peer_id)
+        for stream in range(4, 44, 4):
+            raw.send(stream, encode(OpenChannel(protocol="session")), end=True)
+        # The connection goes on: a channel after them is served as ever.
+        raw.open(44)
+        raw.send(44, encode(step(1)))
+        assert await raw.body(44)
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_sender_that_overruns_its_credit_is_counted(host: HostStart) -> None:
     endpoint = await host(hold)
     async with RawDialler.to(endpoint.address) as raw:
