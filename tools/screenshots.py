@@ -87,6 +87,7 @@ def draw(look: str, out: Path, only: str) -> int:
         )
         window = desktop.window
         window.resize(WIDTH, HEIGHT)
+        window.about.facts["folder"].setText("~/.local/share/potluck")
         window.show()
         desktop.backend.open(thread.url, TOKEN)
         settle(1.0)
