@@ -17,8 +17,9 @@ import psutil
 from app.clock import SystemClock
 from app.engine.frames import Part
 from app.engine.ladder import Ladder
+from app.engine.mounting import MountRequest
 from app.engine.slice_files import HEADER_ROOM_BYTES
-from app.engine.supervisor import Engine, MountRequest
+from app.engine.supervisor import Engine
 from app.errors import WorkerDied
 from app.ids import Span
 from app.policy.pacing import Pacer, ProcessorTime

@@ -14,8 +14,9 @@ import psutil
 
 from app.engine.frames import Part
 from app.engine.ladder import Ladder
+from app.engine.mounting import MountRequest
 from app.engine.slice_files import HEADER_ROOM_BYTES
-from app.engine.supervisor import Engine, MountRequest
+from app.engine.supervisor import Engine
 from app.ids import Span
 from tests.helpers.slices import payload, plan_of
 
