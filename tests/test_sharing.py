@@ -23,6 +23,7 @@ def order_of(running: RunningNode, span: Span) -> ShareOrder:
 
 
 async def test_the_last_wish_counts_however_many_there_were(tmp_path: Path, guide: Path) -> None:
+    others = set(_workers())  # swarms of other modules may still be running
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         sharing = running.node.sharing
         order = order_of(running, Span(2, 5))
@@ -36,7 +37,7 @@ async def test_the_last_wish_counts_however_many_there_were(tmp_path: Path, guid
         await sharing.settled()
         assert sharing.order is None
         assert sharing.engine is None
-        assert _workers() == []
+        assert set(_workers()) <= others
 
 
 async def test_what_cannot_be_served_says_why_and_is_tried_again_when_asked(
@@ -87,7 +88,8 @@ async def test_a_drain_ends_within_its_time_and_frees_the_worker(
         path = f"/conversations/{made['id']}/messages"
         stream = running.events("POST", path, {"content": "Tell me a story."})
         await anext(stream)
-        assert _workers()
+        assert sharing.engine is not None
+        assert sharing.engine.worker_pid is not None
         began = asyncio.get_running_loop().time()
         sharing.wish(None)
         await sharing.settled()
