@@ -55,7 +55,9 @@ def run(arguments: Sequence[str]) -> int:
         stopped_code = 0 if options.name == "node" else 128 + signal.SIGTERM
         return asyncio.run(_until_stopped(options.command(options), stopped_code=stopped_code))
     except PotluckError as error:
-        print(f"potluck: {_one_line(error)}", file=sys.stderr)
+        from app.terminal import one_line  # only now: --help stays quick
+
+        print(f"potluck: {one_line(str(error))}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
@@ -95,13 +97,6 @@ async def _until_stopped(work: Awaitable[int], *, stopped_code: int) -> int:
         if stopped:
             return stopped_code
         raise
-
-
-def _one_line(error: PotluckError) -> str:
-    """An error's text; a stranger's reason in it may hold anything."""
-    from app.terminal import shown
-
-    return shown(" ".join(str(error).split()))
 
 
 def _words(error: OSError) -> str:

@@ -24,7 +24,7 @@ from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
 from app.net.records import Announcement
 from app.node import Node, NodeOptions
-from app.terminal import shown
+from app.terminal import one_line, shown
 
 logger = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ def _status_lines(report: dict[str, Any]) -> Iterator[str]:
     disk = report["disk"]
     yield f"layers on disk: {gigabytes(disk['used_bytes'])} of {gigabytes(disk['quota_bytes'])}"
     if report["bootstrap_error"]:
-        yield shown(" ".join(report["bootstrap_error"].split()))
+        yield one_line(report["bootstrap_error"])
     for model in report["models"]:
         missing = model["missing"]
         state = f"nobody serves units {missing}" if missing else "every unit is served"

@@ -95,7 +95,7 @@ async def _converse(client: Client, options: argparse.Namespace) -> int:
             answer = await _answer_what_fits(client, history, options)
         except PotluckError as error:
             history.pop()
-            print(f"potluck: {shown(' '.join(str(error).split()))}", file=sys.stderr)
+            print(f"potluck: {one_line(str(error))}", file=sys.stderr)
             continue
         history.append({"role": "assistant", "content": answer.text})
     return 0
@@ -181,6 +181,11 @@ def _system(options: argparse.Namespace) -> list[Message]:
 def shown(text: str) -> str:
     """A stranger's text without the characters that would steer a terminal."""
     return text.translate(_STEERING)
+
+
+def one_line(text: str) -> str:
+    """A text that may hold a stranger's words, as one line that is safe to show."""
+    return shown(" ".join(text.split()))
 
 
 def footer(answer: Answer) -> str:

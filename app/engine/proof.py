@@ -20,8 +20,8 @@ import numpy as np
 
 from app.engine import llama
 from app.engine.frames import EmbeddingTable
-from app.engine.gguf_read import NeedMore, parse_header
 from app.engine.mount import write_slice
+from app.engine.publish import read_header
 from app.engine.slice_files import HEADER_ROOM_BYTES, make_slice
 from app.engine.slicing import Plan, plan
 from app.engine.worker import Embedding
@@ -143,14 +143,8 @@ def _bytes(path: Path, offset: int, length: int) -> bytes:
 
 
 def _plan_of(path: Path) -> Plan:
-    length = 1 << 20
     with path.open("rb") as file:
-        while True:
-            file.seek(0)
-            try:
-                return plan(parse_header(file.read(length), path.stat().st_size))
-            except NeedMore as need:
-                length = max(2 * length, need.at_least)
+        return plan(read_header(file))
 
 
 def main(arguments: list[str]) -> int:

@@ -62,7 +62,7 @@ def publish(
         check_url(url)
     try:
         with path.open("rb") as file:
-            cut = plan(_read_header(file))
+            cut = plan(read_header(file))
             if prove is not None:
                 prove(path, cut)
             manifest = _describe(path, file, cut, list(urls), name, licence, progress)
@@ -76,7 +76,12 @@ def publish(
     return write_manifest(manifest, key)
 
 
-def _read_header(file: BinaryIO) -> Header:
+def read_header(file: BinaryIO) -> Header:
+    """The header of a GGUF file, read in growing pieces.
+
+    Raises:
+        BadInput: it is no GGUF file, or ends within its own header.
+    """
     file_bytes = file.seek(0, 2)
     wanted = min(READ_BYTES, file_bytes)
     while True:
