@@ -57,7 +57,7 @@ PURE = {
         *("frames", "ledger", "progress"),
     },
     "net": {
-        *("addresses", "wire", "records", "windows", "offences"),
+        *("addresses", "framing", "wire", "records", "windows", "offences", "coordinates"),
         *("kademlia", "punching", "relay_frames"),
     },
     "swarm": {

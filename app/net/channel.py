@@ -15,12 +15,12 @@ from typing import Protocol
 
 from app.errors import BadInput, PeerLost
 from app.ids import PeerId, short_peer_text
+from app.net.framing import FrameReader
 from app.net.windows import ReceiveWindow, SendWindow, frame_charge
 from app.net.wire import (
     MAX_FRAME_BYTES,
     ChannelMessage,
     Credit,
-    FrameReader,
     OpenChannel,
     ProtocolName,
     decode_channel,

@@ -20,6 +20,7 @@ from app.errors import BadInput, PeerLost
 from app.ids import PeerId, short_peer_text
 from app.net.addresses import format_address
 from app.net.channel import Channel
+from app.net.framing import FrameReader
 from app.net.handshake import DialHandshake, ListenHandshake
 from app.net.identity import Identity
 from app.net.quic import CONTROL_STREAM, Address, BoundedConnection, QuicLine
@@ -30,7 +31,6 @@ from app.net.wire import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_REASON_CHARACTERS,
     ControlMessage,
-    FrameReader,
     Goodbye,
     Ping,
     Pong,

@@ -22,6 +22,7 @@ from app.net.wire import (
     Count,
     ModelBytes,
     PeerBytes,
+    Place,
     Rate,
     SignedRecord,
     UnixSeconds,
@@ -46,7 +47,9 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         span: the units served.
         layers_per_second: measured blocks of this model computed in a second.
         kv_tokens_free: positions that new sessions may still use.
-        sessions: how many sessions it serves now.
+        sessions, capacity: how many sessions it serves now, and how many it would at most.
+        ready: False while the units are still on their way; nobody can be served yet.
+        place: where it stands in the network.
         public: whether strangers may use it.
         version: the software's version, for people.
     """
@@ -62,6 +65,9 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     layers_per_second: Rate = 0.0
     kv_tokens_free: Count = 0
     sessions: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
+    capacity: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
+    ready: bool = True
+    place: Place | None = None
     public: bool = False
     version: Word = ""
 

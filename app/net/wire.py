@@ -12,13 +12,13 @@ limit are `BadInput`; unknown fields are ignored, so that fields can be added.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from app.errors import BadInput
 from app.ids import MODEL_ID_BYTES, PEER_ID_BYTES, SESSION_ID_BYTES, PeerId, Span
+from app.net.framing import PREFIX_BYTES
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 2 << 20
@@ -38,6 +38,7 @@ MAX_ADDRESSES = 8
 MAX_RECORD_BYTES = 4096
 MAX_RECORDS_PER_ANSWER = 256
 MAX_LEASE_SECONDS = 600.0
+MAX_PLACE_MILLISECONDS = 10_000.0
 HEARTBEAT_SECONDS = 1.0
 LOST_AFTER_SECONDS = 3.0
 
@@ -60,6 +61,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 Token = Annotated[int, msgspec.Meta(ge=0, lt=MAX_VOCABULARY)]
 Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_FRAME_BYTES)]
 Rate = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=-MAX_PLACE_MILLISECONDS, le=MAX_PLACE_MILLISECONDS)]
 UnixSeconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e11)]
 
 
@@ -97,16 +99,32 @@ class Welcome(Message, frozen=True, tag="welcome"):
     """The proof holds; channels may be opened from either side."""
 
 
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a computer stands in the network, so that its distance to others can be told.
+
+    A point and a height in milliseconds, and how far its guesses are off lately, as a
+    part of the distance: 0 is sure, 1 knows nothing.
+    """
+
+    x: Milliseconds
+    y: Milliseconds
+    z: Milliseconds
+    height: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_PLACE_MILLISECONDS)]
+    error: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+
 class Ping(Message, frozen=True, tag="ping"):
     """Are you there? Sent every `HEARTBEAT_SECONDS`."""
 
     serial: Count
+    place: Place | None = None
 
 
 class Pong(Message, frozen=True, tag="pong"):
     """I am; the serial is the one asked with."""
 
     serial: Count
+    place: Place | None = None
 
 
 class Goodbye(Message, frozen=True, tag="goodbye"):
@@ -305,7 +323,6 @@ ChannelMessage = (
 
 # ── bytes to messages and back ───────────────────────────────────────────────
 
-_PREFIX_BYTES = 4
 _DIAL_DOMAIN = b"potluck dial v1"
 _FLOAT_BYTES = 4
 
@@ -323,13 +340,13 @@ def encode(message: Message) -> bytes:
             over the frame limit, or fields that contradict each other.
     """
     _check(message)
-    frame = bytearray(_PREFIX_BYTES)
-    _encoder.encode_into(message, frame, _PREFIX_BYTES)
-    size = len(frame) - _PREFIX_BYTES
+    frame = bytearray(PREFIX_BYTES)
+    _encoder.encode_into(message, frame, PREFIX_BYTES)
+    size = len(frame) - PREFIX_BYTES
     limit = MAX_CONTROL_FRAME_BYTES if isinstance(message, _CONTROL_TYPES) else MAX_FRAME_BYTES
     if size > limit:
         raise ValueError(f"a {type(message).__name__} of {size} bytes is over the {limit} allowed")
-    frame[:_PREFIX_BYTES] = size.to_bytes(_PREFIX_BYTES, "big")
+    frame[:PREFIX_BYTES] = size.to_bytes(PREFIX_BYTES, "big")
     return bytes(frame)
 
 
@@ -348,51 +365,6 @@ def decode_channel(body: bytes) -> ChannelMessage:
 def proof_bytes(*, listener: PeerId, dialler: PeerId, nonce: bytes) -> bytes:
     """What a dialler signs: good for this listener, this dialler and this nonce only."""
     return _DIAL_DOMAIN + listener + dialler + nonce
-
-
-class FrameReader:
-    """Cuts a stream of bytes into frame bodies.
-
-    Holds at most one unfinished frame, so at most `max_bytes` and a prefix.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._pending = bytearray()
-        self._wanted_bytes = _PREFIX_BYTES
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes of an unfinished frame that arrived so far."""
-        return len(self._pending)
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the next bytes of the stream and yield every body they complete.
-
-        Raises:
-            BadInput: a frame announces more than `max_bytes`, or nothing at all.
-                It is refused by its prefix, before its body is kept. The stream
-                is lost then: feed it no more.
-        """
-        pending = self._pending
-        pending += data
-        if len(pending) < self._wanted_bytes:
-            return
-        start = 0
-        while len(pending) - start >= _PREFIX_BYTES:
-            size = int.from_bytes(pending[start : start + _PREFIX_BYTES], "big")
-            if not 0 < size <= self._max_bytes:
-                del pending[:]
-                raise BadInput(f"a frame of {size} bytes; 1 to {self._max_bytes} are allowed here")
-            stop = start + _PREFIX_BYTES + size
-            if len(pending) < stop:
-                self._wanted_bytes = stop - start
-                break
-            body = bytes(pending[start + _PREFIX_BYTES : stop])
-            start = stop
-            self._wanted_bytes = _PREFIX_BYTES
-            yield body
-        del pending[:start]
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[Any], body: bytes, limit: int) -> Any:

@@ -21,6 +21,7 @@ from aioquic.quic.connection import QuicConnection
 
 from app.ids import PeerId
 from app.net.addresses import parse_address
+from app.net.framing import FrameReader
 from app.net.identity import Identity
 from app.net.quic import APPLICATION_PROTOCOL
 from app.net.wire import (
@@ -28,7 +29,6 @@ from app.net.wire import (
     PROTOCOL_VERSION,
     Challenge,
     ControlMessage,
-    FrameReader,
     Goodbye,
     Hello,
     OpenChannel,

@@ -9,13 +9,13 @@ import pytest
 from app.errors import BadInput, PeerLost
 from app.ids import PeerId
 from app.net.channel import Channel, ChannelEnded
+from app.net.framing import FrameReader
 from app.net.windows import CREDIT_STEP_BYTES, frame_charge
 from app.net.wire import (
     MAX_FRAME_BYTES,
     WINDOW_BYTES,
     Announced,
     Credit,
-    FrameReader,
     Lookup,
     OpenChannel,
     ProtocolName,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from app.errors import BadInput
 from app.ids import PeerId
+from app.net.framing import FrameReader
 from app.net.identity import Identity, verify
 from app.net.records import open_record
 from app.net.wire import (
@@ -24,7 +25,6 @@ from app.net.wire import (
     Announce,
     ChannelMessage,
     ControlMessage,
-    FrameReader,
     Message,
     Ping,
     SessionRefused,
@@ -264,34 +264,6 @@ def test_our_own_contradiction_is_our_own_error() -> None:
 # ── frames ───────────────────────────────────────────────────────────────────
 
 
-def test_frames_arrive_in_any_pieces() -> None:
-    frames = [encode(Ping(serial=serial)) for serial in range(5)]
-    reader = FrameReader(MAX_CONTROL_FRAME_BYTES)
-    found = [
-        decode_control(body) for byte in b"".join(frames) for body in reader.feed(bytes([byte]))
-    ]
-    assert found == [Ping(serial=serial) for serial in range(5)]
-    assert reader.pending_bytes == 0
-
-
-def test_several_frames_in_one_piece_are_all_found() -> None:
-    data = b"".join(encode(Ping(serial=serial)) for serial in range(5))
-    bodies = list(FrameReader(MAX_CONTROL_FRAME_BYTES).feed(data + data[:3]))
-    assert len(bodies) == 5
-
-
-def test_a_frame_over_the_limit_is_refused_by_its_prefix() -> None:
-    reader = FrameReader(100)
-    with pytest.raises(BadInput, match="101 bytes"):
-        list(reader.feed((101).to_bytes(4, "big")))
-    assert reader.pending_bytes == 0
-
-
-def test_an_empty_frame_is_refused() -> None:
-    with pytest.raises(BadInput):
-        list(FrameReader(100).feed(bytes(4)))
-
-
 def test_a_message_over_the_frame_limit_is_not_sent() -> None:
     reply = StepResult(session=SESSION, epoch=0, position=0, rows=16, hidden=bytes(MAX_FRAME_BYTES))
     with pytest.raises(ValueError, match="is over the"):
@@ -351,16 +323,3 @@ def test_mutated_vectors_are_a_message_or_bad_input(data: st.DataObject) -> None
     except BadInput:
         return
     encode(message)
-
-
-@settings(deadline=None, max_examples=200)
-@given(pieces=st.lists(st.binary(max_size=200), max_size=20))
-def test_a_random_stream_never_holds_more_than_one_frame(pieces: list[bytes]) -> None:
-    reader = FrameReader(256)
-    try:
-        for piece in pieces:
-            for body in reader.feed(piece):
-                assert 0 < len(body) <= 256
-            assert reader.pending_bytes <= 260
-    except BadInput:
-        return
