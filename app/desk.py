@@ -24,9 +24,9 @@ from app.ids import ModelId, PeerId
 from app.known_models import KnownModels
 from app.net.shaping import Shaper
 from app.opened_model import Fetch, Message, OpenedModel
-from app.swarm.chain import ChainPart
 from app.swarm.generate import Answer, AnswerRequest
 from app.swarm.sampling import SamplingOptions
+from app.swarm.token_chain import ChainPart
 from app.talk import Lookup, Talk, Ways
 from app.tasks import TaskOwner
 

@@ -19,17 +19,19 @@ from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.net.shaping import Shaper
 from app.opened_model import LEAST_ROOM, OpenedModel
-from app.swarm.chain import (
-    ChainBroken,
-    ChainPart,
-    ModelShape,
-    OwnEnds,
-    RingChain,
-    TokenChain,
-)
+from app.swarm.chain import RingChain
 from app.swarm.generate import Answer, AnswerRequest, Generator
 from app.swarm.local_chain import LocalChain
+from app.swarm.repair import patched
 from app.swarm.route import Offer, Route, find_route
+from app.swarm.token_chain import (
+    ChainBroken,
+    ChainPart,
+    MemoryLost,
+    ModelShape,
+    OwnEnds,
+    TokenChain,
+)
 
 Lookup = Callable[[Endpoint, ModelId], Awaitable[Sequence[Offer]]]
 """Who serves a model now, asked over this endpoint."""
@@ -68,7 +70,9 @@ class Talk:
         self._shaper = shaper
         self.opened = opened
         self.ways = ways
-        self.generator = Generator(self._open_chain, opened.vocabulary, clock=clock)
+        self.generator = Generator(
+            self._open_chain, opened.vocabulary, clock=clock, mend_chain=self._mend_chain
+        )
         self._lookup = lookup
         self._clock = clock
         self._stack = AsyncExitStack()
@@ -134,6 +138,30 @@ class Talk:
             if not lacking:
                 raise
             raise ChainBroken(f"{lacking} ({broken})", peer=broken.peer) from None
+
+    async def _mend_chain(
+        self, chain: TokenChain, lost: Collection[PeerId], avoid: Collection[PeerId]
+    ) -> None:
+        if not isinstance(chain, RingChain):
+            raise MemoryLost("a model on this computer begins again")
+        offers = await self._lookup(await self._open_endpoint(), self.opened.model.id)
+        try:
+            links = patched(chain.links, lost, offers, tokens=chain.tokens, avoid=avoid)
+        except NotServed:
+            # Better somebody who failed before, even this very one, than nobody.
+            present = {offer.peer for offer in offers}
+            links = patched(
+                chain.links,
+                [peer for peer in lost if peer not in present],
+                offers,
+                tokens=chain.tokens,
+            )
+        await chain.mend(links)
+        head = self.opened.model.plan.head_unit
+        self._chain_readers = self._who_reads(
+            Route(tuple(links), links[0].span.start > 0, links[-1].span.stop <= head)
+        )
+        self._readers |= self._chain_readers
 
     async def _local_chain(self, room: int) -> TokenChain:
         self._chain_readers = set()

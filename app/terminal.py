@@ -15,9 +15,9 @@ from app.client import Client, ClientOptions
 from app.errors import PotluckError, UsageError
 from app.ids import peer_text, short_peer_text
 from app.opened_model import Message
-from app.swarm.chain import ChainPart
 from app.swarm.generate import Answer
 from app.swarm.sampling import SamplingOptions
+from app.swarm.token_chain import ChainPart
 
 CHAT_TEMPERATURE: Final = 0.0
 """The embedded guide answers best when it takes the likeliest word."""

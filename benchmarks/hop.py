@@ -38,10 +38,11 @@ from app.net.addresses import parse_bootstrap
 from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
-from app.swarm.chain import ModelShape, RingChain, TokenChain
+from app.swarm.chain import RingChain
 from app.swarm.local_chain import LocalChain
 from app.swarm.route import Link, Offer, Route
 from app.swarm.sampling import SamplingOptions, choose
+from app.swarm.token_chain import ModelShape, TokenChain
 from benchmarks.figures import last_line, middle, milliseconds, slope
 from benchmarks.models import PublishedModel, Shape, publish_here, write_random_model
 

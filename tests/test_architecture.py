@@ -61,7 +61,7 @@ PURE = {
         *("kademlia", "punching", "relay_frames"),
     },
     "swarm": {
-        *("placement", "route", "sampling", "text", "speculation", "repair"),
+        *("placement", "route", "sampling", "text", "speculation", "repair", "boundary_log"),
         *("receipts", "reputation", "credits"),
     },
 }

@@ -22,7 +22,7 @@ from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement, sign_announcement
 from app.node import Node, NodeOptions
-from app.swarm.chain import ChainBroken
+from app.swarm.token_chain import ChainBroken
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -21,8 +21,8 @@ from app import demo
 from app.client import ClientOptions
 from app.errors import EngineFault
 from app.ids import PeerId, Span
-from app.swarm.chain import ChainPart
 from app.swarm.generate import Answer
+from app.swarm.token_chain import ChainPart
 
 
 @given(blocks=st.integers(1, 200), nodes=st.integers(1, 8))

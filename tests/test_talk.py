@@ -14,10 +14,10 @@ from app.ids import ModelId, PeerId, Span
 from app.net.endpoint import Endpoint
 from app.net.records import Announcement
 from app.opened_model import OpenedModel
-from app.swarm.chain import ChainPart
 from app.swarm.generate import Answer
 from app.swarm.route import Offer
 from app.swarm.sampling import SamplingOptions
+from app.swarm.token_chain import ChainPart
 from app.talk import THIS_COMPUTER, Talk, Ways, offers_of
 
 OWN, OTHER = PeerId(b"o" * 32), PeerId(b"x" * 32)

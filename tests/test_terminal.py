@@ -16,8 +16,8 @@ import pytest
 from app.client import ClientOptions
 from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import PeerId, Span
-from app.swarm.chain import ChainPart
 from app.swarm.generate import Answer
+from app.swarm.token_chain import ChainPart
 from app.terminal import answer_line, chain_text, chat, client_options, footer, shown
 
 PEER = PeerId(bytes(range(32)))

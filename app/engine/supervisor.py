@@ -32,6 +32,9 @@ FIRST_RETRY_SECONDS: Final = 0.2
 LONGEST_RETRY_SECONDS: Final = 30.0
 BATCH_SECONDS: Final = 25.0
 """Below what a client waits for a step, so that it hears of the fault and not of silence."""
+LEAST_STALL_SECONDS: Final = 0.8
+PATIENCE: Final = 6.0
+"""A batch is overdue when it takes so many times what the slowest rows lately would."""
 PROBE_SECONDS: Final = 120.0
 """A slice of many GB is read from a slow disk while it is probed."""
 CRASHES_BEFORE_DEMOTION: Final = 2
@@ -93,6 +96,9 @@ class Engine:
         self._pending: deque[_Pending] = deque()
         self._in_flight: list[_Pending] = []
         self._overdue: asyncio.TimerHandle | None = None
+        self._batch_began = 0.0
+        # Seconds a row took, the slowest lately: what may be expected of the next batch.
+        self._row_seconds = 0.0
         self._tasks = TaskOwner("engine")
         self._ledger: KvLedger | None = None
 
@@ -107,6 +113,19 @@ class Engine:
         if self._ledger is None:
             raise RuntimeError("the engine is not mounted")
         return self._ledger
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the batch that the worker has takes far longer than any did lately.
+
+        False until one was computed: nothing is known then.
+        """
+        if not self._in_flight or not self._row_seconds:
+            return False
+        rows = sum(max(1, pending.part.rows) for pending in self._in_flight)
+        expected = PATIENCE * self._row_seconds * rows
+        now = asyncio.get_running_loop().time()
+        return now - self._batch_began > max(LEAST_STALL_SECONDS, expected)
 
     @property
     def worker_pid(self) -> int | None:
@@ -235,6 +254,7 @@ class Engine:
             return
         self._in_flight = batch
         loop = asyncio.get_running_loop()
+        self._batch_began = loop.time()
         self._overdue = loop.call_later(BATCH_SECONDS, self._give_up_on_worker)
         answer.add_done_callback(self._batch_done)
 
@@ -304,6 +324,8 @@ class Engine:
         self.status.decodes += 1
         self.status.parts += len(batch)
         self.status.busy_seconds += computed.seconds
+        rows = sum(max(1, pending.part.rows) for pending in batch)
+        self._row_seconds = max(computed.seconds / rows, 0.95 * self._row_seconds)
         for pending, result in zip(batch, computed.results, strict=True):
             if not pending.future.done():
                 pending.future.set_result(result)

@@ -166,6 +166,7 @@ class SessionOpen(Message, frozen=True, tag="session_open"):
 
     `previous` may feed steps besides the client itself; without `next` the host
     returns to the client. `tokens` is the most positions the session will use.
+    With `absorb`, replayed steps end here: the next host knows them already.
     """
 
     session: SessionBytes
@@ -177,6 +178,7 @@ class SessionOpen(Message, frozen=True, tag="session_open"):
     candidates: Annotated[int, msgspec.Meta(ge=1, le=MAX_CANDIDATES)] = 1
     previous: PeerBytes | None = None
     next: NextHop | None = None
+    absorb: bool = False
 
 
 class SessionOpened(Message, frozen=True, tag="session_opened"):
@@ -211,6 +213,28 @@ class SessionRenew(Message, frozen=True, tag="session_renew"):
     session: SessionBytes
 
 
+class SessionRelink(Message, frozen=True, tag="session_relink"):
+    """Client to host: your neighbours in this session are these from now on.
+
+    Everything an older epoch sends is dropped. When `replay` is not 0, what was handed
+    on at positions 0 .. `replay` goes out again, to the next host, as replayed steps.
+    """
+
+    session: SessionBytes
+    epoch: Epoch
+    previous: PeerBytes | None = None
+    next: NextHop | None = None
+    absorb: bool = False
+    replay: Position = 0
+
+
+class SessionRelinked(Message, frozen=True, tag="session_relinked"):
+    """Host to client: it is so; what is sent now comes after everything replayed."""
+
+    session: SessionBytes
+    epoch: Epoch
+
+
 class SessionClose(Message, frozen=True, tag="session_close"):
     """Client to host: done; forget everything about it."""
 
@@ -232,13 +256,15 @@ class Step(Message, frozen=True, tag="step"):
 
     Carries `tokens` for a host that holds unit 0, else `hidden`: `rows` rows of
     32-bit little-endian floats. The last `outputs` rows are wanted from the head.
-    The receiver first forgets everything at or after `position`.
+    The receiver first forgets everything at or after `position`. A `replay` has been
+    through the chain before and restores the memory of a host that is new to it.
     """
 
     session: SessionBytes
     epoch: Epoch
     position: Position
     rows: Rows
+    replay: bool = False
     outputs: Annotated[int, msgspec.Meta(ge=0, le=MAX_ROWS_PER_STEP)] = 0
     tokens: Annotated[list[Token], msgspec.Meta(max_length=MAX_ROWS_PER_STEP)] | None = None
     hidden: Payload = b""
@@ -309,6 +335,8 @@ ChannelMessage = (
     | SessionRefused
     | SessionFault
     | SessionRenew
+    | SessionRelink
+    | SessionRelinked
     | SessionClose
     | HopAttach
     | Step
@@ -405,6 +433,8 @@ def _check_step(step: Step) -> None:
         raise ValueError(f"{len(step.tokens)} tokens in a step of {step.rows} rows")
     if step.outputs > step.rows:
         raise ValueError(f"{step.outputs} outputs wanted of {step.rows} rows")
+    if step.replay and step.outputs:
+        raise ValueError("outputs wanted of a replayed step")
     _check_positions(step.position, step.rows)
     _check_hidden(step.hidden, step.rows)
 

@@ -1,127 +1,49 @@
 """The client's end of a ring: tokens go out to the first host, candidates come back.
 
-`RingChain` runs a model over other computers, `LocalChain` (`app/swarm/local_chain.py`)
-on this one alone; both are a `TokenChain`, so whoever writes an answer need not know
-which it has.
-The counterpart on each host is `app/swarm/host.py`.
+When a computer of the ring fails, `RingChain.mend` puts others in its place: the one
+before it sends what it had handed on before, and the rest keep what they know. The
+counterpart on each host is `app/swarm/host.py`; who takes whose place is decided in
+`app/swarm/repair.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable, Sequence
 from types import TracebackType
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.engine.frames import Part, PartResult
+from app.engine.frames import Part
 from app.engine.mounting import BATCH_ROWS
-from app.engine.supervisor import Engine
-from app.errors import BadInput, EngineFault, PeerLost
-from app.ids import ModelId, PeerId, SessionId, Span, new_session, short_peer_text
+from app.errors import BadInput, PeerLost
+from app.ids import PeerId, Span, new_session, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
+from app.swarm.boundary_log import rows_per_step
+from app.swarm.chain_link import (
+    Neighbours,
+    SessionTerms,
+    leave_session,
+    open_session,
+    relink_session,
+)
 from app.swarm.route import Link, Route
+from app.swarm.token_chain import (
+    Candidates,
+    ChainBroken,
+    ChainPart,
+    MemoryLost,
+    ModelShape,
+    OwnEnds,
+    compute_locally,
+    read_candidates,
+)
 from app.tasks import TaskOwner
 
-OPEN_SECONDS: Final = 10.0
-"""Two round trips around the world, the dial included, fit many times."""
-LEASE_SECONDS: Final = 120.0
 STEP_SECONDS: Final = 30.0
 """A host that computes longer on one step is stuck, or slower than anybody would wait for."""
-STEP_BYTES: Final = 1 << 20
-"""Long prompts travel in steps of at most this much, so that hosts work side by side."""
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """For each wanted row the best tokens: `ids` and `logits` are [rows, count], best first."""
-
-    ids: NDArray[np.int32]
-    logits: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class ChainPart:
-    """Who runs which units; `peer` None is this computer."""
-
-    peer: PeerId | None
-    span: Span
-
-
-class ChainBroken(PeerLost):
-    """The chain cannot go on as it is.
-
-    Attributes:
-        peer: who should not be asked again in this conversation; None: nobody in particular.
-        suspects: everybody who may be to blame; `peer` alone unless it is not known.
-        forgotten: the same chain can go on if everything is sent again from the start;
-            if that does not help, `peer` is to be avoided.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        peer: PeerId | None,
-        forgotten: bool = False,
-        suspects: tuple[PeerId, ...] = (),
-    ) -> None:
-        super().__init__(reason)
-        self.peer = peer
-        self.suspects = suspects or (() if peer is None else (peer,))
-        self.forgotten = forgotten
-
-
-class TokenChain(Protocol):
-    """A whole model, wherever it runs, with the memory of one conversation."""
-
-    @property
-    def parts(self) -> list[ChainPart]:
-        """Who runs what, in order."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """How many positions the conversation may have."""
-        ...
-
-    async def step(self, position: int, tokens: Sequence[int]) -> Candidates:
-        """Candidates for the token after these; everything at or after `position` is forgotten.
-
-        Raises:
-            ChainBroken: a computer of the chain failed.
-        """
-        ...
-
-    def begin_again(self) -> None:
-        """What was sent before does not count any more; the next step starts at position 0."""
-        ...
-
-    async def close(self) -> None:
-        """Give back the room. A second call does nothing."""
-        ...
-
-
-@dataclass(frozen=True)
-class OwnEnds:
-    """The ends of the model that the client runs itself; None where a host does."""
-
-    embedding: Engine | None = None
-    head: Engine | None = None
-
-
-@dataclass(frozen=True)
-class ModelShape:
-    """What a client knows of a model: its id, its sizes, and its last unit's number."""
-
-    model: ModelId
-    width: int
-    vocabulary_size: int
-    head_unit: int
 
 
 class RingChain:
@@ -139,18 +61,25 @@ class RingChain:
     ) -> None:
         self._opener = opener
         self._shape = shape
-        self._route = route
+        self._links = list(route.links)
         self._tokens = tokens
         self._candidates = candidates
         self._ends = ends or OwnEnds()
         self._session = new_session()
+        self._terms = SessionTerms(self._session, shape.model, tokens, candidates)
         self._epoch = 0
-        self._channels: dict[int, Channel] = {}
+        self._channels: dict[PeerId, Channel] = {}
+        # What each host was told of its neighbours, and which hosts know nothing any more.
+        self._told: dict[PeerId, Neighbours] = {}
+        self._empty: set[PeerId] = set()
+        # Every position that all hosts know, and the tokens there.
+        self._sent: list[int] = []
+        self._replaying_pieces = 0
         self._results: dict[int, asyncio.Future[wire.StepResult]] = {}
         self._broken: ChainBroken | None = None
         self._closed = False
         self._tasks = TaskOwner("chain")
-        self._rows_per_step = max(1, min(BATCH_ROWS, STEP_BYTES // (4 * shape.width)))
+        self._rows_per_step = rows_per_step(BATCH_ROWS, 4 * shape.width)
 
     async def __aenter__(self) -> RingChain:
         await self.open()
@@ -167,13 +96,18 @@ class RingChain:
     @property
     def parts(self) -> list[ChainPart]:
         """Who runs what, in order; the client's own ends included."""
-        parts = [ChainPart(link.offer.peer, link.span) for link in self._route.links]
+        parts = [ChainPart(link.offer.peer, link.span) for link in self._links]
         head = self._shape.head_unit
         if self._ends.embedding is not None:
             parts.insert(0, ChainPart(None, Span(0, 1)))
         if self._ends.head is not None:
             parts.append(ChainPart(None, Span(head, head + 1)))
         return parts
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """The computers of the ring, in order."""
+        return self._links
 
     @property
     def tokens(self) -> int:
@@ -186,21 +120,41 @@ class RingChain:
         Raises:
             ChainBroken: one of them is unreachable or declines; the text says which and why.
         """
-        # No TaskGroup: on Python 3.11 one that fails leaves the caller half cancelled, and
-        # Ctrl-C is then no KeyboardInterrupt any more.
-        openings = [
-            self._tasks.start(self._try_open(index), name=f"open {index}")
-            for index in range(len(self._route.links))
-        ]
         try:
-            for opening in asyncio.as_completed(openings):
-                if (broken := await opening) is not None:
-                    raise broken
+            await self._all(self._open_link(link, self._neighbours(link)) for link in self._links)
         except BaseException:
             await self.close()
             raise
-        for index, channel in self._channels.items():
-            self._tasks.start(self._listen(index, channel), name=f"listen {index}")
+
+    async def mend(self, links: Sequence[Link]) -> None:
+        """Go on over these computers; those that stay keep what they know.
+
+        Who is new to the chain, and who lost its memory, is sent again what the computer
+        before it handed on. Afterwards the chain stands where its last whole step ended.
+
+        Raises:
+            ChainBroken: another computer failed; mend again without it.
+            MemoryLost: what is to be sent again is gone.
+        """
+        self._epoch += 1
+        self._broken = ChainBroken("the chain is not whole", peer=None)
+        stays = [link.offer.peer for link in links]
+        for peer in [peer for peer in self._channels if peer not in stays]:
+            await self._drop(peer)
+        self._links = list(links)
+        self._empty = {peer for peer in stays if peer in self._empty or peer not in self._channels}
+        # First everybody knows who feeds whom; then what is replayed can only go the right way.
+        await self._all(self._renew(link) for link in self._links)
+        await self._all(self._restore_after(link) for link in self._links)
+        if stays[0] in self._empty:
+            await self._replay()
+        for peer in stays:
+            if peer not in self._channels:
+                raise ChainBroken(f"{short_peer_text(peer)} left at once", peer=peer)
+        self._broken = None
+        self._empty.clear()
+        # The next step waits until they have caught up.
+        self._replaying_pieces = -(-len(self._sent) // self._rows_per_step)
 
     async def step(self, position: int, tokens: Sequence[int]) -> Candidates:
         """As `TokenChain.step`; long prompts go out in pieces that hosts work on side by side."""
@@ -208,20 +162,25 @@ class RingChain:
             raise self._broken
         pieces = -(-len(tokens) // self._rows_per_step)
         last = position + (pieces - 1) * self._rows_per_step
+        del self._sent[position:]
+        patience = STEP_SECONDS * (pieces + self._replaying_pieces)
         result: asyncio.Future[wire.StepResult] = asyncio.get_running_loop().create_future()
         self._results[last] = result
         answered = False
         try:
-            async with asyncio.timeout(STEP_SECONDS * pieces):
+            async with asyncio.timeout(patience):
                 for start in range(position, position + len(tokens), self._rows_per_step):
                     piece = list(tokens[start - position : start - position + self._rows_per_step])
                     await self._send(start, piece, outputs=1 if start == last else 0)
                 outcome = await result
             answered = True
-            return await self._finish(outcome)
+            candidates = await self._finish(outcome)
+            self._sent += tokens
+            self._replaying_pieces = 0
+            return candidates
         except TimeoutError:
             # Any of them may be the silent one; together they are avoided.
-            suspects = tuple(link.offer.peer for link in self._route.links)
+            suspects = tuple(link.offer.peer for link in self._links)
             raise ChainBroken(
                 "the chain does not answer", peer=suspects[0], suspects=suspects
             ) from None
@@ -235,6 +194,8 @@ class RingChain:
     def begin_again(self) -> None:
         """As `TokenChain.begin_again`: a new epoch lets hosts drop what is still under way."""
         self._epoch += 1
+        self._sent.clear()
+        self._empty.clear()
 
     async def close(self) -> None:
         """As `TokenChain.close`."""
@@ -245,89 +206,122 @@ class RingChain:
             await self._tasks.close()
         finally:
             self._break(ChainBroken("the chain was closed", peer=None))
-            for channel in self._channels.values():
-                await _leave(channel, self._session)
+            for peer in list(self._channels):
+                await self._drop(peer)
 
     # ── opening ──────────────────────────────────────────────────────────────
 
-    async def _try_open(self, index: int) -> ChainBroken | None:
-        """Open one session; a failure is handed back, for whoever waits to raise."""
+    async def _all(self, work: Iterable[Awaitable[None]]) -> None:
+        """Do it side by side; the first failure is raised when all have ended."""
+        # No TaskGroup: on Python 3.11 one that fails leaves the caller half cancelled, and
+        # Ctrl-C is then no KeyboardInterrupt any more.
+        tasks = [self._tasks.start(_outcome(each), name="open") for each in work]
+        failed = None
         try:
-            await self._open_link(index)
-        except ChainBroken as broken:
-            return broken
-        return None
+            for task in asyncio.as_completed(tasks):
+                if (failed := await task) is not None:
+                    break
+        finally:
+            for unfinished in tasks:
+                unfinished.cancel()
+            await asyncio.wait(tasks)
+        if failed is not None:
+            raise failed
 
-    async def _open_link(self, index: int) -> None:
-        links = self._route.links
-        offer = links[index].offer
-        name = short_peer_text(offer.peer)
-        try:
-            async with asyncio.timeout(OPEN_SECONDS):
-                channel = await self._opener.open_channel(offer.peer, offer.addresses, "session")
-                self._channels[index] = channel  # whatever happens now, `close` gives it back
-                await channel.send(self._opening(index))
-                answer = await channel.receive()
-        except (PeerLost, TimeoutError) as error:
-            reason = str(error) or "it does not answer"
-            raise ChainBroken(f"{name} cannot be used: {reason}", peer=offer.peer) from None
-        match answer:
-            case wire.SessionOpened() if answer.session == self._session:
-                return
-            case wire.SessionRefused() if answer.session == self._session:
-                culprit = offer.peer
-                if answer.code == "next_lost" and index + 1 < len(links):
-                    culprit = links[index + 1].offer.peer
-                raise ChainBroken(f"{name} declines: {answer.reason}", peer=culprit)
-            case wire.Refused():
-                raise ChainBroken(f"{name} declines: {answer.reason}", peer=offer.peer)
-        self._opener.report_bad_input(offer.peer, "a wrong answer to the opening of a session")
-        raise ChainBroken(f"{name} answers nonsense", peer=offer.peer)
-
-    def _opening(self, index: int) -> wire.SessionOpen:
-        links = self._route.links
-        following: Link | None = links[index + 1] if index + 1 < len(links) else None
-        return wire.SessionOpen(
-            session=self._session,
-            epoch=self._epoch,
-            model=self._shape.model,
-            span=links[index].span,
-            tokens=self._tokens,
-            lease_seconds=LEASE_SECONDS,
-            candidates=self._candidates,
-            previous=links[index - 1].offer.peer if index else None,
-            next=None
-            if following is None
-            else wire.NextHop(peer=following.offer.peer, addresses=list(following.offer.addresses)),
+    def _neighbours(self, link: Link) -> Neighbours:
+        index = self._links.index(link)
+        previous = self._links[index - 1] if index else None
+        following = self._links[index + 1] if index + 1 < len(self._links) else None
+        return Neighbours(
+            previous=None if previous is None else previous.offer.peer,
+            next=None if following is None else following.offer,
+            absorb=following is not None and following.offer.peer not in self._empty,
         )
+
+    async def _open_link(self, link: Link, neighbours: Neighbours) -> None:
+        peer = link.offer.peer
+        channel = await open_session(self._opener, self._terms, link, neighbours, epoch=self._epoch)
+        self._channels[peer] = channel
+        self._told[peer] = neighbours
+        self._tasks.start(self._listen(peer, channel), name=f"listen to {short_peer_text(peer)}")
+
+    async def _drop(self, peer: PeerId) -> None:
+        """Say goodbye to a host."""
+        channel = self._channels.pop(peer)
+        self._told.pop(peer, None)
+        await leave_session(channel, self._session)
+
+    # ── mending ──────────────────────────────────────────────────────────────
+
+    async def _renew(self, link: Link) -> None:
+        """Have a host know its neighbours; it is not asked when it was told them before."""
+        peer = link.offer.peer
+        neighbours = self._neighbours(link)
+        if peer not in self._channels:
+            await self._open_link(link, neighbours)
+        elif peer in self._empty or not neighbours.same_as(self._told.get(peer)):
+            await self._relink(link, neighbours, replay=0)
+
+    async def _restore_after(self, link: Link) -> None:
+        """Have a host send the next one what that does not know any more."""
+        neighbours = self._neighbours(link)
+        restores = neighbours.next is not None and neighbours.next.peer in self._empty
+        if restores and link.offer.peer not in self._empty:
+            await self._relink(link, neighbours, replay=len(self._sent))
+
+    async def _relink(self, link: Link, neighbours: Neighbours, *, replay: int) -> None:
+        self._told.pop(link.offer.peer, None)
+        await relink_session(
+            self._opener,
+            self._terms,
+            link,
+            neighbours,
+            epoch=self._epoch,
+            replay=replay,
+            patience_seconds=STEP_SECONDS * (1 + replay // self._rows_per_step),
+        )
+        self._told[link.offer.peer] = neighbours
+
+    async def _replay(self) -> None:
+        """Send the first host the tokens again that the others know already."""
+        for start in range(0, len(self._sent), self._rows_per_step):
+            piece = self._sent[start : start + self._rows_per_step]
+            await self._send(start, piece, outputs=0, replay=True)
 
     # ── steps ────────────────────────────────────────────────────────────────
 
-    async def _send(self, position: int, tokens: list[int], *, outputs: int) -> None:
+    async def _send(
+        self, position: int, tokens: list[int], *, outputs: int, replay: bool = False
+    ) -> None:
         own = self._ends.embedding
         hidden = b""
         if own is not None:
             part = Part(sequence=0, position=position, rows=len(tokens), tokens=tokens)
             hidden = (await compute_locally(own, part)).hidden
         try:
-            await self._channels[0].send(
+            await self._channel_to_first().send(
                 wire.Step(
                     session=self._session,
                     epoch=self._epoch,
                     position=position,
                     rows=len(tokens),
                     outputs=outputs,
+                    replay=replay,
                     tokens=None if own is not None else tokens,
                     hidden=hidden,
                 )
             )
         except PeerLost as error:
-            raise self._broken or ChainBroken(
-                str(error), peer=self._route.links[0].offer.peer
-            ) from None
+            raise self._broken or ChainBroken(str(error), peer=self._links[0].offer.peer) from None
+
+    def _channel_to_first(self) -> Channel:
+        peer = self._links[0].offer.peer
+        if peer not in self._channels:
+            raise PeerLost(f"{short_peer_text(peer)} has left the chain")
+        return self._channels[peer]
 
     async def _finish(self, result: wire.StepResult) -> Candidates:
-        last = self._route.links[-1].offer.peer
+        last = self._links[-1].offer.peer
         try:
             if result.outputs != 1:
                 raise BadInput(f"{result.outputs} results where one was asked for")
@@ -365,24 +359,31 @@ class RingChain:
 
     # ── what comes back ──────────────────────────────────────────────────────
 
-    async def _listen(self, index: int, channel: Channel) -> None:
-        peer = self._route.links[index].offer.peer
-        is_last = index == len(self._route.links) - 1
+    async def _listen(self, peer: PeerId, channel: Channel) -> None:
         try:
             while True:
                 message = await channel.receive()
                 match message:
-                    case wire.StepResult() if is_last and message.session == self._session:
+                    case wire.StepResult() if message.session == self._session:
+                        if peer != self._links[-1].offer.peer:
+                            raise BadInput("a result from a host that is not the last")
                         self._deliver(message)
                     case wire.SessionFault() if message.session == self._session:
-                        self._take_fault(message, index)
+                        self._take_fault(message, peer)
                     case _:
                         raise BadInput(f"an unexpected {type(message).__name__} from a host")
         except BadInput as error:
             self._opener.report_bad_input(peer, str(error))
-            self._break(ChainBroken(f"{short_peer_text(peer)} breaks the rules", peer=peer))
+            self._lose(peer, channel, f"{short_peer_text(peer)} breaks the rules")
         except PeerLost as error:
-            self._break(ChainBroken(f"{short_peer_text(peer)} left: {error}", peer=peer))
+            self._lose(peer, channel, f"{short_peer_text(peer)} left: {error}")
+
+    def _lose(self, peer: PeerId, channel: Channel, reason: str) -> None:
+        if self._channels.get(peer) is channel:
+            del self._channels[peer]
+            channel.abort()
+            self._told.pop(peer, None)
+            self._break(ChainBroken(reason, peer=peer))
 
     def _deliver(self, message: wire.StepResult) -> None:
         """Hand a result to whoever waits; one that nobody waits for is late, not wrong."""
@@ -390,22 +391,26 @@ class RingChain:
         if message.epoch == self._epoch and future is not None and not future.done():
             future.set_result(message)
 
-    def _take_fault(self, fault: wire.SessionFault, index: int) -> None:
-        links = self._route.links
-        peer = links[index].offer.peer
+    def _take_fault(self, fault: wire.SessionFault, peer: PeerId) -> None:
+        index = next((i for i, link in enumerate(self._links) if link.offer.peer == peer), None)
         reason = f"{short_peer_text(peer)}: {fault.reason}"
+        if index is None:
+            return
         if fault.code == "lease_over":
             self._break(ChainBroken(reason, peer=None))
+        elif fault.code == "leaving":
+            self._break(ChainBroken(reason, peer=peer))
         elif fault.epoch != self._epoch:
             return
         elif fault.code in ("gap", "worker_died"):
+            self._empty.add(peer)
             self._fail(ChainBroken(reason, peer=peer, forgotten=True))
         elif fault.code == "over_budget":
-            self._break(ChainBroken(reason, peer=None))
+            self._break(MemoryLost(reason))
         elif fault.code == "input" and index:
-            self._break(ChainBroken(reason, peer=links[index - 1].offer.peer))
-        elif fault.code == "next_lost" and index + 1 < len(links):
-            self._break(ChainBroken(reason, peer=links[index + 1].offer.peer))
+            self._break(ChainBroken(reason, peer=self._links[index - 1].offer.peer))
+        elif fault.code == "next_lost" and index + 1 < len(self._links):
+            self._break(ChainBroken(reason, peer=self._links[index + 1].offer.peer))
         else:
             self._break(ChainBroken(reason, peer=peer))
 
@@ -419,41 +424,10 @@ class RingChain:
                 future.set_exception(error)
 
 
-async def _leave(channel: Channel, session: SessionId) -> None:
-    """Tell a host that it is over, without waiting for one that takes nothing."""
+async def _outcome(work: Awaitable[None]) -> ChainBroken | None:
+    """A failure is handed back, for whoever waits to raise."""
     try:
-        async with asyncio.timeout(0):
-            await channel.send(wire.SessionClose(session=session))
-        await channel.close()
-    except (PeerLost, TimeoutError):
-        channel.abort()
-
-
-async def compute_locally(engine: Engine, part: Part) -> PartResult:
-    """Run a part on an engine of this computer.
-
-    Raises:
-        ChainBroken: it failed; `forgotten` when starting over will do.
-    """
-    try:
-        result = await engine.compute(part)
-    except EngineFault as error:
-        raise ChainBroken(str(error), peer=None, forgotten=True) from None
-    if result.code:
-        raise ChainBroken(result.fault, peer=None, forgotten=result.code == "gap")
-    return result
-
-
-def read_candidates(ids: bytes, logits: bytes, *, rows: int) -> Candidates:
-    """Candidates from their bytes.
-
-    Raises:
-        BadInput: the lengths do not agree, or there are none.
-    """
-    count = len(ids) // (4 * rows)
-    if count == 0 or len(ids) != 4 * rows * count or len(logits) != len(ids):
-        raise BadInput("candidates are missing, or ids and logits do not agree")
-    return Candidates(
-        np.frombuffer(ids, "<i4").reshape(rows, count),
-        np.frombuffer(logits, "<f4").reshape(rows, count),
-    )
+        await work
+    except ChainBroken as broken:
+        return broken
+    return None

@@ -1,8 +1,9 @@
 """Writes an answer, token by token, over whatever chain there is.
 
-It keeps the chain between answers of one conversation, sends only what the chain
-does not know yet, and starts over on another chain when a computer fails: the
-text goes on where it was, because a chain is a function of its tokens.
+It keeps the chain between answers of one conversation, and sends only what the chain
+does not know yet. When a computer fails, the chain is mended, or if that cannot be,
+everything is sent again over another chain: the text goes on where it was, because a
+chain is a function of its tokens.
 """
 
 from __future__ import annotations
@@ -15,22 +16,37 @@ from math import inf
 from typing import Final, Literal, Protocol
 
 from app.clock import Clock
+from app.errors import NotServed
 from app.ids import PeerId
-from app.swarm.chain import ChainBroken, ChainPart, TokenChain
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.text import TextStream
+from app.swarm.token_chain import ChainBroken, ChainPart, MemoryLost, TokenChain
 
 MOST_REPAIRS: Final = 5
 """Chains that break more often in one answer break for a reason that a new one shares."""
 
-MOST_CHAINS: Final = 24
+MOST_CHAINS: Final = 200
 """Whatever else happens, an answer ends at last."""
+
+AVOID_SECONDS: Final = 60.0
+"""A computer that failed is asked again after this long; before, only if nobody else is there."""
+
+PATIENCE_SECONDS: Final = 45.0
+"""How long an answer that has begun waits for somebody to serve what is missing."""
+
+LOOK_AGAIN_SECONDS: Final = 0.5
 
 FinishReason = Literal["stop", "length", "deadline"]
 ChainOpener = Callable[[Collection[PeerId], int], Awaitable[TokenChain]]
 """Opens a chain without these computers, with room for so many tokens.
 
 Raises NotServed, ChainBroken or Refusal.
+"""
+
+ChainMender = Callable[[TokenChain, Collection[PeerId], Collection[PeerId]], Awaitable[None]]
+"""Puts others in the place of the first named computers, avoiding the second if it can.
+
+Raises NotServed, ChainBroken or MemoryLost.
 """
 
 
@@ -63,11 +79,15 @@ class AnswerRequest:
 
 @dataclass
 class Answer:
-    """What was written so far, by whom, and how fast."""
+    """What was written so far, by whom, and how fast.
+
+    `waiting` says what a repair waits for; "" while none does.
+    """
 
     text: str = ""
     tokens: list[int] = field(default_factory=list)
     finish: FinishReason | None = None
+    waiting: str = ""
     parts: list[ChainPart] = field(default_factory=list)
     repairs: int = 0
     first_token_seconds: float = 0.0
@@ -77,13 +97,23 @@ class Answer:
 class Generator:
     """Answers of one conversation, one at a time."""
 
-    def __init__(self, open_chain: ChainOpener, words: TokenTexts, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        open_chain: ChainOpener,
+        words: TokenTexts,
+        *,
+        clock: Clock,
+        mend_chain: ChainMender | None = None,
+    ) -> None:
+        """Without `mend_chain`, everything is sent again whenever a chain breaks."""
         self._open_chain = open_chain
+        self._mend_chain = mend_chain
         self._words = words
         self._clock = clock
         self._chain: TokenChain | None = None
         self._known: list[int] = []
-        self._avoid: set[PeerId] = set()
+        # Who failed, and until when it is avoided.
+        self._failed: dict[PeerId, float] = {}
         self._began_again_at: int | None = None
         self._futile = 0
 
@@ -151,15 +181,27 @@ class Generator:
 
     async def _next(self, request: AnswerRequest, answer: Answer, chance: random.Random) -> int:
         tokens = [*request.prompt, *answer.tokens]
+        waiting_since: float | None = None
         while True:
             try:
                 chain = await self._connected(request, answer)
+                answer.waiting = ""
                 position = _common_length(self._known, tokens)
                 # Should the step be cancelled, what came after `position` may be gone already.
                 self._known = tokens[:position]
                 candidates = await chain.step(position, tokens[position:])
             except ChainBroken as broken:
                 await self._recover(broken, answer)
+                continue
+            except NotServed as missing:
+                if not answer.repairs:
+                    raise
+                now = self._clock.monotonic()
+                waiting_since = now if waiting_since is None else waiting_since
+                if now - waiting_since > PATIENCE_SECONDS:
+                    raise
+                answer.waiting = str(missing)
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
                 continue
             self._known = tokens
             return choose(
@@ -175,18 +217,30 @@ class Generator:
         if self._chain is not None and self._chain.tokens < needed:
             await self.close()
         if self._chain is None:
-            self._chain = await self._open_chain(self._avoid, needed)
+            self._chain = await self._open_chain(self._avoided(), needed)
             self._known = []
         answer.parts = self._chain.parts
         return self._chain
 
+    def _avoided(self) -> set[PeerId]:
+        now = self._clock.monotonic()
+        self._failed = {peer: until for peer, until in self._failed.items() if until > now}
+        return set(self._failed)
+
     async def _recover(self, broken: ChainBroken, answer: Answer) -> None:
-        """Forget what is lost; the next step replays everything, here or elsewhere."""
-        answer.repairs += 1
-        # Somebody new to avoid is progress: a few liars must not use up every attempt.
-        self._futile += not set(broken.suspects) - self._avoid
-        if self._futile > MOST_REPAIRS or answer.repairs > MOST_CHAINS:
-            raise broken
+        """Make good what is lost, or forget it: the next step then sends everything again."""
+        while True:
+            self._note_failure(broken, answer)
+            chain = self._chain
+            if chain is None or self._mend_chain is None or isinstance(broken, MemoryLost):
+                break
+            try:
+                await self._mend_chain(chain, broken.suspects, self._avoided())
+                return
+            except NotServed:
+                break
+            except ChainBroken as further:
+                broken = further
         self._known = []
         progress = len(answer.tokens)
         if broken.forgotten and self._chain is not None and self._began_again_at != progress:
@@ -194,8 +248,17 @@ class Generator:
             self._began_again_at = progress
             self._chain.begin_again()
             return
-        self._avoid.update(broken.suspects)
         await self.close()
+
+    def _note_failure(self, broken: ChainBroken, answer: Answer) -> None:
+        """Count it, and avoid whoever is to blame."""
+        answer.repairs += 1
+        # Somebody new to avoid is progress: a few liars must not use up every attempt.
+        self._futile += not set(broken.suspects) - self._avoided()
+        if self._futile > MOST_REPAIRS or answer.repairs > MOST_CHAINS:
+            raise broken
+        until = self._clock.monotonic() + AVOID_SECONDS
+        self._failed |= dict.fromkeys(broken.suspects, until)
 
 
 def _common_length(known: Sequence[int], tokens: Sequence[int]) -> int:

@@ -4,7 +4,9 @@ A client opens a session on every host of its chain; steps then come from the
 client or from the host before, and go on to the host after or back to the
 client. Nothing here trusts: a session belongs to the PeerId that opened it, has
 a lease and a bound on tokens, and only its client and the host named as the
-previous one may feed it. The counterpart is `app/swarm/chain.py`.
+previous one may feed it. What goes on to the next host is kept, so that its client can
+have it sent to another one (`app/swarm/boundary_log.py`). The counterpart is
+`app/swarm/chain.py`.
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from app.clock import Clock
 from app.engine.frames import Part, PartResult
+from app.engine.mounting import BATCH_ROWS
 from app.engine.supervisor import Engine
 from app.errors import BadInput, EngineFault, NoRoom, PeerLost, Refusal, WorkerDied
 from app.ids import ModelId, PeerId, SessionId, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
+from app.swarm.host_session import Session, refused, relink_fault, step_result
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +33,8 @@ ATTACH_SECONDS: Final = 5.0
 """How long the host before may come earlier than the client with the same session."""
 SESSIONS_PER_PEER: Final = 4
 """One client cannot take every place; nor can it open a session in the millions."""
-SWEEP_SECONDS: Final = 1.0
+SWEEP_SECONDS: Final = 0.25
+"""A computation that stands still is told to those who wait for it this soon."""
 RESTING_SECONDS: Final = 0.5
 """A session without a step for so long is between two answers, and nothing is finishing."""
 LOOK_SECONDS: Final = 0.1
@@ -47,26 +52,6 @@ class HostStatus:
     refusals: int = 0
 
 
-@dataclass
-class _Session:
-    opening: wire.SessionOpen
-    client: PeerId
-    channel: Channel
-    sequence: int
-    epoch: int
-    expires: float
-    next: Channel | None = None
-    ready: bool = False
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from the computing of a step until its result is on its way: results keep order."""
-    computing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while the engine has a step: its sequence goes to nobody else meanwhile."""
-
-    @property
-    def id(self) -> SessionId:
-        return SessionId(self.opening.session)
-
-
 class Host:
     """Serves sessions on one mounted span."""
 
@@ -82,7 +67,7 @@ class Host:
         self._model = model
         self._opener = opener
         self._clock = clock
-        self._sessions: dict[SessionId, _Session] = {}
+        self._sessions: dict[SessionId, Session] = {}
         self._opened = asyncio.Condition()
         self._ended = asyncio.Event()
         self._leaving = False
@@ -94,19 +79,24 @@ class Host:
         return self._engine.ledger.tokens_free
 
     async def serve_session(self, channel: Channel) -> None:
-        """The handler of a "session" channel: from its opening to its end.
+        """The handler of a "session" channel: a session from its opening to its end, or one
+        word about a session that is open on another channel.
 
         Raises:
             BadInput: the peer breaks a rule; counted against it by the endpoint.
         """
         opening = await channel.receive()
+        if isinstance(opening, wire.SessionRelink):
+            # On a channel of its own: the session's may be full of steps that cannot go on.
+            await channel.send(await self._relink(opening, channel.peer))
+            return
         if not isinstance(opening, wire.SessionOpen):
             raise BadInput(f"a session channel began with {type(opening).__name__}")
         try:
             session = await self._admit(opening, channel)
         except (Refusal, PeerLost) as refusal:
             self.status.refusals += 1
-            await channel.send(_refused(opening, refusal))
+            await channel.send(refused(opening, refusal))
             return
         try:
             await channel.send(wire.SessionOpened(session=session.id, tokens_left=self.tokens_free))
@@ -123,30 +113,41 @@ class Host:
         attach = await channel.receive()
         if not isinstance(attach, wire.HopAttach):
             raise BadInput(f"a hop channel began with {type(attach).__name__}")
-        session = await self._find(SessionId(attach.session))
+        session = await self._find(SessionId(attach.session), previous=channel.peer)
         if session is None:
-            return  # the client gave up meanwhile; nobody's fault
-        if session.opening.previous != channel.peer:
-            # Not counted: it may have been sent here by a client that lied to it.
-            logger.info("%s feeds a session that is not its to feed", short_peer_text(channel.peer))
+            # Not counted: the client may have given up meanwhile, or lied to the sender.
+            logger.info("%s feeds no session of ours", short_peer_text(channel.peer))
             return
-        while True:
+        while session is not None:
             message = await channel.receive()
             if not isinstance(message, wire.Step):
                 raise BadInput(f"a {type(message).__name__} on a hop channel")
-            if self._sessions.get(session.id) is not session:
+            # Looked up each time: it may have ended, or been opened anew.
+            session = self._fed_by(channel.peer, SessionId(attach.session))
+            if session is None:
                 return
             await self._step(session, message, channel.peer)
 
     async def sweep(self) -> None:
-        """End sessions whose lease ran out; runs until it is cancelled."""
+        """End sessions whose lease ran out, and say which steps stand still; runs until it is
+        cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self._clock.monotonic()
+            if self._engine.overdue:
+                await self._tell_who_waits()
             for session in [s for s in self._sessions.values() if s.expires <= now]:
                 logger.info("a session of %s ran out", short_peer_text(session.client))
                 reason = "nothing was asked for too long; the room went back"
                 await self._dismiss(session, "lease_over", reason)
+
+    async def _tell_who_waits(self) -> None:
+        """The engine stands still: clients may want to go on elsewhere."""
+        for session in list(self._sessions.values()):
+            step, session.waiting = session.waiting, None
+            if step is not None:
+                with contextlib.suppress(PeerLost):
+                    await self._fault(session, step, "stalled", "the computation stands still")
 
     async def drain(self, seconds: float) -> None:
         """Take no more sessions and end those there are; returns when none is left.
@@ -173,7 +174,7 @@ class Host:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._ended.wait(), LOOK_SECONDS)
 
-    async def _dismiss(self, session: _Session, code: str, reason: str) -> None:
+    async def _dismiss(self, session: Session, code: str, reason: str) -> None:
         """Say why and end it, without waiting for a client that takes nothing."""
         fault = wire.SessionFault(
             session=session.id,
@@ -191,16 +192,21 @@ class Host:
 
     # ── opening and ending ───────────────────────────────────────────────────
 
-    async def _admit(self, opening: wire.SessionOpen, channel: Channel) -> _Session:
+    async def _admit(self, opening: wire.SessionOpen, channel: Channel) -> Session:
+        earlier = self._sessions.get(SessionId(opening.session))
+        if earlier is not None:
+            await self._replace(earlier, opening, channel.peer)
         self._check(opening, channel.peer)
         sequence = self._engine.ledger.admit(opening.tokens)
-        session = _Session(
+        session = Session(
             opening=opening,
             client=channel.peer,
             channel=channel,
             sequence=sequence,
             epoch=opening.epoch,
             expires=self._clock.monotonic() + opening.lease_seconds,
+            previous=None if opening.previous is None else PeerId(opening.previous),
+            absorb=opening.absorb,
         )
         self._sessions[session.id] = session
         try:
@@ -213,9 +219,12 @@ class Host:
         session.ready = True
         self.status.sessions_ever += 1
         self.status.sessions = len(self._sessions)
+        await self._tell_those_who_attach()
+        return session
+
+    async def _tell_those_who_attach(self) -> None:
         async with self._opened:
             self._opened.notify_all()
-        return session
 
     def _check(self, opening: wire.SessionOpen, client: PeerId) -> None:
         if self._leaving:
@@ -238,24 +247,34 @@ class Host:
         if held >= SESSIONS_PER_PEER:
             raise NoRoom(f"you have {held} conversations open here; more would crowd others out")
 
-    async def _attach(self, session: _Session, hop: wire.NextHop) -> Channel:
+    async def _replace(self, earlier: Session, opening: wire.SessionOpen, client: PeerId) -> None:
+        """A client may open its session anew; its goodbye to the first is still on its way."""
+        if earlier.client != client or opening.epoch <= earlier.epoch:
+            raise BadInput("a session that is open already")
+        earlier.channel.abort()
+        await self._end(earlier)
+
+    async def _attach(self, session: Session, hop: wire.NextHop) -> Channel:
         channel = await self._opener.open_channel(PeerId(hop.peer), hop.addresses, "hop")
         await channel.send(wire.HopAttach(session=session.id, epoch=session.epoch))
         return channel
 
-    async def _find(self, wanted: SessionId) -> _Session | None:
-        """The session, waiting a little for a client whose words took the longer way."""
+    async def _find(self, wanted: SessionId, *, previous: PeerId) -> Session | None:
+        """The session that this peer feeds, waiting a little for a client whose words took
+        the longer way."""
         async with self._opened:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ATTACH_SECONDS):
-                    await self._opened.wait_for(lambda: self._ready_session(wanted) is not None)
-        return self._ready_session(wanted)
+                    await self._opened.wait_for(lambda: self._fed_by(previous, wanted) is not None)
+        return self._fed_by(previous, wanted)
 
-    def _ready_session(self, wanted: SessionId) -> _Session | None:
+    def _fed_by(self, previous: PeerId, wanted: SessionId) -> Session | None:
         session = self._sessions.get(wanted)
-        return session if session is not None and session.ready else None
+        if session is None or not session.ready or session.previous != previous:
+            return None
+        return session
 
-    async def _end(self, session: _Session) -> None:
+    async def _end(self, session: Session) -> None:
         if self._sessions.pop(session.id, None) is None:
             return
         self.status.sessions = len(self._sessions)
@@ -267,9 +286,60 @@ class Host:
                 await self._engine.forget(session.sequence)
             self._engine.ledger.release(session.sequence)
 
+    # ── other neighbours ─────────────────────────────────────────────────────
+
+    async def _relink(
+        self, relink: wire.SessionRelink, client: PeerId
+    ) -> wire.SessionRelinked | wire.SessionFault:
+        """Take other neighbours, and send the next one what the session knows."""
+        session = self._sessions.get(SessionId(relink.session))
+        if session is None or session.client != client or not session.ready:
+            return relink_fault(relink, "no_session", "there is no such session here")
+        if relink.epoch < session.epoch:
+            return relink_fault(relink, "stale", "a later word was here before")
+        if session.hands_on != (relink.next is not None):
+            return relink_fault(relink, "wrong_end", "the last host of a chain stays the last")
+        following = session.next
+        if following is not None and (
+            relink.next is None or relink.next.peer != following.peer or following.closed
+        ):
+            following.abort()  # at once: a step may wait for room on it, and holds the turn
+            session.next = following = None
+        async with session.turn:
+            session.epoch = max(session.epoch, relink.epoch)
+            self._renew(session)
+            session.previous = None if relink.previous is None else PeerId(relink.previous)
+            session.absorb = relink.absorb
+            await self._tell_those_who_attach()
+            try:
+                if following is None and relink.next is not None:
+                    session.next = await self._attach(session, relink.next)
+                await self._replay(session, relink.replay)
+            except PeerLost as error:
+                return relink_fault(relink, "next_lost", str(error))
+            except ValueError as error:
+                return relink_fault(relink, "log_gone", str(error))
+        return wire.SessionRelinked(session=session.id, epoch=relink.epoch)
+
+    async def _replay(self, session: Session, positions: int) -> None:
+        if session.next is None:
+            return
+        for position, rows, hidden in session.log.pieces(positions, rows=BATCH_ROWS):
+            await session.next.send(
+                wire.Step(
+                    session=session.id,
+                    epoch=session.epoch,
+                    position=position,
+                    rows=rows,
+                    hidden=hidden,
+                    replay=True,
+                )
+            )
+            self._renew(session)
+
     # ── steps ────────────────────────────────────────────────────────────────
 
-    async def _converse(self, session: _Session) -> None:
+    async def _converse(self, session: Session) -> None:
         while True:
             message = await session.channel.receive()
             match message:
@@ -282,10 +352,10 @@ class Host:
                 case _:
                     raise BadInput(f"a {type(message).__name__} where steps were expected")
 
-    def _renew(self, session: _Session) -> None:
+    def _renew(self, session: Session) -> None:
         session.expires = self._clock.monotonic() + session.opening.lease_seconds
 
-    async def _step(self, session: _Session, step: wire.Step, feeder: PeerId) -> None:
+    async def _step(self, session: Session, step: wire.Step, feeder: PeerId) -> None:
         """Compute one step and hand the result on.
 
         A step of an earlier epoch is dropped; one of a later epoch begins it.
@@ -306,7 +376,7 @@ class Host:
         async with session.turn:
             await self._compute(session, step, feeder)
 
-    async def _compute(self, session: _Session, step: wire.Step, feeder: PeerId) -> None:
+    async def _compute(self, session: Session, step: wire.Step, feeder: PeerId) -> None:
         part = Part(
             sequence=session.sequence,
             position=step.position,
@@ -318,26 +388,32 @@ class Host:
         )
         try:
             async with session.computing:
-                if self._sessions.get(session.id) is not session:
-                    return  # it ended while this step waited
+                if self._sessions.get(session.id) is not session or step.epoch < session.epoch:
+                    return  # it ended, or the client went on, while this step waited
+                session.waiting = step
                 result = await self._engine.compute(part)
         except EngineFault as error:
             code = "worker_died" if isinstance(error, WorkerDied) else "engine"
             await self._fault(session, step, code, str(error))
             return
+        finally:
+            session.waiting = None
         if result.code == "input":
             self._opener.report_bad_input(feeder, result.fault)
         if result.code:
             await self._fault(session, step, result.code, result.fault)
             return
         self.status.positions_computed += step.rows
-        if session.next is not None:
-            await self._hand_on(session, step, result)
+        if session.hands_on:
+            session.log.put(step.position, step.rows, result.hidden)
+            if not (step.replay and session.absorb):
+                await self._hand_on(session, step, result)
         elif step.outputs:
-            await session.channel.send(_result(session, step, result))
+            await session.channel.send(step_result(session, step, result))
 
-    async def _hand_on(self, session: _Session, step: wire.Step, result: PartResult) -> None:
-        assert session.next is not None
+    async def _hand_on(self, session: Session, step: wire.Step, result: PartResult) -> None:
+        if session.next is None:
+            return  # its client looks for another one, and will have this sent again
         try:
             await session.next.send(
                 wire.Step(
@@ -347,12 +423,13 @@ class Host:
                     rows=step.rows,
                     outputs=step.outputs,
                     hidden=result.hidden,
+                    replay=step.replay,
                 )
             )
         except PeerLost as error:
             await self._fault(session, step, "next_lost", str(error))
 
-    async def _fault(self, session: _Session, step: wire.Step, code: str, reason: str) -> None:
+    async def _fault(self, session: Session, step: wire.Step, code: str, reason: str) -> None:
         await session.channel.send(
             wire.SessionFault(
                 session=session.id,
@@ -362,33 +439,3 @@ class Host:
                 reason=reason[: wire.MAX_REASON_CHARACTERS],
             )
         )
-
-
-def _refused(opening: wire.SessionOpen, refusal: Refusal | PeerLost) -> wire.SessionRefused:
-    code, retry_after_seconds = "next_lost", None
-    if isinstance(refusal, Refusal):
-        code, retry_after_seconds = refusal.code, refusal.retry_after_seconds
-    return wire.SessionRefused(
-        session=opening.session,
-        code=code,
-        reason=str(refusal)[: wire.MAX_REASON_CHARACTERS],
-        retry_after_seconds=retry_after_seconds,
-    )
-
-
-def _result(session: _Session, step: wire.Step, result: PartResult) -> wire.StepResult:
-    return wire.StepResult(
-        session=session.id,
-        epoch=step.epoch,
-        position=step.position,
-        rows=step.rows,
-        outputs=step.outputs,
-        ids=result.ids,
-        logits=result.logits,
-        hidden=b"" if result.ids else _last_rows(result.hidden, step),
-    )
-
-
-def _last_rows(hidden: bytes, step: wire.Step) -> bytes:
-    row_bytes = len(hidden) // step.rows
-    return hidden[len(hidden) - step.outputs * row_bytes :]

@@ -12,7 +12,7 @@ from app.engine.frames import Part, PartResult
 from app.engine.mounting import BATCH_ROWS
 from app.engine.supervisor import Engine
 from app.errors import EngineFault
-from app.swarm.chain import Candidates, ChainPart, compute_locally, read_candidates
+from app.swarm.token_chain import Candidates, ChainPart, compute_locally, read_candidates
 
 
 class LocalChain:

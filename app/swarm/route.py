@@ -83,14 +83,17 @@ def find_route(
         ends += [(True, False), (False, True), (True, True)]
     for own_embedding, own_head in ends:
         wanted = Span(1 if own_embedding else 0, head_unit if own_head else head_unit + 1)
-        links = _shortest(roomy, wanted)
+        links = chain_between(roomy, wanted)
         if links is not None:
             return Route(tuple(links), own_embedding, own_head)
     raise _no_chain(usable, roomy, head_unit, tokens=tokens, may_run_ends=may_run_ends)
 
 
-def _shortest(offers: Sequence[Offer], wanted: Span) -> list[Link] | None:
-    """Spans only lead forward, so one pass over the boundaries finds the best chain."""
+def chain_between(offers: Sequence[Offer], wanted: Span) -> list[Link] | None:
+    """The best row of computers for just these units, or None.
+
+    Spans only lead forward, so one pass over the boundaries finds it.
+    """
     best: dict[int, tuple[int, float, list[Link]]] = {wanted.start: (0, 0.0, [])}
     for boundary in range(wanted.start, wanted.stop):
         if boundary not in best:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.ids import Span
-from app.swarm.chain import Candidates
 from app.swarm.local_chain import LocalChain
+from app.swarm.token_chain import Candidates
 from benchmarks.hop import PROMPT, Writer, report, spans_of
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.swarm.chain import Candidates, TokenChain
+from app.swarm.token_chain import Candidates, TokenChain
 from tests.helpers.session_words import SOON_SECONDS
 
 

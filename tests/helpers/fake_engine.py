@@ -77,6 +77,7 @@ class FakeEngine:
         self.ledger = KvLedger(
             tokens=kv_tokens, sequences=sequences, tokens_per_sequence=tokens_per_sequence
         )
+        self.overdue = False
         self.computed: list[Part] = []
         self.decodes: list[int] = []
         self.spoil: Callable[[PartResult], PartResult] = lambda result: result

@@ -22,10 +22,11 @@ from app.net import wire
 from app.net.channel import Channel
 from app.net.endpoint import ChannelHandler
 from app.net.wire import ChannelMessage, ProtocolName
-from app.swarm.chain import ModelShape, OwnEnds, RingChain
+from app.swarm.chain import RingChain
 from app.swarm.host import Host
 from app.swarm.local_chain import LocalChain
 from app.swarm.route import Link, Offer, Route
+from app.swarm.token_chain import ModelShape, OwnEnds
 from app.tasks import TaskOwner
 from tests.helpers.fake_engine import FakeEngine, ToyModel
 from tests.helpers.memory_network import MemoryEndpoint, MemoryNetwork

@@ -10,13 +10,8 @@ import pytest
 from app.errors import BadInput
 from app.ids import Span
 from app.net import wire
-from app.swarm import chain as chain_module
-from app.swarm.chain import (
-    ChainBroken,
-    ChainPart,
-    OwnEnds,
-    read_candidates,
-)
+from app.swarm import boundary_log, chain_link
+from app.swarm.token_chain import ChainBroken, ChainPart, OwnEnds, read_candidates
 from tests.helpers.answers import greedy, same, step
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.small_swarm import HostComputer, SmallSwarm, settled
@@ -153,7 +148,7 @@ async def test_hosts_work_on_a_long_prompt_side_by_side(swarm: SmallSwarm) -> No
 async def test_wide_rows_travel_in_smaller_steps(
     swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain_module, "STEP_BYTES", 5 * 4 * swarm.model.width)
+    monkeypatch.setattr(boundary_log, "STEP_BYTES", 5 * 4 * swarm.model.width)
     client, hosts = await swarm.computer(), await swarm.hosts("0:3", "3:6")
     wanted = await step(swarm.alone(), 0, LONG[:12])
     async with swarm.ring(client, hosts) as chain:
@@ -217,7 +212,7 @@ async def test_a_computer_that_serves_no_sessions_is_not_blamed(swarm: SmallSwar
 async def test_a_host_that_says_nothing_is_given_up(
     swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain_module, "OPEN_SECONDS", 0.2)
+    monkeypatch.setattr(chain_link, "OPEN_SECONDS", 0.2)
     client, hosts = await swarm.computer(), await swarm.hosts("0:3", "3:6")
     silence = asyncio.Event()
 

@@ -16,7 +16,9 @@ from app.net import wire
 from app.net.channel import Channel
 from app.swarm import chain as chain_module
 from app.swarm import host as host_module
-from app.swarm.chain import ChainBroken, OwnEnds, RingChain, TokenChain
+from app.swarm.chain import RingChain
+from app.swarm.chain_link import LEASE_SECONDS
+from app.swarm.token_chain import ChainBroken, OwnEnds, TokenChain
 from tests.helpers.answers import greedy, same, step
 from tests.helpers.fake_engine import FakeEngine, ToyModel
 from tests.helpers.session_words import SOON_SECONDS
@@ -200,7 +202,7 @@ async def test_a_lease_that_ran_out_is_nobodys_fault(
         chain.begin_again()  # the hosts do not know of the new epoch
         for host in hosts:
             swarm.tasks.start(host.host.sweep(), name="sweep")
-        swarm.clock.advance(chain_module.LEASE_SECONDS + 1)
+        swarm.clock.advance(LEASE_SECONDS + 1)
         await settled()
         error = await broken(chain.step(0, PROMPT))
         assert error.peer is None

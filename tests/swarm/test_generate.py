@@ -12,11 +12,12 @@ import pytest
 from app.errors import NotServed
 from app.ids import PeerId
 from app.net import wire
-from app.swarm.chain import Candidates, ChainBroken, ChainPart, TokenChain
+from app.swarm import generate
 from app.swarm.generate import MOST_REPAIRS, Answer, AnswerRequest, Generator
 from app.swarm.local_chain import LocalChain
 from app.swarm.route import Offer, find_route
 from app.swarm.sampling import SamplingOptions
+from app.swarm.token_chain import Candidates, ChainBroken, ChainPart, TokenChain
 from tests.helpers.fake_engine import FakeEngine, ToyModel
 from tests.helpers.memory_network import MemoryEndpoint
 from tests.helpers.session_words import SOON_SECONDS
@@ -416,7 +417,10 @@ async def test_a_host_that_declines_is_not_asked_again(party: Party) -> None:
     assert [avoid for avoid, _ in party.opened] == [set(), {full.peer}]
 
 
-async def test_when_nobody_is_left_it_says_who_is_missing(party: Party) -> None:
+async def test_when_nobody_is_left_it_says_who_is_missing(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "PATIENCE_SECONDS", -1.0)
     with pytest.raises(NotServed, match="units 3 to 5"):
         await interrupt(party, asked(), 3, lambda: party.swarm.cut(party.hosts[1]))
     await settled()

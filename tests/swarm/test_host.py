@@ -183,7 +183,10 @@ async def test_a_stranger_who_knows_the_session_cannot_open_it_again(swarm: Smal
     assert await result(channel) == before
 
 
-async def test_a_stranger_who_knows_the_session_cannot_feed_it(swarm: SmallSwarm) -> None:
+async def test_a_stranger_who_knows_the_session_cannot_feed_it(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_module, "ATTACH_SECONDS", 0.05)
     host, client, thief = await swarm.host("3:6"), await swarm.computer(), await swarm.computer()
     await opened(client, host, opening("3:6"))
     hop = await thief.open_channel(host.peer, [host.endpoint.address], "hop")

@@ -6,12 +6,8 @@ import pytest
 
 from app.errors import NoRoom
 from app.ids import Span
-from app.swarm.chain import (
-    ChainBroken,
-    ChainPart,
-    OwnEnds,
-)
 from app.swarm.local_chain import LocalChain
+from app.swarm.token_chain import ChainBroken, ChainPart, OwnEnds
 from tests.helpers.answers import same, step
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.small_swarm import SmallSwarm

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.errors import NotServed
 from app.ids import PeerId, Span, parse_span
 from app.swarm.route import SLOWEST_LAYERS_PER_SECOND, Offer, Route, find_route
-from app.swarm.route import _shortest as shortest
+from app.swarm.route import chain_between as shortest
 
 HEAD = 9
 

@@ -1,0 +1,172 @@
+"""What a client says to one host of its chain: open, take other neighbours, goodbye.
+
+`app/swarm/chain.py` decides when; the counterpart is `app/swarm/host.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from app.errors import PeerLost
+from app.ids import ModelId, PeerId, SessionId, short_peer_text
+from app.net import wire
+from app.net.channel import Channel, ChannelOpener
+from app.swarm.route import Link, Offer
+from app.swarm.token_chain import ChainBroken, MemoryLost
+
+OPEN_SECONDS: Final = 10.0
+"""Two round trips around the world, the dial included, fit many times."""
+LEASE_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True)
+class SessionTerms:
+    """What is the same for every host of a chain."""
+
+    session: SessionId
+    model: ModelId
+    tokens: int
+    candidates: int
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Who feeds a host, and whom it feeds; `absorb` as in `wire.SessionOpen`."""
+
+    previous: PeerId | None
+    next: Offer | None
+    absorb: bool
+
+    @property
+    def hop(self) -> wire.NextHop | None:
+        """The next host, as a message names it."""
+        if self.next is None:
+            return None
+        return wire.NextHop(peer=self.next.peer, addresses=list(self.next.addresses))
+
+    def same_as(self, other: Neighbours | None) -> bool:
+        """Whether these are the same computers."""
+        return other is not None and (self.previous, self.hop) == (other.previous, other.hop)
+
+
+async def open_session(
+    opener: ChannelOpener, terms: SessionTerms, link: Link, neighbours: Neighbours, *, epoch: int
+) -> Channel:
+    """Open the session on one host; steps may be sent on the channel that comes back.
+
+    Raises:
+        ChainBroken: it is unreachable or declines; the text says why.
+    """
+    offer = link.offer
+    opening = wire.SessionOpen(
+        session=terms.session,
+        epoch=epoch,
+        model=terms.model,
+        span=link.span,
+        tokens=terms.tokens,
+        lease_seconds=LEASE_SECONDS,
+        candidates=terms.candidates,
+        previous=neighbours.previous,
+        next=neighbours.hop,
+        absorb=neighbours.absorb,
+    )
+    channel, answer = await _ask(opener, offer, opening, seconds=OPEN_SECONDS)
+    if isinstance(answer, wire.SessionOpened) and answer.session == terms.session:
+        return channel
+    await leave_session(channel, terms.session)
+    name = short_peer_text(offer.peer)
+    match answer:
+        case wire.SessionRefused() if answer.session == terms.session:
+            culprit = _culprit(offer, neighbours, answer.code)
+            raise ChainBroken(f"{name} declines: {answer.reason}", peer=culprit)
+        case wire.Refused():
+            raise ChainBroken(f"{name} declines: {answer.reason}", peer=offer.peer)
+    opener.report_bad_input(offer.peer, "a wrong answer to the opening of a session")
+    raise ChainBroken(f"{name} answers nonsense", peer=offer.peer)
+
+
+async def relink_session(
+    opener: ChannelOpener,
+    terms: SessionTerms,
+    link: Link,
+    neighbours: Neighbours,
+    *,
+    epoch: int,
+    replay: int,
+    patience_seconds: float,
+) -> None:
+    """Give a host other neighbours; it sends the next one its first `replay` positions again.
+
+    Raises:
+        ChainBroken: it, or its new neighbour, cannot go on.
+        MemoryLost: it does not have what is to be sent again.
+    """
+    offer = link.offer
+    relink = wire.SessionRelink(
+        session=terms.session,
+        epoch=epoch,
+        previous=neighbours.previous,
+        next=neighbours.hop,
+        absorb=neighbours.absorb,
+        replay=replay,
+    )
+    channel, answer = await _ask(opener, offer, relink, seconds=OPEN_SECONDS + patience_seconds)
+    await channel.close()
+    name = short_peer_text(offer.peer)
+    match answer:
+        case wire.SessionRelinked() if answer.session == terms.session:
+            return
+        case wire.SessionFault(code="log_gone") if answer.session == terms.session:
+            raise MemoryLost(f"{name}: {answer.reason}")
+        case wire.SessionFault() if answer.session == terms.session:
+            culprit = _culprit(offer, neighbours, answer.code)
+            raise ChainBroken(f"{name} cannot go on: {answer.reason}", peer=culprit)
+        case wire.SessionRefused() | wire.Refused():
+            raise ChainBroken(f"{name} declines: {answer.reason}", peer=offer.peer)
+    opener.report_bad_input(offer.peer, "a wrong answer to new neighbours")
+    raise ChainBroken(f"{name} answers nonsense", peer=offer.peer)
+
+
+async def leave_session(channel: Channel, session: SessionId) -> None:
+    """Tell a host that it is over, without waiting for one that takes nothing."""
+    try:
+        async with asyncio.timeout(0):
+            await channel.send(wire.SessionClose(session=session))
+        await channel.close()
+    except (PeerLost, TimeoutError):
+        channel.abort()
+
+
+async def _ask(
+    opener: ChannelOpener,
+    offer: Offer,
+    words: wire.SessionOpen | wire.SessionRelink,
+    *,
+    seconds: float,
+) -> tuple[Channel, wire.ChannelMessage]:
+    """Say it on a channel of its own; the answer. A channel without one is given up."""
+    name = short_peer_text(offer.peer)
+    channel: Channel | None = None
+    try:
+        async with asyncio.timeout(seconds):
+            channel = await opener.open_channel(offer.peer, offer.addresses, "session")
+            await channel.send(words)
+            return channel, await channel.receive()
+    except (PeerLost, TimeoutError) as error:
+        if channel is not None:
+            channel.abort()
+        reason = str(error) or "it does not answer"
+        raise ChainBroken(f"{name} cannot be used: {reason}", peer=offer.peer) from None
+    except BaseException:
+        if channel is not None:
+            await leave_session(channel, SessionId(words.session))
+        raise
+
+
+def _culprit(offer: Offer, neighbours: Neighbours, code: str) -> PeerId:
+    """Who is to be avoided: the one that was asked, or the one it could not reach."""
+    if code == "next_lost" and neighbours.next is not None:
+        return neighbours.next.peer
+    return offer.peer

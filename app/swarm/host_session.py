@@ -1,0 +1,91 @@
+"""One session as its host keeps it, and the answers a host gives about it.
+
+Its counterpart is `app/swarm/host.py`, which serves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from app.engine.frames import PartResult
+from app.errors import PeerLost, Refusal
+from app.ids import PeerId, SessionId
+from app.net import wire
+from app.net.channel import Channel
+from app.swarm.boundary_log import BoundaryLog
+
+
+@dataclass
+class Session:
+    """What a host knows of one conversation. `expires` is in seconds of `Clock.monotonic`."""
+
+    opening: wire.SessionOpen
+    client: PeerId
+    channel: Channel
+    sequence: int
+    epoch: int
+    expires: float
+    previous: PeerId | None
+    absorb: bool
+    next: Channel | None = None
+    ready: bool = False
+    log: BoundaryLog = field(default_factory=BoundaryLog)
+    waiting: wire.Step | None = None
+    """The step that the engine has now; None when it has none, or its client was told."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from the computing of a step until its result is on its way: results keep order."""
+    computing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the engine has a step: its sequence goes to nobody else meanwhile."""
+
+    @property
+    def id(self) -> SessionId:
+        return SessionId(self.opening.session)
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether what is computed goes to another host, and not back to the client."""
+        return self.opening.next is not None
+
+
+def relink_fault(relink: wire.SessionRelink, code: str, reason: str) -> wire.SessionFault:
+    """The answer to a relink that cannot be."""
+    return wire.SessionFault(
+        session=relink.session,
+        epoch=relink.epoch,
+        position=relink.replay,
+        code=code,
+        reason=reason[: wire.MAX_REASON_CHARACTERS],
+    )
+
+
+def refused(opening: wire.SessionOpen, refusal: Refusal | PeerLost) -> wire.SessionRefused:
+    """The answer to an opening that is declined."""
+    code, retry_after_seconds = "next_lost", None
+    if isinstance(refusal, Refusal):
+        code, retry_after_seconds = refusal.code, refusal.retry_after_seconds
+    return wire.SessionRefused(
+        session=opening.session,
+        code=code,
+        reason=str(refusal)[: wire.MAX_REASON_CHARACTERS],
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def step_result(session: Session, step: wire.Step, result: PartResult) -> wire.StepResult:
+    """What goes back to the client from the last host."""
+    return wire.StepResult(
+        session=session.id,
+        epoch=step.epoch,
+        position=step.position,
+        rows=step.rows,
+        outputs=step.outputs,
+        ids=result.ids,
+        logits=result.logits,
+        hidden=b"" if result.ids else _last_rows(result.hidden, step),
+    )
+
+
+def _last_rows(hidden: bytes, step: wire.Step) -> bytes:
+    row_bytes = len(hidden) // step.rows
+    return hidden[len(hidden) - step.outputs * row_bytes :]
