@@ -25,6 +25,9 @@ from app.net.handshake import DialHandshake, ListenHandshake
 from app.net.identity import Identity
 from app.net.quic import CONTROL_STREAM, Address, BoundedConnection, QuicLine
 from app.net.wire import (
+    BUSY_HEARTBEAT_SECONDS,
+    BUSY_LOST_AFTER_SECONDS,
+    BUSY_SECONDS,
     HEARTBEAT_SECONDS,
     LOST_AFTER_SECONDS,
     MAX_CHANNELS_PER_CONNECTION,
@@ -42,7 +45,7 @@ from app.net.wire import (
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 5.0
-CHECK_SECONDS = HEARTBEAT_SECONDS / 2
+CHECK_SECONDS = BUSY_HEARTBEAT_SECONDS
 """How often `Connection.check` is called; a lost peer is noticed at most this much
 later than it could be, so the threshold is that much lower than the promise."""
 MAX_PINGS_PER_CHECK = 16
@@ -130,6 +133,7 @@ class Connection:
         # on open streams bounds them.
         self._given_up: set[int] = set()
         self._heard_at = self.began_at
+        self._busy_since = self._busy_until = float("-inf")
         self._checked_at = self.began_at
         self._pinged_at = 0.0
         self._ping_serial = 0
@@ -201,13 +205,19 @@ class Connection:
             if now - self.began_at >= HANDSHAKE_SECONDS:
                 self.end(f"no proof within {HANDSHAKE_SECONDS:g} seconds")
             return
-        if now - self._heard_at >= LOST_AFTER_SECONDS - CHECK_SECONDS:
+        busy = now < self._busy_until
+        # What was said before it was busy was not to be expected more often.
+        silent = now - max(self._heard_at, self._busy_since if busy else self._heard_at)
+        patience = BUSY_LOST_AFTER_SECONDS if busy else LOST_AFTER_SECONDS
+        if silent >= patience - CHECK_SECONDS:
             self.lost(f"{short_peer_text(self.peer)} stopped answering")
             return
         for stream, since in list(self._unopened.items()):
             if now - since >= HANDSHAKE_SECONDS:
                 self._broken(stream, "a channel that nobody says the purpose of")
-        if now - self._pinged_at >= HEARTBEAT_SECONDS and self._end is None:
+        interval = BUSY_HEARTBEAT_SECONDS if busy else HEARTBEAT_SECONDS
+        # Half a check early: a timer that fires a moment too soon must not cost a whole one.
+        if now - self._pinged_at >= interval - CHECK_SECONDS / 2 and self._end is None:
             self._pinged_at = now
             self._ping_serial += 1
             self._tell(Ping(serial=self._ping_serial))
@@ -236,6 +246,7 @@ class Connection:
 
     def write(self, stream: int, data: bytes, *, end: bool = False) -> None:
         """Send these bytes of a channel."""
+        self._is_busy()
         self.line.write(stream, data, end=end)
 
     def reset(self, stream: int) -> None:
@@ -281,6 +292,7 @@ class Connection:
         if stream == CONTROL_STREAM:
             self._control_data(data, end=end)
             return
+        self._is_busy()
         channel = self.channels.get(stream)
         if channel is None:
             channel = self._accept(stream)
@@ -421,6 +433,13 @@ class Connection:
         if channel is not None:
             channel.lost(PeerLost(f"{short_peer_text(channel.peer)} broke a rule: {reason}"))
             self._owner.report_bad_input(channel.peer, reason)
+
+    def _is_busy(self) -> None:
+        """Something is asked or answered: silence means more now."""
+        now = self._clock.monotonic()
+        if now >= self._busy_until:
+            self._busy_since = now
+        self._busy_until = now + BUSY_SECONDS
 
     def _reset(self, stream: int, *, code: int) -> None:
         if self.line.reset(stream, code=code):

@@ -41,6 +41,10 @@ MAX_LEASE_SECONDS = 600.0
 MAX_PLACE_MILLISECONDS = 10_000.0
 HEARTBEAT_SECONDS = 1.0
 LOST_AFTER_SECONDS = 3.0
+BUSY_HEARTBEAT_SECONDS = 0.25
+BUSY_LOST_AFTER_SECONDS = 1.25
+"""While channels carry something, and `BUSY_SECONDS` longer: somebody waits for an answer."""
+BUSY_SECONDS = 5.0
 
 PeerBytes = Annotated[bytes, msgspec.Meta(min_length=PEER_ID_BYTES, max_length=PEER_ID_BYTES)]
 SessionBytes = Annotated[

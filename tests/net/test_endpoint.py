@@ -12,10 +12,17 @@ import pytest
 from app.clock import Clock, SystemClock
 from app.errors import PeerLost, UsageError
 from app.ids import PeerId, short_peer_text
+from app.net.connection import CHECK_SECONDS
 from app.net.endpoint import MAX_CONNECTIONS_PER_PEER, ChannelHandler, Endpoint
 from app.net.identity import Identity, new_identity
 from app.net.offences import MAX_BAD_INPUTS, REFUSED_SECONDS
-from app.net.wire import MAX_CHANNELS_PER_CONNECTION, ProtocolName
+from app.net.wire import (
+    BUSY_LOST_AFTER_SECONDS,
+    BUSY_SECONDS,
+    LOST_AFTER_SECONDS,
+    MAX_CHANNELS_PER_CONNECTION,
+    ProtocolName,
+)
 from tests.helpers.virtual_clock import VirtualClock
 from tests.net.contract import ChannelContract, Start, echo, on, step
 
@@ -295,22 +302,57 @@ async def test_one_identity_has_only_so_many_connections() -> None:
 # ── heartbeats ───────────────────────────────────────────────────────────────
 
 
-async def test_a_peer_that_stops_answering_is_lost_within_three_seconds() -> None:
+async def silence(client: Endpoint, channel: Channel, clock: VirtualClock) -> float:
+    """How many seconds without a word it takes until the channel is given up."""
+    silent_seconds = 0.0
+    while not channel.closed:
+        clock.advance(CHECK_SECONDS)
+        silent_seconds += CHECK_SECONDS
+        client.check()
+    with pytest.raises(PeerLost, match="stopped answering"):
+        await channel.receive()
+    assert client.connections() == []
+    return silent_seconds
+
+
+async def test_a_peer_that_stops_answering_is_soon_lost_while_somebody_waits() -> None:
     clock = VirtualClock()
     async with make(on(echo)) as host, make(clock=clock) as client:
         channel = await client.open_channel(host.peer_id, [host.address], "hop")
         await channel.send(step(1))
         await channel.receive()
         host._port.close()  # deaf and mute, without a word
-        silent_seconds = 0.0
-        while not channel.closed:
-            clock.advance(0.5)
-            silent_seconds += 0.5
+        assert 0.75 < await silence(client, channel, clock) <= BUSY_LOST_AFTER_SECONDS
+
+
+async def test_a_peer_that_stops_answering_has_longer_while_nobody_waits() -> None:
+    clock = VirtualClock()
+    async with make(on(echo)) as host, make(clock=clock) as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        await channel.send(step(1))
+        await channel.receive()
+        connection = client._live(host.peer_id)
+        assert connection is not None
+        for _ in range(int(BUSY_SECONDS / CHECK_SECONDS) + 1):
+            clock.advance(CHECK_SECONDS)
             client.check()
-        assert 2.0 < silent_seconds <= 3.0
-        with pytest.raises(PeerLost, match="stopped answering"):
-            await channel.receive()
-        assert client.connections() == []
+            connection._heard_at = clock.monotonic()
+        host._port.close()
+        assert 2.0 < await silence(client, channel, clock) <= LOST_AFTER_SECONDS
+
+
+async def test_a_word_after_a_long_silence_does_not_count_the_silence() -> None:
+    clock = VirtualClock()
+    async with make(on(echo)) as host, make(clock=clock) as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        clock.advance(BUSY_SECONDS + 1)
+        connection = client._live(host.peer_id)
+        assert connection is not None
+        connection._checked_at = clock.monotonic()
+        connection._heard_at = clock.monotonic() - 2.0
+        await channel.send(step(1))
+        client.check()
+        assert not channel.closed
 
 
 async def test_a_peer_that_is_gone_is_told_once_its_last_connection_has_ended() -> None:
