@@ -20,10 +20,10 @@ from app.net.records import Announcement
 from app.net.shaping import Shaper
 from app.opened_model import LEAST_ROOM, OpenedModel
 from app.swarm.chain import RingChain
+from app.swarm.chains import Chains
 from app.swarm.generate import Answer, AnswerRequest, Generator
 from app.swarm.local_chain import LocalChain
-from app.swarm.repair import patched
-from app.swarm.route import Offer, Route, find_route
+from app.swarm.route import Offer, Route
 from app.swarm.token_chain import (
     ChainBroken,
     ChainPart,
@@ -72,6 +72,14 @@ class Talk:
         self.ways = ways
         self.generator = Generator(
             self._open_chain, opened.vocabulary, clock=clock, mend_chain=self._mend_chain
+        )
+        plan = opened.model.plan
+        self._chains = Chains(
+            ModelShape(opened.model.id, plan.width, plan.vocabulary_size, plan.head_unit),
+            lookup=self._offers,
+            opener=self._open_endpoint,
+            ends=self._own_ends,
+            clock=clock,
         )
         self._lookup = lookup
         self._clock = clock
@@ -125,78 +133,37 @@ class Talk:
         if self.ways.alone:
             return await self._local_chain(room)
         try:
-            route, lacking = await self._route(avoid, room)
+            chain = await self._chains.open(tokens=room, candidates=self._candidates, avoid=avoid)
+        except ChainBroken:
+            raise
         except (NotServed, PeerLost):
             if not (self.ways.may_be_alone and self.opened.is_here):
                 raise
             return await self._local_chain(room)
-        self._chain_readers = self._who_reads(route)
-        self._readers |= self._chain_readers
-        try:
-            return await self._ring_chain(route, room)
-        except ChainBroken as broken:
-            if not lacking:
-                raise
-            raise ChainBroken(f"{lacking} ({broken})", peer=broken.peer) from None
+        self._note_readers(chain)
+        return chain
 
     async def _mend_chain(
         self, chain: TokenChain, lost: Collection[PeerId], avoid: Collection[PeerId]
     ) -> None:
         if not isinstance(chain, RingChain):
             raise MemoryLost("a model on this computer begins again")
-        offers = await self._lookup(await self._open_endpoint(), self.opened.model.id)
-        try:
-            links = patched(chain.links, lost, offers, tokens=chain.tokens, avoid=avoid)
-        except NotServed:
-            # Better somebody who failed before, even this very one, than nobody.
-            present = {offer.peer for offer in offers}
-            links = patched(
-                chain.links,
-                [peer for peer in lost if peer not in present],
-                offers,
-                tokens=chain.tokens,
-            )
-        await chain.mend(links)
-        head = self.opened.model.plan.head_unit
-        self._chain_readers = self._who_reads(
-            Route(tuple(links), links[0].span.start > 0, links[-1].span.stop <= head)
-        )
-        self._readers |= self._chain_readers
+        await self._chains.mend(chain, lost, avoid)
+        self._note_readers(chain)
 
     async def _local_chain(self, room: int) -> TokenChain:
         self._chain_readers = set()
         return LocalChain(await self.opened.whole(), tokens=room, candidates=self._candidates)
 
-    async def _route(self, avoid: Collection[PeerId], room: int) -> tuple[Route, str]:
-        """A route, and what was lacking if only those who failed before are left."""
-        offers = await self._lookup(await self._open_endpoint(), self.opened.model.id)
-        head = self.opened.model.plan.head_unit
-        try:
-            return find_route(offers, head, tokens=room, avoid=avoid), ""
-        except NotServed as error:
-            if not avoid:
-                raise
-            # Better somebody who failed before than nobody.
-            return find_route(offers, head, tokens=room), str(error)
+    async def _offers(self) -> Sequence[Offer]:
+        return await self._lookup(await self._open_endpoint(), self.opened.model.id)
 
-    async def _ring_chain(self, route: Route, room: int) -> TokenChain:
-        model = self.opened.model
-        head = model.plan.head_unit
-        ends = OwnEnds(
+    async def _own_ends(self, route: Route) -> OwnEnds:
+        head = self.opened.model.plan.head_unit
+        return OwnEnds(
             embedding=await self.opened.end(Span(0, 1)) if route.own_embedding else None,
             head=await self.opened.end(Span(head, head + 1)) if route.own_head else None,
         )
-        shape = ModelShape(model.id, model.plan.width, model.plan.vocabulary_size, head)
-        chain = RingChain(
-            await self._open_endpoint(),
-            shape,
-            route,
-            tokens=room,
-            candidates=self._candidates,
-            ends=ends,
-        )
-        await chain.open()
-        return chain
 
     async def _open_endpoint(self) -> Endpoint:
         if self._endpoint is None:
@@ -212,10 +179,11 @@ class Talk:
             )
         return self._endpoint
 
-    def _who_reads(self, route: Route) -> set[PeerId]:
+    def _note_readers(self, chain: RingChain) -> None:
         """The first sees the words; the last, which words come out."""
-        peers = {route.links[0].offer.peer, route.links[-1].offer.peer}
-        return {peer for peer in peers if peer != self.ways.own}
+        peers = {chain.links[0].offer.peer, chain.links[-1].offer.peer}
+        self._chain_readers = {peer for peer in peers if peer != self.ways.own}
+        self._readers |= self._chain_readers
 
 
 def directory_lookup(bootstraps: Sequence[tuple[PeerId, str]], clock: Clock) -> Lookup:

@@ -16,23 +16,20 @@ from math import inf
 from typing import Final, Literal, Protocol
 
 from app.clock import Clock
-from app.errors import NotServed
+from app.errors import NotServed, PeerLost
 from app.ids import PeerId
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.text import TextStream
 from app.swarm.token_chain import ChainBroken, ChainPart, MemoryLost, TokenChain
 
-MOST_REPAIRS: Final = 5
-"""Chains that break more often in one answer break for a reason that a new one shares."""
-
-MOST_CHAINS: Final = 200
-"""Whatever else happens, an answer ends at last."""
+QUICK_REPAIRS: Final = 3
+"""So often in a row a repair that nobody new is to blame for is tried again at once."""
 
 AVOID_SECONDS: Final = 60.0
 """A computer that failed is asked again after this long; before, only if nobody else is there."""
 
 PATIENCE_SECONDS: Final = 45.0
-"""How long an answer that has begun waits for somebody to serve what is missing."""
+"""How long an answer goes on trying without a single token more."""
 
 LOOK_AGAIN_SECONDS: Final = 0.5
 
@@ -116,6 +113,7 @@ class Generator:
         self._failed: dict[PeerId, float] = {}
         self._began_again_at: int | None = None
         self._futile = 0
+        self._trouble_since: float | None = None
 
     @property
     def connected(self) -> bool:
@@ -133,12 +131,12 @@ class Generator:
         Closing the iterator cancels; the chain is kept for the next answer.
 
         Raises:
-            NotServed: no chain is left.
-            ChainBroken: chains broke more than `MOST_REPAIRS` times.
+            NotServed: no chain is left; PeerLost: no directory answers.
+            ChainBroken: chains broke for `PATIENCE_SECONDS`, and not a token came.
         """
         started = self._clock.monotonic()
         self._began_again_at = None
-        self._futile = 0
+        self._at_ease()
         stream = TextStream(request.stops)
         chance = random.Random(request.seed)
         first_at = started
@@ -181,29 +179,18 @@ class Generator:
 
     async def _next(self, request: AnswerRequest, answer: Answer, chance: random.Random) -> int:
         tokens = [*request.prompt, *answer.tokens]
-        waiting_since: float | None = None
         while True:
             try:
                 chain = await self._connected(request, answer)
-                answer.waiting = ""
                 position = _common_length(self._known, tokens)
                 # Should the step be cancelled, what came after `position` may be gone already.
                 self._known = tokens[:position]
                 candidates = await chain.step(position, tokens[position:])
             except ChainBroken as broken:
-                await self._recover(broken, answer)
-                continue
-            except NotServed as missing:
-                if not answer.repairs:
-                    raise
-                now = self._clock.monotonic()
-                waiting_since = now if waiting_since is None else waiting_since
-                if now - waiting_since > PATIENCE_SECONDS:
-                    raise
-                answer.waiting = str(missing)
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                await self._recover(broken, request, answer)
                 continue
             self._known = tokens
+            self._at_ease()
             return choose(
                 candidates.ids[0],
                 candidates.logits[0],
@@ -213,7 +200,7 @@ class Generator:
             )
 
     async def _connected(self, request: AnswerRequest, answer: Answer) -> TokenChain:
-        needed = len(request.prompt) + request.max_tokens
+        needed = _room_for(request)
         if self._chain is not None and self._chain.tokens < needed:
             await self.close()
         if self._chain is None:
@@ -227,38 +214,84 @@ class Generator:
         self._failed = {peer: until for peer, until in self._failed.items() if until > now}
         return set(self._failed)
 
-    async def _recover(self, broken: ChainBroken, answer: Answer) -> None:
-        """Make good what is lost, or forget it: the next step then sends everything again."""
+    async def _recover(self, broken: ChainBroken, request: AnswerRequest, answer: Answer) -> None:
+        """Make good what is lost; waits a while for somebody who serves what is missing.
+
+        Raises:
+            NotServed, PeerLost: nobody came.
+            ChainBroken: chains broke too often.
+        """
+        await self._note_failure(broken, answer)
         while True:
-            self._note_failure(broken, answer)
-            chain = self._chain
-            if chain is None or self._mend_chain is None or isinstance(broken, MemoryLost):
-                break
             try:
-                await self._mend_chain(chain, broken.suspects, self._avoided())
+                if not await self._mended(broken):
+                    await self._begun_again(broken, request, answer)
+                answer.waiting = ""
                 return
-            except NotServed:
-                break
             except ChainBroken as further:
                 broken = further
-        self._known = []
+                await self._note_failure(broken, answer)
+            except (NotServed, PeerLost) as missing:
+                await self._wait(missing, answer)
+
+    async def _mended(self, broken: ChainBroken) -> bool:
+        """Whether others took the place of who failed; what the chain knows is known still."""
+        if self._chain is None or self._mend_chain is None or isinstance(broken, MemoryLost):
+            return False
+        try:
+            await self._mend_chain(self._chain, broken.suspects, self._avoided())
+        except ChainBroken:
+            raise
+        except (NotServed, PeerLost):
+            return False  # a chain of quite other computers may be possible
+        return True
+
+    async def _begun_again(
+        self, broken: ChainBroken, request: AnswerRequest, answer: Answer
+    ) -> None:
+        """Have everything sent again, over this chain if it only forgot, or over another one."""
         progress = len(answer.tokens)
         if broken.forgotten and self._chain is not None and self._began_again_at != progress:
             # Once without a token in between: a host that leaves "forgets" again and again.
             self._began_again_at = progress
+            self._known = []
             self._chain.begin_again()
             return
+        try:
+            chain = await self._open_chain(self._avoided(), _room_for(request))
+        except ChainBroken:
+            await self.close()  # it may hold the very room that is lacking
+            raise
         await self.close()
+        self._chain = chain
 
-    def _note_failure(self, broken: ChainBroken, answer: Answer) -> None:
+    async def _note_failure(self, broken: ChainBroken, answer: Answer) -> None:
         """Count it, and avoid whoever is to blame."""
         answer.repairs += 1
-        # Somebody new to avoid is progress: a few liars must not use up every attempt.
+        now = self._clock.monotonic()
+        if self._trouble_since is None:
+            self._trouble_since = now
         self._futile += not set(broken.suspects) - self._avoided()
-        if self._futile > MOST_REPAIRS or answer.repairs > MOST_CHAINS:
-            raise broken
-        until = self._clock.monotonic() + AVOID_SECONDS
-        self._failed |= dict.fromkeys(broken.suspects, until)
+        self._failed |= dict.fromkeys(broken.suspects, now + AVOID_SECONDS)
+        if self._futile > QUICK_REPAIRS:
+            await self._wait(broken, answer)
+
+    async def _wait(self, trouble: NotServed | PeerLost, answer: Answer) -> None:
+        """A little, for the swarm to change; not for ever."""
+        began = self._trouble_since
+        if began is not None and self._clock.monotonic() - began > PATIENCE_SECONDS:
+            await self.close()
+            raise trouble
+        answer.waiting = str(trouble)
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    def _at_ease(self) -> None:
+        self._futile = 0
+        self._trouble_since = None
+
+
+def _room_for(request: AnswerRequest) -> int:
+    return len(request.prompt) + request.max_tokens
 
 
 def _common_length(known: Sequence[int], tokens: Sequence[int]) -> int:

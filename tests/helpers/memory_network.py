@@ -7,15 +7,18 @@ channels are the real ones, only the wire between them is memory.
     async with network.endpoint(handlers={"hop": echo}) as host, network.endpoint() as client:
         channel = await client.open_channel(host.peer_id, [host.address], "hop")
 
-`network.cut(peer)` makes a computer vanish in the middle of everything.
+`network.cut(peer)` makes a computer vanish in the middle of everything. With a `delay`
+words take their time; `network.part(a, b)` and `network.freeze(peer)` stop them, and after
+`LOST_SECONDS` both ends give each other up, as heartbeats would have them do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 from app.errors import BadInput, PeerLost
@@ -27,13 +30,20 @@ from app.net.offences import MAX_BAD_INPUTS
 from app.net.wire import ProtocolName, Refused
 from app.tasks import TaskOwner
 
+LOST_SECONDS = 1.25
+Delay = Callable[[PeerId, PeerId], float]
+"""Seconds that a word takes from one computer to another."""
+
 
 class MemoryNetwork:
-    """Which computers there are, by address."""
+    """Which computers there are, by address. Without a `delay` words arrive at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, delay: Delay | None = None) -> None:
         self.by_address: dict[str, MemoryEndpoint] = {}
+        self.delay = delay
         self._ports = itertools.count(40001)
+        self._parted: set[frozenset[PeerId]] = set()
+        self._frozen: set[PeerId] = set()
 
     def endpoint(
         self,
@@ -44,6 +54,38 @@ class MemoryNetwork:
         """A computer on this network; enter it with `async with`."""
         address = f"10.0.0.1:{next(self._ports)}"
         return MemoryEndpoint(self, identity or new_identity(), address, dict(handlers or {}))
+
+    def reaches(self, one: PeerId, other: PeerId) -> bool:
+        """Whether words get from one to the other now."""
+        if one in self._frozen or other in self._frozen:
+            return False
+        return frozenset((one, other)) not in self._parted
+
+    def part(self, one: PeerId, other: PeerId) -> None:
+        """Nothing gets through between these two any more."""
+        self._parted.add(frozenset((one, other)))
+        self._give_up_later(one, other)
+
+    def join(self, one: PeerId, other: PeerId) -> None:
+        """... and now it does again."""
+        self._parted.discard(frozenset((one, other)))
+
+    def freeze(self, peer: PeerId) -> None:
+        """A computer stands still: nothing gets to it or from it."""
+        self._frozen.add(peer)
+        self._give_up_later(peer, None)
+
+    def thaw(self, peer: PeerId) -> None:
+        """... and goes on, with a network that has given it up."""
+        self._frozen.discard(peer)
+
+    def _give_up_later(self, one: PeerId, other: PeerId | None) -> None:
+        asyncio.get_running_loop().call_later(LOST_SECONDS, self._give_up, one, other)
+
+    def _give_up(self, one: PeerId, other: PeerId | None) -> None:
+        for endpoint in list(self.by_address.values()):
+            if endpoint.peer_id == one:
+                endpoint.lose_unreachable(other)
 
     def cut(self, peer: PeerId) -> None:
         """The computer is gone: every channel with it is lost at once."""
@@ -72,6 +114,7 @@ class MemoryEndpoint:
         self._handlers = handlers
         self._links: set[_Link] = set()
         self._streams = itertools.count(4, 4)
+        self._due: dict[PeerId, float] = {}
         self._tasks = TaskOwner(f"memory endpoint {short_peer_text(self.peer_id)}")
 
     async def __aenter__(self) -> MemoryEndpoint:
@@ -103,8 +146,15 @@ class MemoryEndpoint:
                 )
             elif other.bad_inputs[self.peer_id] >= MAX_BAD_INPUTS:
                 reasons.append(f"{address}: too much bad input")
+            elif not self._network.reaches(self.peer_id, peer):
+                await asyncio.sleep(LOST_SECONDS)
+                reasons.append(f"{address}: no answer")
             else:
-                await asyncio.sleep(0)
+                delay = self._network.delay
+                await asyncio.sleep(0 if delay is None else 2 * delay(self.peer_id, peer))
+                if other.address not in self._network.by_address:
+                    reasons.append(f"{address}: no answer")
+                    continue
                 return self._connect(other, protocol)
         raise PeerLost(f"{short_peer_text(peer)} cannot be reached: {'; '.join(reasons)}")
 
@@ -133,6 +183,29 @@ class MemoryEndpoint:
     def lose_everything(self) -> None:
         for link in list(self._links):
             link.lose(f"{short_peer_text(self.peer_id)} stopped answering")
+
+    def lose_unreachable(self, only: PeerId | None) -> None:
+        """Give up whoever cannot be reached now, or `only` this one."""
+        for link in list(self._links):
+            peer = link.channel.peer
+            if only in (None, peer) and not self._network.reaches(self.peer_id, peer):
+                link.lose(f"{short_peer_text(peer)} stopped answering")
+
+    def later(self, peer: PeerId, work: Callable[..., object], *words: object) -> None:
+        """Do it when a word from here would have reached `peer`; never, when it cannot."""
+        loop = asyncio.get_running_loop()
+        delay = self._network.delay
+        if delay is None:
+            loop.call_soon(self._unless_lost, peer, work, *words)
+            return
+        # Words between two computers keep their order, whatever the delay does.
+        due = max(self._due.get(peer, 0.0), loop.time() + delay(self.peer_id, peer))
+        self._due[peer] = math.nextafter(due, math.inf)
+        loop.call_at(due, self._unless_lost, peer, work, *words)
+
+    def _unless_lost(self, peer: PeerId, work: Callable[..., object], *words: object) -> None:
+        if self._network.reaches(self.peer_id, peer):
+            work(*words)
 
     def add(self, link: _Link) -> None:
         self._links.add(link)
@@ -184,11 +257,11 @@ class _Link:
         self._endpoint = endpoint
 
     def write(self, stream: int, data: bytes, *, end: bool = False) -> None:
-        asyncio.get_running_loop().call_soon(self.other.deliver, data, end)
+        self._endpoint.later(self.channel.peer, self.other.deliver, data, end)
 
     def reset(self, stream: int) -> None:
         reason = PeerLost(f"{short_peer_text(self._endpoint.peer_id)} gave the channel up")
-        asyncio.get_running_loop().call_soon(self.other.channel.lost, reason)
+        self._endpoint.later(self.channel.peer, self.other.channel.lost, reason)
 
     def released(self, channel: Channel) -> None:
         self._endpoint.discard(self)

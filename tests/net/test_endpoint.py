@@ -12,6 +12,7 @@ import pytest
 from app.clock import Clock, SystemClock
 from app.errors import PeerLost, UsageError
 from app.ids import PeerId, short_peer_text
+from app.net.channel import Channel
 from app.net.connection import CHECK_SECONDS
 from app.net.endpoint import MAX_CONNECTIONS_PER_PEER, ChannelHandler, Endpoint
 from app.net.identity import Identity, new_identity

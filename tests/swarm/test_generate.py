@@ -13,7 +13,14 @@ from app.errors import NotServed
 from app.ids import PeerId
 from app.net import wire
 from app.swarm import generate
-from app.swarm.generate import MOST_REPAIRS, Answer, AnswerRequest, Generator
+from app.swarm.generate import (
+    LOOK_AGAIN_SECONDS,
+    PATIENCE_SECONDS,
+    QUICK_REPAIRS,
+    Answer,
+    AnswerRequest,
+    Generator,
+)
 from app.swarm.local_chain import LocalChain
 from app.swarm.route import Offer, find_route
 from app.swarm.sampling import SamplingOptions
@@ -23,6 +30,7 @@ from tests.helpers.memory_network import MemoryEndpoint
 from tests.helpers.session_words import SOON_SECONDS
 from tests.helpers.small_swarm import HostComputer, SmallSwarm, settled
 from tests.helpers.virtual_clock import VirtualClock
+from tests.helpers.virtual_loop import LoopClock, run_virtual
 
 PROMPT = (5, 17, 3, 44, 21, 8)
 GREEDY = SamplingOptions()
@@ -455,21 +463,29 @@ class Hopeless:
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
-async def test_what_never_works_is_not_tried_for_ever(forgotten: bool) -> None:
+def test_what_never_works_is_not_tried_for_ever(forgotten: bool) -> None:
     chains: list[Hopeless] = []
 
     async def open_chain(avoid: Collection[PeerId], tokens: int) -> TokenChain:
         chains.append(Hopeless(forgotten=forgotten))
         return chains[-1]
 
-    generator = Generator(open_chain, Letters(), clock=VirtualClock())
-    answer = Answer()
-    with pytest.raises(ChainBroken, match="just does not work"):
-        async for _ in generator.write(asked(), answer):
-            pass
-    assert sum(chain.steps for chain in chains) == MOST_REPAIRS + 1
-    assert answer.repairs == MOST_REPAIRS + 1
-    await generator.close()
-    assert all(chain.closed for chain in chains)
-    # A chain that forgets is asked once more before another one is tried.
-    assert len(chains) == (MOST_REPAIRS if forgotten else MOST_REPAIRS + 1)
+    async def dialogue() -> None:
+        clock = LoopClock()
+        generator = Generator(open_chain, Letters(), clock=clock)
+        answer = Answer()
+        with pytest.raises(ChainBroken, match="just does not work"):
+            async for _ in generator.write(asked(), answer):
+                pass
+        assert PATIENCE_SECONDS <= clock.monotonic() <= PATIENCE_SECONDS + 2 * LOOK_AGAIN_SECONDS
+        # At first at once, then with a pause each time.
+        tries = sum(chain.steps for chain in chains)
+        pauses = PATIENCE_SECONDS / LOOK_AGAIN_SECONDS
+        assert pauses <= tries <= pauses + 2 * QUICK_REPAIRS
+        assert answer.repairs == tries
+        await generator.close()
+        assert all(chain.closed for chain in chains)
+        # A chain that forgets is asked once more before another one is tried.
+        assert len(chains) == (tries - 1 if forgotten else tries)
+
+    run_virtual(dialogue())
