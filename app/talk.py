@@ -144,7 +144,7 @@ class Talk:
         return chain
 
     async def _mend_chain(
-        self, chain: TokenChain, lost: Collection[PeerId], avoid: Collection[PeerId]
+        self, chain: TokenChain, lost: Collection[PeerId], avoid: Sequence[PeerId]
     ) -> None:
         if not isinstance(chain, RingChain):
             raise MemoryLost("a model on this computer begins again")

@@ -410,6 +410,7 @@ class RingChain:
         elif fault.code == "input" and index:
             self._break(ChainBroken(reason, peer=self._links[index - 1].offer.peer))
         elif fault.code == "next_lost" and index + 1 < len(self._links):
+            self._told.pop(peer, None)  # should the next one stay, it has to be reached anew
             self._break(ChainBroken(reason, peer=self._links[index + 1].offer.peer))
         else:
             self._break(ChainBroken(reason, peer=peer))

@@ -6,6 +6,7 @@ decide meets the directory and the network. `app/talk.py` uses it for a conversa
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
@@ -75,38 +76,39 @@ class Chains:
         return chain
 
     async def mend(
-        self, chain: RingChain, lost: Collection[PeerId], avoid: Collection[PeerId] = ()
+        self, chain: RingChain, lost: Collection[PeerId], avoid: Sequence[PeerId] = ()
     ) -> None:
         """Put others in the place of those that were lost, and have them know what is needed.
 
         What was announced lately is believed first; who is new is looked up only when that
-        is not enough.
+        is not enough. Who failed is asked again when nobody else is there, and whose failure
+        is the longest ago before the others.
+
+        Args:
+            avoid: who failed, the latest last.
 
         Raises:
             NotServed: they cannot be replaced; PeerLost: no directory answers.
             ChainBroken, MemoryLost: as `RingChain.mend`.
         """
-        links: Sequence[Link] | None = None
-        if self._clock.monotonic() - self._looked_at < FRESH_SECONDS:
-            links = self._patched(chain, lost, avoid)
-        if links is None:
+        failed = [*(peer for peer in avoid if peer not in lost), *lost]
+        if self._clock.monotonic() - self._looked_at >= FRESH_SECONDS:
             await self._look()
-            links = self._patched(chain, lost, avoid)
-        if links is None:
-            # Better somebody who failed before, even this very one, than nobody.
-            there = {offer.peer for offer in self._offers}
-            gone = [peer for peer in lost if peer not in there]
-            links = patched(chain.links, gone, self._offers, tokens=chain.tokens)
-        self._offers = [offer for offer in self._offers if offer.peer not in lost]
+        try:
+            links = patched(chain.links, lost, self._offers, tokens=chain.tokens, avoid=failed)
+        except NotServed:
+            await self._look()
+            links = self._patched_somehow(chain, lost, failed)
         await chain.mend(links)
 
-    def _patched(
-        self, chain: RingChain, lost: Collection[PeerId], avoid: Collection[PeerId]
-    ) -> Sequence[Link] | None:
-        try:
-            return patched(chain.links, lost, self._offers, tokens=chain.tokens, avoid=avoid)
-        except NotServed:
-            return None
+    def _patched_somehow(
+        self, chain: RingChain, lost: Collection[PeerId], failed: Sequence[PeerId]
+    ) -> Sequence[Link]:
+        for forgiven in range(len(failed)):
+            with contextlib.suppress(NotServed):
+                avoid = failed[forgiven:]
+                return patched(chain.links, lost, self._offers, tokens=chain.tokens, avoid=avoid)
+        return patched(chain.links, lost, self._offers, tokens=chain.tokens)
 
     async def _route(self, avoid: Collection[PeerId], tokens: int) -> tuple[Route, str]:
         """A route, and what was lacking if only those who failed before are left."""

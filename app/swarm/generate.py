@@ -40,8 +40,9 @@ ChainOpener = Callable[[Collection[PeerId], int], Awaitable[TokenChain]]
 Raises NotServed, ChainBroken or Refusal.
 """
 
-ChainMender = Callable[[TokenChain, Collection[PeerId], Collection[PeerId]], Awaitable[None]]
-"""Puts others in the place of the first named computers, avoiding the second if it can.
+ChainMender = Callable[[TokenChain, Collection[PeerId], Sequence[PeerId]], Awaitable[None]]
+"""Puts others in the place of the first named computers, avoiding the second if it can: those
+that failed lately, the latest last.
 
 Raises NotServed, ChainBroken or MemoryLost.
 """
@@ -209,10 +210,11 @@ class Generator:
         answer.parts = self._chain.parts
         return self._chain
 
-    def _avoided(self) -> set[PeerId]:
+    def _avoided(self) -> list[PeerId]:
+        """Who failed lately, the latest last."""
         now = self._clock.monotonic()
         self._failed = {peer: until for peer, until in self._failed.items() if until > now}
-        return set(self._failed)
+        return list(self._failed)
 
     async def _recover(self, broken: ChainBroken, request: AnswerRequest, answer: Answer) -> None:
         """Make good what is lost; waits a while for somebody who serves what is missing.
@@ -271,8 +273,10 @@ class Generator:
         now = self._clock.monotonic()
         if self._trouble_since is None:
             self._trouble_since = now
-        self._futile += not set(broken.suspects) - self._avoided()
-        self._failed |= dict.fromkeys(broken.suspects, now + AVOID_SECONDS)
+        self._futile += not set(broken.suspects) - set(self._avoided())
+        for peer in broken.suspects:
+            self._failed.pop(peer, None)
+            self._failed[peer] = now + AVOID_SECONDS
         if self._futile > QUICK_REPAIRS:
             await self._wait(broken, answer)
 

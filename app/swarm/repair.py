@@ -32,16 +32,23 @@ def patched(
         lost: its computers that are gone.
         offers: everything announced for the model.
         tokens: how much room the conversation needs on each computer.
-        avoid: computers that shall not take a place.
+        avoid: computers that shall not take a place; one that is lost and not named here
+            may take its own again.
 
     Raises:
         NotServed: they cannot be replaced; the text names the units.
     """
-    in_use = {link.offer.peer for link in links} | set(avoid)
-    free = [o for o in offers if o.peer not in in_use and o.tokens_free >= tokens]
+    stays = {link.offer.peer for link in links if link.offer.peer not in lost}
+    free = [
+        offer
+        for offer in offers
+        if offer.peer not in stays and offer.peer not in avoid and offer.tokens_free >= tokens
+    ]
     found = list(links)
-    while (gap := _first_gap(found, lost)) is not None:
-        first, last = gap
+    gone = [link.offer.peer in lost for link in links]
+    while True in gone:
+        first = gone.index(True)
+        last = next((i for i in range(first, len(gone)) if not gone[i]), len(gone))
         for start, stop in _windows(first, last, len(found)):
             span = Span(found[start].span.start, found[stop - 1].span.stop)
             fresh = chain_between(free, span)
@@ -49,6 +56,7 @@ def patched(
                 taken = {link.offer.peer for link in fresh}
                 free = [offer for offer in free if offer.peer not in taken]
                 found[start:stop] = fresh
+                gone[start:stop] = [False] * len(fresh)
                 break
         else:
             units = Span(found[first].span.start, found[last - 1].span.stop)
@@ -57,16 +65,6 @@ def patched(
                 missing=tuple(range(units.start, units.stop)),
             )
     return found
-
-
-def _first_gap(links: Sequence[Link], lost: Collection[PeerId]) -> tuple[int, int] | None:
-    """The first row of lost computers: the index of its first, and the one after its last."""
-    gone = [link.offer.peer in lost for link in links]
-    if True not in gone:
-        return None
-    first = gone.index(True)
-    last = next((i for i in range(first, len(gone)) if not gone[i]), len(gone))
-    return first, last
 
 
 def _windows(first: int, last: int, count: int) -> list[tuple[int, int]]:

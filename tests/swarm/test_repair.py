@@ -82,7 +82,15 @@ def test_whoever_has_no_room_or_is_avoided_or_in_use_does_not_come() -> None:
     with pytest.raises(NotServed, match="units 3:6"):
         mended(THREE, "b", offer("x", "3:6"), avoid="x")
     with pytest.raises(NotServed, match="units 3:6"):
-        mended(THREE, "b", offer("b", "3:6"))
+        mended(THREE, "b", offer("c", "3:6"))
+
+
+def test_one_that_was_lost_may_come_back_unless_it_is_avoided() -> None:
+    back = offer("b", "3:6", speed=99.0)
+    (_, again, _) = patched(THREE, [peer("b")], [back], tokens=100)
+    assert again.offer is back
+    with pytest.raises(NotServed, match="units 3:6"):
+        mended(THREE, "b", back, avoid="b")
 
 
 def test_what_is_missing_is_named() -> None:
