@@ -115,6 +115,7 @@ class Generator:
         self._began_again_at: int | None = None
         self._futile = 0
         self._trouble_since: float | None = None
+        self._was_served = False
 
     @property
     def connected(self) -> bool:
@@ -204,9 +205,17 @@ class Generator:
         needed = _room_for(request)
         if self._chain is not None and self._chain.tokens < needed:
             await self.close()
-        if self._chain is None:
-            self._chain = await self._open_chain(self._avoided(), needed)
+        while self._chain is None:
+            try:
+                self._chain = await self._open_chain(self._avoided(), needed)
+            except ChainBroken:
+                raise
+            except (NotServed, PeerLost) as missing:
+                if not self._was_served:
+                    raise
+                await self._wait(missing, answer)
             self._known = []
+        self._was_served = True
         answer.parts = self._chain.parts
         return self._chain
 
@@ -283,7 +292,10 @@ class Generator:
     async def _wait(self, trouble: NotServed | PeerLost, answer: Answer) -> None:
         """A little, for the swarm to change; not for ever."""
         began = self._trouble_since
-        if began is not None and self._clock.monotonic() - began > PATIENCE_SECONDS:
+        now = self._clock.monotonic()
+        if began is None:
+            self._trouble_since = now
+        elif now - began > PATIENCE_SECONDS:
             await self.close()
             raise trouble
         answer.waiting = str(trouble)

@@ -275,8 +275,9 @@ class Host:
         return session
 
     async def _end(self, session: Session) -> None:
-        if self._sessions.pop(session.id, None) is None:
+        if self._sessions.get(session.id) is not session:
             return
+        del self._sessions[session.id]
         self.status.sessions = len(self._sessions)
         self._ended.set()
         if session.next is not None:
