@@ -103,7 +103,7 @@ class Chains:
 
     def _patched_somehow(
         self, chain: RingChain, lost: Collection[PeerId], failed: Sequence[PeerId]
-    ) -> Sequence[Link]:
+    ) -> list[Link]:
         for forgiven in range(len(failed)):
             with contextlib.suppress(NotServed):
                 avoid = failed[forgiven:]

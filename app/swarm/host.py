@@ -410,7 +410,7 @@ class Host:
             if not (step.replay and session.absorb):
                 await self._hand_on(session, step, result)
         elif step.outputs:
-            await session.channel.send(step_result(session, step, result))
+            await session.channel.send(step_result(step, result))
 
     async def _hand_on(self, session: Session, step: wire.Step, result: PartResult) -> None:
         if session.next is None:

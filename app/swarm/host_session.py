@@ -72,10 +72,10 @@ def refused(opening: wire.SessionOpen, refusal: Refusal | PeerLost) -> wire.Sess
     )
 
 
-def step_result(session: Session, step: wire.Step, result: PartResult) -> wire.StepResult:
+def step_result(step: wire.Step, result: PartResult) -> wire.StepResult:
     """What goes back to the client from the last host."""
     return wire.StepResult(
-        session=session.id,
+        session=step.session,
         epoch=step.epoch,
         position=step.position,
         rows=step.rows,

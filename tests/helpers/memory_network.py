@@ -8,13 +8,14 @@ channels are the real ones, only the wire between them is memory.
         channel = await client.open_channel(host.peer_id, [host.address], "hop")
 
 `network.cut(peer)` makes a computer vanish in the middle of everything. With a `delay`
-words take their time; `network.part(a, b)` and `network.freeze(peer)` stop them, and after
+words take their time; `network.part(a, b)` and `network.freeze(peer)` hold them up, and after
 `LOST_SECONDS` both ends give each other up, as heartbeats would have them do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import math
 from collections import Counter
@@ -44,6 +45,7 @@ class MemoryNetwork:
         self._ports = itertools.count(40001)
         self._parted: set[frozenset[PeerId]] = set()
         self._frozen: set[PeerId] = set()
+        self._held: list[tuple[MemoryEndpoint, PeerId, Callable[[], object]]] = []
 
     def endpoint(
         self,
@@ -69,6 +71,7 @@ class MemoryNetwork:
     def join(self, one: PeerId, other: PeerId) -> None:
         """... and now it does again."""
         self._parted.discard(frozenset((one, other)))
+        self._let_through()
 
     def freeze(self, peer: PeerId) -> None:
         """A computer stands still: nothing gets to it or from it."""
@@ -78,6 +81,16 @@ class MemoryNetwork:
     def thaw(self, peer: PeerId) -> None:
         """... and goes on, with a network that has given it up."""
         self._frozen.discard(peer)
+        self._let_through()
+
+    def hold(self, sender: MemoryEndpoint, receiver: PeerId, word: Callable[[], object]) -> None:
+        """Keep a word that does not get through now."""
+        self._held.append((sender, receiver, word))
+
+    def _let_through(self) -> None:
+        held, self._held = self._held, []
+        for sender, receiver, word in held:
+            sender.later(receiver, word)
 
     def _give_up_later(self, one: PeerId, other: PeerId | None) -> None:
         asyncio.get_running_loop().call_later(LOST_SECONDS, self._give_up, one, other)
@@ -192,20 +205,22 @@ class MemoryEndpoint:
                 link.lose(f"{short_peer_text(peer)} stopped answering")
 
     def later(self, peer: PeerId, work: Callable[..., object], *words: object) -> None:
-        """Do it when a word from here would have reached `peer`; never, when it cannot."""
+        """Do it when a word from here would have reached `peer`."""
         loop = asyncio.get_running_loop()
         delay = self._network.delay
         if delay is None:
-            loop.call_soon(self._unless_lost, peer, work, *words)
+            loop.call_soon(self._arrive, peer, work, *words)
             return
         # Words between two computers keep their order, whatever the delay does.
         due = max(self._due.get(peer, 0.0), loop.time() + delay(self.peer_id, peer))
         self._due[peer] = math.nextafter(due, math.inf)
-        loop.call_at(due, self._unless_lost, peer, work, *words)
+        loop.call_at(due, self._arrive, peer, work, *words)
 
-    def _unless_lost(self, peer: PeerId, work: Callable[..., object], *words: object) -> None:
+    def _arrive(self, peer: PeerId, work: Callable[..., object], *words: object) -> None:
         if self._network.reaches(self.peer_id, peer):
             work(*words)
+        else:
+            self._network.hold(self, peer, functools.partial(work, *words))
 
     def add(self, link: _Link) -> None:
         self._links.add(link)

@@ -1,0 +1,138 @@
+"""Chains over whoever is announced, opened and mended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.errors import NotServed
+from app.ids import PeerId
+from app.net.channel import ChannelOpener
+from app.swarm.chain import RingChain
+from app.swarm.chains import FRESH_SECONDS, Chains
+from app.swarm.route import Offer, Route
+from app.swarm.token_chain import ChainBroken, OwnEnds
+from tests.helpers.answers import same, step
+from tests.helpers.small_swarm import HostComputer, SmallSwarm, settled
+
+PROMPT = [5, 17, 3, 44]
+
+
+class Directory:
+    """Everything announced, and how often it was asked."""
+
+    def __init__(self, swarm: SmallSwarm) -> None:
+        self.swarm = swarm
+        self.hosts: list[HostComputer] = []
+        self.asked = 0
+
+    async def add(self, *spans: str) -> list[HostComputer]:
+        self.hosts += (fresh := await self.swarm.hosts(*spans))
+        return fresh
+
+    async def lookup(self) -> Sequence[Offer]:
+        self.asked += 1
+        return [host.offer for host in self.hosts]
+
+
+@pytest.fixture
+def directory(swarm: SmallSwarm) -> Directory:
+    return Directory(swarm)
+
+
+async def chains_of(directory: Directory) -> Chains:
+    swarm = directory.swarm
+    client = await swarm.computer()
+
+    async def opener() -> ChannelOpener:
+        return client
+
+    async def ends(route: Route) -> OwnEnds:
+        return OwnEnds()
+
+    return Chains(swarm.shape, lookup=directory.lookup, opener=opener, ends=ends, clock=swarm.clock)
+
+
+@asynccontextmanager
+async def chain_of(chains: Chains, *, avoid: Sequence[PeerId] = ()) -> AsyncIterator[RingChain]:
+    chain = await chains.open(tokens=64, candidates=1, avoid=avoid)
+    try:
+        yield chain
+    finally:
+        await chain.close()
+
+
+async def test_whoever_takes_the_place_was_known_before(directory: Directory) -> None:
+    swarm = directory.swarm
+    first, second = await directory.add("0:3", "3:6")
+    (spare,) = await directory.add("3:6")
+    wanted = await step(swarm.alone(), 0, [*PROMPT, 1])
+    chains = await chains_of(directory)
+    async with chain_of(chains) as chain:
+        await step(chain, 0, PROMPT)
+        gone = chain.links[1].offer.peer
+        swarm.cut(second if gone == second.peer else spare)
+        await settled()
+        await chains.mend(chain, [gone], [gone])
+        assert same(await step(chain, 4, [1]), wanted)
+    assert directory.asked == 1
+    assert len(first.engine.computed) == 2
+
+
+async def test_newcomers_are_looked_up_when_they_are_needed(directory: Directory) -> None:
+    swarm = directory.swarm
+    _, second = await directory.add("0:3", "3:6")
+    wanted = await step(swarm.alone(), 0, [*PROMPT, 1])
+    chains = await chains_of(directory)
+    async with chain_of(chains) as chain:
+        await step(chain, 0, PROMPT)
+        swarm.cut(second)
+        directory.hosts.remove(second)
+        await settled()
+        with pytest.raises(NotServed, match="units 3:6"):
+            await chains.mend(chain, [second.peer], [second.peer])
+        (newcomer,) = await directory.add("3:6")
+        await chains.mend(chain, [second.peer], [second.peer])
+        assert chain.links[1].offer.peer == newcomer.peer
+        assert same(await step(chain, 4, [1]), wanted)
+
+
+async def test_an_old_look_up_is_not_believed(directory: Directory) -> None:
+    swarm = directory.swarm
+    _, second = await directory.add("0:3", "3:6")
+    await directory.add("3:6")
+    chains = await chains_of(directory)
+    async with chain_of(chains) as chain:
+        await step(chain, 0, PROMPT)
+        swarm.clock.advance(FRESH_SECONDS)
+        await chains.mend(chain, [second.peer], [second.peer])
+    assert directory.asked == 2
+
+
+async def test_who_failed_the_longest_ago_is_asked_first(directory: Directory) -> None:
+    _, second = await directory.add("0:3", "3:6")
+    early, late = await directory.add("3:6", "3:6")
+    chains = await chains_of(directory)
+    avoided = [early.peer, late.peer]
+    async with chain_of(chains, avoid=avoided) as chain:
+        await step(chain, 0, PROMPT)
+        await chains.mend(chain, [second.peer], [*avoided, second.peer])
+        assert chain.links[1].offer.peer == early.peer
+
+
+async def test_who_failed_may_take_its_own_place_when_nobody_else_is_there(
+    directory: Directory,
+) -> None:
+    _, second = await directory.add("0:3", "3:6")
+    wanted = await step(directory.swarm.alone(), 0, [*PROMPT, 1])
+    chains = await chains_of(directory)
+    async with chain_of(chains) as chain:
+        await step(chain, 0, PROMPT)
+        second.engine.die()
+        with pytest.raises(ChainBroken):
+            await step(chain, 4, [1])
+        await chains.mend(chain, [second.peer], [second.peer])
+        assert chain.links[1].offer.peer == second.peer
+        assert same(await step(chain, 4, [1]), wanted)
