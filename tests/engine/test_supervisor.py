@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -313,6 +314,21 @@ async def test_stopping_ends_the_worker_and_everything_that_waits(
     assert all(isinstance(result, WorkerDied) for result in results)
     assert not psutil.pid_exists(pid)
     assert engine.worker_pid is None
+
+
+async def test_a_worker_that_hangs_gives_its_memory_back_within_a_second(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    engine = Engine(prepare("llama", Span(1, 3)), ladder, command=defective("hang"))
+    async with engine:
+        pid = pid_of(engine)
+        stuck = asyncio.create_task(engine.compute(part(3, 0)))
+        await asyncio.sleep(0)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1.0
+    assert not psutil.pid_exists(pid)
+    with pytest.raises(WorkerDied):
+        await soon(stuck)
 
 
 async def test_whoever_waits_for_a_restart_is_told_when_the_engine_stops(
