@@ -165,8 +165,9 @@ class Service:
 
     async def consent(self, request: ConsentRequest) -> Snapshot:
         """As `NodeControl.consent`."""
-        values = {**request.settings, "start_at_login": request.start_at_login}
-        await self.change_settings(values)
+        # Not ticked means not asked for: agreeing later must not undo what was set before.
+        login = {"start_at_login": True} if request.start_at_login else {}
+        await self.change_settings({**request.settings, **login})
         await self.governor.consent(share=request.share)
         if request.share:
             await self._wishes.choose_what_costs_nothing()

@@ -209,14 +209,13 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
                 in_chain=own in chain,
             )
         )
-    shown = mine or wanted.span
     return ModelView(
         name=model.manifest.name,
         title=model.manifest.title or model.manifest.name,
         model_id=model.id.hex(),
         units=len(model.plan.units),
-        my_start=shown.start,
-        my_stop=shown.stop,
+        my_start=None if mine is None else mine.start,
+        my_stop=None if mine is None else mine.stop,
         holders=sorted(holders, key=lambda holder: (holder.start, holder.stop, holder.peer_id)),
     )
 

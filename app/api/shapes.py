@@ -91,7 +91,10 @@ class LayerHolder(Shape, frozen=True):
 
 
 class ModelView(Shape, frozen=True):
-    """The model this computer serves or would serve, and who holds which of its units."""
+    """The model this computer serves or would serve, and who holds which of its units.
+
+    `my_start` and `my_stop` are None while this computer serves none of it.
+    """
 
     name: str
     title: str

@@ -47,21 +47,36 @@ from app.api.shapes import (
     Snapshot,
     Speeds,
 )
-from app.errors import NotServed, Refusal, UsageError
+from app.errors import Refusal, UsageError
+from app.policy.remarks import settings_remarks
 from app.process_lock import data_folder_lock
 from app.settings import SETTINGS, Settings, changed, save_settings
-from tests.helpers.fake_node_data import ANSWER, OFFERS, OTHER_ANSWER, snapshot_at_rest
+from app.tasks import TaskOwner
+from tests.helpers.fake_node_data import (
+    ANSWER,
+    OFFERS,
+    OTHER_ANSWER,
+    model_at_rest,
+    snapshot_at_rest,
+)
 
 TOKEN = "t" * 43
+SHARING = "Sharing 14 layers of Qwen3 8B"
+BUSY = "An answer is being written; stop it first, or wait."
+NOT_SERVED = "Nobody serves layers 3 to 9 of this model now."
 
 
 class FakeNode:
     """`NodeControl` with a script; tests change what it says and look at what was asked.
 
+    It keeps the contract of a real node (`tests/api/control_contract.py`).
+
     Attributes:
         asked: every wish that arrived, in order, as (name, request).
         piece_seconds: between two pieces of an answer.
         answer: what is answered next.
+        not_served: answers fail, because nobody serves the model.
+        refusal: why nothing may be said now, if so.
     """
 
     def __init__(self, *, consented: bool | None = True, folder: Path | None = None) -> None:
@@ -72,6 +87,7 @@ class FakeNode:
         self.piece_seconds = 0.0
         self.piece_characters = 24
         self.not_served = False
+        self.refusal: Refusal | None = None
         self.lively = False
         self.offers: list[ModelOffer] = list(OFFERS)
         self.remarks: list[str] = []
@@ -81,6 +97,8 @@ class FakeNode:
         self._conversations: dict[str, Conversation] = {}
         self._numbers = itertools.count(1)
         self._stopped: set[str] = set()
+        self._written: dict[str, asyncio.Event] = {}
+        self._tasks: TaskOwner | None = None
 
     # ── what it does ─────────────────────────────────────────────────────────
 
@@ -90,7 +108,12 @@ class FakeNode:
         for listener in self._listeners:
             listener.mark()
 
+    def use(self, tasks: TaskOwner) -> None:
+        """Let answers be written by tasks of this owner."""
+        self._tasks = tasks
+
     def snapshot(self) -> Snapshot:
+        warnings = [*self.state.warnings, *settings_remarks(self._values)]
         if self.lively:
             beat = time.monotonic()
             speeds = Speeds(
@@ -98,8 +121,8 @@ class FakeNode:
                 upload_bytes_per_second=210_000 + 90_000 * math.sin(beat / 5),
                 download_bytes_per_second=180_000 + 60_000 * math.cos(beat / 4),
             )
-            return msgspec.structs.replace(self.state, speeds=speeds)
-        return self.state
+            return msgspec.structs.replace(self.state, speeds=speeds, warnings=warnings)
+        return msgspec.structs.replace(self.state, warnings=warnings)
 
     def moving(self) -> bool:
         return self.lively
@@ -123,53 +146,72 @@ class FakeNode:
 
     def _heard(self, name: str, request: Any) -> Snapshot:
         self.asked.append((name, request))
-        return self.state
+        return self.snapshot()
+
+    def _share(self) -> None:
+        self.tell(
+            consented=True,
+            sharing_wanted=True,
+            state="sharing",
+            pause=None,
+            headline=SHARING,
+            model=model_at_rest(),
+        )
 
     async def consent(self, request: ConsentRequest) -> Snapshot:
         self._heard("consent", request)
-        await self.change_settings(request.settings)
+        login = {"start_at_login": True} if request.start_at_login else {}
+        await self.change_settings({**request.settings, **login})
         if request.share:
-            self.tell(
-                consented=True,
-                sharing_wanted=True,
-                state="sharing",
-                pause=None,
-                headline="Sharing 14 layers of Qwen3 8B",
-                model=snapshot_at_rest().model,
-            )
+            self._share()
         else:
-            self.tell(consented=False, sharing_wanted=False)
-        return self.state
+            words = "Not sharing: you chose only to chat"
+            self.tell(
+                consented=False,
+                sharing_wanted=False,
+                state="idle",
+                pause=Pause(reason="no_consent", words=words),
+                headline=words,
+                model=model_at_rest(shares=False),
+            )
+        return self.snapshot()
 
     async def pause(self, request: PauseRequest) -> Snapshot:
         self._heard("pause", request)
         if request.what != "all":
             self.tell(**{f"{request.what}_paused": True})
-            return self.state
-        until = time.time() + request.seconds if request.seconds else None
-        pause = Pause(reason="manual", words="Paused by you", until=until)
-        self.tell(state="paused", headline="Paused by you", pause=pause)
-        return self.state
+            return self.snapshot()
+        until = None
+        if request.kind != "resume":
+            until = time.time() + (request.seconds or 8 * 3600)
+        when = "you resume" if until is None else time.strftime("%H:%M", time.localtime(until))
+        words = f"Paused by you (until {when})"
+        self.tell(
+            state="paused",
+            headline=words,
+            pause=Pause(reason="manual", words=words, until=until),
+            sharing_wanted=False,
+            model=model_at_rest(shares=False),
+        )
+        return self.snapshot()
 
     async def resume(self) -> Snapshot:
         self._heard("resume", None)
-        self.tell(
-            state="sharing",
-            headline="Sharing 14 layers of Qwen3 8B",
-            pause=None,
-            gpu_paused=False,
-            cpu_paused=False,
-        )
-        return self.state
+        self.tell(gpu_paused=False, cpu_paused=False)
+        if self.state.consented:
+            self._share()
+        return self.snapshot()
 
     async def share_anyway(self, seconds: float) -> Snapshot:
         self._heard("share_anyway", seconds)
-        return await self.resume()
+        if self.state.pause is not None and self.state.pause.can_override:
+            self._share()
+        return self.snapshot()
 
     async def slow_mode(self, *, on: bool) -> Snapshot:
         self._heard("slow_mode", on)
         self.tell(slow_mode=on)
-        return self.state
+        return self.snapshot()
 
     def settings(self) -> SettingsView:
         return SettingsView(
@@ -189,7 +231,7 @@ class FakeNode:
                 )
                 for setting in SETTINGS
             ],
-            remarks=self.remarks,
+            remarks=[*self.remarks, *settings_remarks(self._values)],
         )
 
     async def change_settings(self, values: Mapping[str, Any]) -> SettingsView:
@@ -204,11 +246,16 @@ class FakeNode:
 
     async def choose_model(self, request: ChooseModelRequest) -> Snapshot:
         self._heard("choose", request)
+        self._known(request.model)
         self.offers = [
             msgspec.structs.replace(offer, chosen=offer.name == request.model)
             for offer in self.offers
         ]
-        return self.state
+        return self.snapshot()
+
+    def _known(self, model: str | None) -> None:
+        if model is not None and all(offer.name != model for offer in self.offers):
+            raise Refusal(f"No model is called {model!r} here.", code="unknown_model")
 
     async def free_disk(self) -> int:
         self._heard("free", None)
@@ -248,6 +295,7 @@ class FakeNode:
         return sorted(heads, key=lambda head: -head.changed_at)
 
     async def create_conversation(self, options: ConversationOptions) -> Conversation:
+        self._known(options.model)
         key, now = f"c{next(self._numbers)}", time.time()
         made = Conversation(
             id=key, title="", created_at=now, changed_at=now, options=options, messages=[]
@@ -260,6 +308,8 @@ class FakeNode:
 
     async def change_conversation(self, conversation: str, change: ConversationChange) -> None:
         self.asked.append(("change", change))
+        if change.options is not None:
+            self._known(change.options.model)
         given = {
             name: value
             for name, value in (("title", change.title), ("options", change.options))
@@ -274,31 +324,43 @@ class FakeNode:
 
     async def delete_conversation(self, conversation: str) -> None:
         self._one(conversation)
+        await self.stop(conversation)
         del self._conversations[conversation]
 
     async def say(self, conversation: str, request: SayRequest) -> int:
         self.asked.append(("say", request))
-        if self.not_served:
-            raise NotServed("Nobody serves layers 3 to 9 of this model now.", missing=(3,))
-        one = self._one(conversation)
-        kept = one.messages
+        kept = self._quiet(conversation).messages
         if request.replaces is not None:
+            if all(message.id != request.replaces for message in kept):
+                raise Refusal("There is no such message any more.", code="unknown_message")
             kept = [message for message in kept if message.id < request.replaces]
         now = time.time()
         question = MessageView(
             id=next(self._numbers), role="user", content=request.content, created_at=now
         )
-        title = one.title or request.content[:40]
+        title = self._one(conversation).title or request.content[:40]
         self._keep(conversation, messages=[*kept, question], title=title)
         return self._begin(conversation)
 
     async def regenerate(self, conversation: str) -> int:
         self.asked.append(("regenerate", conversation))
-        self._keep(conversation, messages=self._one(conversation).messages[:-1])
+        messages = self._quiet(conversation).messages
+        if not messages:
+            raise Refusal("Nothing was said yet that could be answered.", code="nothing_said")
+        self._keep(conversation, messages=messages[:-1])
         self.answer = OTHER_ANSWER
         return self._begin(conversation)
 
+    def _quiet(self, key: str) -> Conversation:
+        one = self._one(key)
+        if self.refusal is not None:
+            raise self.refusal
+        if key in self._written:
+            raise Refusal(BUSY, code="busy")
+        return one
+
     def _begin(self, key: str) -> int:
+        assert self._tasks is not None
         answer = MessageView(
             id=next(self._numbers),
             role="assistant",
@@ -308,41 +370,68 @@ class FakeNode:
         )
         self._keep(key, messages=[*self._one(key).messages, answer])
         self._stopped.discard(key)
+        self._written[key] = asyncio.Event()
+        self._tasks.start(self._write(key, answer), name=f"answer in {key}")
         return answer.id
 
-    async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
-        answer = self._one(conversation).messages[-1]
-        if answer.state != "writing":
-            return
-        written, began = "", time.monotonic()
-        for at in range(0, len(self.answer), self.piece_characters):
-            if conversation in self._stopped:
-                break
-            piece = self.answer[at : at + self.piece_characters]
-            written += piece
-            yield AnswerDelta(message=answer.id, text=piece)
+    async def _write(self, key: str, answer: MessageView) -> None:
+        """Write an answer piece by piece, whoever looks on."""
+        began, at = time.monotonic(), 0
+        if self.not_served:
+            answer = msgspec.structs.replace(answer, state="failed", error=NOT_SERVED)
+        while answer.state == "writing" and at < len(self.answer):
+            at += self.piece_characters
+            answer = msgspec.structs.replace(answer, content=self.answer[:at])
+            self._show(key, answer)
             await asyncio.sleep(self.piece_seconds)
-        alone = self._one(conversation).options.alone
+            if key in self._stopped:
+                answer = msgspec.structs.replace(answer, state="stopped")
+        if answer.state != "failed":
+            answer = self._signed(key, answer, time.monotonic() - began)
+        written = self._written.pop(key)
+        self._show(key, answer)
+        written.set()
+
+    def _show(self, key: str, answer: MessageView) -> None:
+        if key in self._conversations:
+            self._keep(key, messages=[*self._one(key).messages[:-1], answer])
+        if key in self._written:
+            before, self._written[key] = self._written[key], asyncio.Event()
+            before.set()
+
+    def _signed(self, key: str, answer: MessageView, seconds: float) -> MessageView:
+        alone = self._one(key).options.alone
         helpers = ["kq3vtz7m", "p5ad2wxe"]
-        tokens = len(written.split())
-        done = msgspec.structs.replace(
+        tokens = len(answer.content.split())
+        return msgspec.structs.replace(
             answer,
-            content=written,
-            state="stopped" if conversation in self._stopped else "done",
+            state="done" if answer.state == "writing" else answer.state,
             chain=["this computer"] if alone else helpers,
             readers=[] if alone else helpers,
             tokens=tokens,
-            tokens_per_second=tokens / max(0.1, time.monotonic() - began)
-            if self.piece_seconds
-            else 14.2,
+            tokens_per_second=tokens / max(0.1, seconds) if self.piece_seconds else 14.2,
             first_token_seconds=0.4,
         )
-        self._keep(conversation, messages=[*self._one(conversation).messages[:-1], done])
-        yield done
+
+    async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
+        shown, written = 0, self._written.get(conversation)
+        while written is not None:
+            answer = self._one(conversation).messages[-1]
+            if len(answer.content) > shown:
+                yield AnswerDelta(message=answer.id, text=answer.content[shown:])
+                shown = len(answer.content)
+            elif answer.state == "writing":
+                await written.wait()
+                written = self._written.get(conversation, written)
+            else:
+                yield answer
+                return
 
     async def stop(self, conversation: str) -> None:
         self.asked.append(("stop", conversation))
         self._stopped.add(conversation)
+        while (written := self._written.get(conversation)) is not None:
+            await written.wait()
 
     # ── answers for other programs ───────────────────────────────────────────
 
@@ -357,9 +446,13 @@ class FakeNode:
 async def serve(node: FakeNode, ready: Callable[[str], None]) -> None:
     """Serve until the node is asked to quit; `ready` gets the address."""
     admission = Admission(token=TOKEN)
-    async with ApiServer(
-        node, host="127.0.0.1", port=0, may_move=False, admission=lambda: admission
-    ) as server:
+    async with (
+        TaskOwner("scripted node") as tasks,
+        ApiServer(
+            node, host="127.0.0.1", port=0, may_move=False, admission=lambda: admission
+        ) as server,
+    ):
+        node.use(tasks)
         ready(server.url)
         await node.quitting.wait()
         await asyncio.sleep(0.05)  # the answer to the request that ended it goes out first
