@@ -10,7 +10,7 @@ import pytest
 from app.api.shapes import ConversationOptions, SayRequest
 from app.errors import Refusal
 from app.ui.chat import ChatPage
-from tests.helpers.fake_node_api import BUSY, NOT_SERVED
+from tests.helpers.fake_conversations import BUSY, NOT_SERVED
 from tests.helpers.fake_node_data import ANSWER, OTHER_ANSWER, old_conversations
 
 
