@@ -31,7 +31,7 @@ ROOMS = {
 # belongs to them) build the parts, so they may import every room and no room imports them.
 BASE = {
     *("", "ids", "errors", "clock", "tasks", "settings", "preferences", "toml_text"),
-    "schedule",
+    *("schedule", "reasons", "sentences", "wordings"),
     *("signing", "process_lock"),
 }
 
@@ -50,8 +50,8 @@ HOMES = {
 
 # Same input, same output, always: no clock, socket, file, task or chance.
 PURE = {
-    "": {"schedule", "toml_text"},
-    "policy": {"verdict", "readings", "remarks", "buckets", "duty"},
+    "": {"schedule", "toml_text", "reasons", "sentences", "wordings"},
+    "policy": {"verdict", "readings", "remarks", "buckets", "duty", "energy"},
     "engine": {
         *("gguf_read", "gguf_write", "slicing", "slice_files", "manifest"),
         *("frames", "ledger", "progress"),
