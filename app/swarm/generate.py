@@ -69,6 +69,8 @@ class Answer:
     tokens: list[int] = field(default_factory=list)
     finish: FinishReason | None = None
     parts: list[ChainPart] = field(default_factory=list)
+    work: dict[ChainPart, int] = field(default_factory=dict)
+    """How many positions each part has computed for this answer, the question included."""
     repairs: int = 0
     first_token_seconds: float = 0.0
     tokens_per_second: float = 0.0
@@ -162,6 +164,8 @@ class Generator:
                 await self._recover(broken, answer)
                 continue
             self._known = tokens
+            for part in chain.parts:
+                answer.work[part] = answer.work.get(part, 0) + len(tokens) - position
             return choose(
                 candidates.ids[0],
                 candidates.logits[0],
