@@ -292,6 +292,10 @@
       <translation>Sanft, während Sie arbeiten, mehr, während Sie weg sind.</translation>
     </message>
     <message>
+      <source>Given {given} · Taken {taken}</source>
+      <translation>Gegeben {given} · Genommen {taken}</translation>
+    </message>
+    <message>
       <source>Graphics card</source>
       <translation>Grafikkarte</translation>
     </message>
@@ -620,6 +624,10 @@
       <translation>Eines je Zeile</translation>
     </message>
     <message>
+      <source>One token through one layer counts one: given is what this computer computed for others, taken what others computed for your chats. Only this computer counts it, and it buys nothing.</source>
+      <translation>Ein Token durch eine Schicht zählt eins: gegeben ist, was dieser Computer für andere gerechnet hat, genommen, was andere für deine Chats gerechnet haben. Nur dieser Computer zählt es, und es kauft nichts.</translation>
+    </message>
+    <message>
       <source>Only at night</source>
       <translation>Nur nachts</translation>
     </message>
@@ -804,6 +812,10 @@
       <translation>Speichern …</translation>
     </message>
     <message>
+      <source>Scroll this code</source>
+      <translation>Diesen Code verschieben</translation>
+    </message>
+    <message>
       <source>Search chats</source>
       <translation>Chats durchsuchen</translation>
     </message>
@@ -954,6 +966,10 @@
     <message>
       <source>Threads</source>
       <translation>Threads</translation>
+    </message>
+    <message>
+      <source>Today: given {given}, taken {taken}.</source>
+      <translation>Heute: gegeben {given}, genommen {taken}.</translation>
     </message>
     <message>
       <source>Tokens per second, last two minutes</source>
