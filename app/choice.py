@@ -14,6 +14,7 @@ import msgspec
 
 from app.errors import UsageError
 from app.ids import MODEL_ID_BYTES, Span
+from app.sentences import say
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,5 @@ def save_choice(folder: Path, choice: Choice) -> None:
         draft.write_bytes(msgspec.json.encode(choice))
         os.replace(draft, path)
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror or error}); the choice stays as it was."
-        ) from None
+        reason = error.strerror or str(error)
+        raise UsageError(say("choice_unkept", path=str(path), reason=reason)) from None

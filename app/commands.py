@@ -116,7 +116,7 @@ async def models(options: argparse.Namespace) -> int:
                 "units": str(_whole(manifest.block_count)),
                 "bytes": manifest.payload_bytes,
                 "units_held": held,
-                "trusted": known.trust_text,
+                "trusted": known.trust.words,
             }
         )
     if options.json:

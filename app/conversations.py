@@ -30,6 +30,7 @@ from app.api.shapes import (
 )
 from app.clock import Clock
 from app.errors import Refusal
+from app.sentences import Sentence, say
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ LOCK_SECONDS: Final = 2.0
 """How long another program may hold the file before we say so."""
 FACTS: Final = (
     *("error", "chain", "readers", "tokens", "tokens_per_second", "first_token_seconds"),
-    *("repairs", "remark"),
+    *("repairs", "remark", "error_said", "remark_said"),
 )
 """The fields of a message that only answers have; kept together, as JSON."""
 
@@ -56,7 +57,7 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_of ON messages(conversation, id);
 """
-_INTERRUPTED: Final = "Potluck ended while this was being written; what there was is kept."
+_INTERRUPTED: Final = say("interrupted")
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ class Conversations:
 
     Attributes:
         remarks: sentences for the person about what happened when it was opened.
-        problem: why nothing can be kept at present; "" when all is well.
+        problem: why nothing can be kept at present; None when all is well.
     """
 
     def __init__(self, folder: Path, *, clock: Clock) -> None:
@@ -75,8 +76,8 @@ class Conversations:
         self._database: sqlite3.Connection | None = None
         # One thread: SQLite is used by one at a time, and the order of writes is kept.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
-        self.remarks: list[str] = []
-        self.problem = ""
+        self.remarks: list[Sentence] = []
+        self.problem: Sentence | None = None
 
     async def open(self) -> None:
         """Open the file, making it if it is new; what is wrong is told, not raised."""
@@ -218,9 +219,9 @@ class Conversations:
                 done = work(self._database)
         except sqlite3.Error as error:
             self._close()
-            self.problem = f"Conversations cannot be kept now ({error}); what was kept is safe."
+            self.problem = say("conversations_closed", reason=str(error))
             raise Refusal(self.problem, code="conversations_closed") from None
-        self.problem = ""
+        self.problem = None
         return done
 
     def _opened(self) -> sqlite3.Connection:
@@ -230,11 +231,9 @@ class Conversations:
             raise  # locked, or the folder cannot be written: nothing is wrong with the file
         except sqlite3.DatabaseError as error:
             aside = self._move_aside()
-            self.remarks.append(
-                f"The file of your conversations was damaged ({error}). It was kept as"
-                f" {aside.name}, and new conversations begin in a new file."
-            )
-            logger.warning("%s", self.remarks[-1])
+            remark = say("conversations_damaged", reason=str(error), file=aside.name)
+            self.remarks.append(remark)
+            logger.warning("%s", remark)
             return _open(self._path)
 
     def _move_aside(self) -> Path:
@@ -268,9 +267,9 @@ def _open(path: Path) -> sqlite3.Connection:
             database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         with database:
             database.execute(
-                "UPDATE messages SET state = 'stopped', facts = json_set(facts, '$.error', ?)"
-                " WHERE state = 'writing'",
-                (_INTERRUPTED,),
+                "UPDATE messages SET state = 'stopped', facts ="
+                " json_set(facts, '$.error', ?, '$.error_said', json(?)) WHERE state = 'writing'",
+                (_INTERRUPTED.words, msgspec.json.encode(_INTERRUPTED.said).decode()),
             )
         with contextlib.suppress(OSError):
             path.chmod(0o600)
@@ -335,7 +334,7 @@ def _require(database: sqlite3.Connection, conversation: str) -> tuple[str, str,
         (conversation,),
     ).fetchone()
     if row is None:
-        raise Refusal("There is no such conversation any more.", code="unknown_conversation")
+        raise Refusal(say("no_conversation"), code="unknown_conversation")
     return row
 
 
@@ -344,7 +343,7 @@ def _cut(database: sqlite3.Connection, conversation: str, message: int) -> None:
         "SELECT 1 FROM messages WHERE conversation = ? AND id = ?", (conversation, message)
     ).fetchone()
     if found is None:
-        raise Refusal("There is no such message any more.", code="unknown_message")
+        raise Refusal(say("no_message"), code="unknown_message")
     database.execute(
         "DELETE FROM messages WHERE conversation = ? AND id >= ?", (conversation, message)
     )

@@ -101,7 +101,8 @@ class ModelOffers:
             ),
             served_by=len(self._announced.of(model.id, without=self._own)),
             chosen=chosen,
-            trust=known.trust_text,
+            trust=known.trust.words,
+            trust_said=known.trust.said,
         )
 
     def _fit(self, model: OpenModel, room: int) -> Fit:

@@ -51,10 +51,12 @@ from app.policy.sensors import ComputerSensors, Sensors, this_system
 from app.policy.traffic import Traffic
 from app.policy.verdict import Machine
 from app.process_lock import data_folder_lock
+from app.sentences import say
 from app.service import Service
 from app.settings import SETTINGS_FILE, read_settings
 from app.sharing import Sharing
 from app.snapshot import Parts, Wanted
+from app.swarm.credits import Credits
 from app.swarm.route import Offer
 from app.talk import offers_of
 from app.tally import Tally
@@ -155,11 +157,8 @@ class Node:
     async def _serve_as_told(self) -> None:
         """Wait until it serves; a person who typed the command learns at once if it cannot."""
         if self.service.governor.verdict.reason == "disk":
-            raise Refusal(
-                f"The disk of {self.data.folder} is full, and nothing was changed; layers are"
-                " shared when 1 GB is free.",
-                code="disk_full",
-            )
+            words = say("disk_full_at_start", folder=str(self.data.folder))
+            raise Refusal(words, code="disk_full")
         await self.sharing.settled()
         if self.sharing.problem is not None:
             raise self.sharing.problem
@@ -215,6 +214,7 @@ class Node:
         data, clock, changed = self.data, self._clock, self._board.changed
         self._cards = cards = Cards(data.folder)
         pacer = self._pacer(cards)
+        credits = Credits()
         fetching = Fetching(
             data, changed=changed, limit=self._traffic.limit, show=self._options.api is None
         )
@@ -224,6 +224,8 @@ class Node:
                 self.endpoint,
                 self._announcer,
                 fetch=fetching.fetch,
+                mend=fetching.mend,
+                credits=credits,
                 changed=changed,
                 clock=clock,
                 rest=pacer.rest_seconds,
@@ -236,9 +238,11 @@ class Node:
                 data,
                 self.models,
                 fetch=fetching.fetch,
+                mend=fetching.mend,
                 lookup=self._offers_for_asking,
                 own=own,
                 shaper=self._traffic,
+                credits=credits,
                 changed=changed,
                 clock=clock,
             )
@@ -251,7 +255,20 @@ class Node:
         )
         tally = Tally(data.folder, clock=clock)
         self._stack.callback(tally.save)
-        self._stack.callback(lambda: tally.note(self.sharing.positions_computed))
+        parts = Parts(
+            self.identity,
+            self.endpoint,
+            self.sharing,
+            fetching,
+            self.desk,
+            announced,
+            tally,
+            self._traffic,
+            credits,
+            clock,
+            started_at=clock.monotonic(),
+        )
+        self._stack.callback(parts.count)
         offers = ModelOffers(data, self.models, announced, self.sharing, own=own, clock=clock)
         wishes = Wishes(
             data,
@@ -279,18 +296,6 @@ class Node:
             )
         )
         await wishes.begin(governor)
-        parts = Parts(
-            self.identity,
-            self.endpoint,
-            self.sharing,
-            fetching,
-            self.desk,
-            announced,
-            tally,
-            self._traffic,
-            clock,
-            started_at=clock.monotonic(),
-        )
         self.service = Service(
             data,
             parts,

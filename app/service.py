@@ -28,6 +28,7 @@ from app.api.shapes import (
     MessageView,
     ModelOffer,
     PauseRequest,
+    ResumeRequest,
     SayRequest,
     SettingsView,
     SettingView,
@@ -41,6 +42,7 @@ from app.known_models import KnownModels
 from app.logs import RecentLines, private_words, redact
 from app.model_offers import ModelOffers
 from app.policy.governor import Governor
+from app.sentences import Sentence, say
 from app.settings import SETTINGS, save_settings
 from app.snapshot import Disk, Parts, take_snapshot
 from app.wishes import Wishes
@@ -57,7 +59,7 @@ class Service:
     """Answers the API.
 
     Args:
-        remarks: sentences about what was met at the start, such as damaged settings.
+        remarks: what was met at the start, such as damaged settings.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Service:
         lines: RecentLines,
         *,
         changes: ChangeBoard,
-        remarks: Sequence[str] = (),
+        remarks: Sequence[Sentence] = (),
     ) -> None:
         self._data = data
         self._parts = parts
@@ -95,7 +97,7 @@ class Service:
         while True:
             await self._look_at_disk()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            self._parts.tally.note(self._parts.sharing.positions_computed)
+            self._parts.count()
             if self._changes.has_listeners:
                 await self._parts.announced.refresh()
             if self._parts.clock.monotonic() - saved_at >= SAVE_SECONDS:
@@ -115,11 +117,13 @@ class Service:
 
     def snapshot(self) -> Snapshot:
         """As `NodeControl.snapshot`."""
-        problem = [self._conversations.problem] if self._conversations.problem else []
+        problem = [self._conversations.problem] if self._conversations.problem is not None else []
         warnings = [
             *self._remarks,
             *self._conversations.remarks,
             *problem,
+            *self._parts.tally.remarks,
+            *self._parts.fetching.remarks,
             *self._wishes.warnings(),
         ]
         return take_snapshot(
@@ -151,11 +155,11 @@ class Service:
         """As `NodeControl.unlisten`."""
         self._changes.unlisten(changes)
 
-    def warn(self, words: str) -> None:
+    def warn(self, warning: Sentence) -> None:
         """Tell whoever listens, and keep it for whoever comes later."""
-        if words not in self._remarks:
-            self._remarks.append(words)
-            self._changes.warn(words)
+        if warning not in self._remarks:
+            self._remarks.append(warning)
+            self._changes.warn(warning)
 
     def quit(self) -> None:
         """As `NodeControl.quit`."""
@@ -186,9 +190,9 @@ class Service:
             await self._parts.sharing.settled()
         return self.snapshot()
 
-    async def resume(self) -> Snapshot:
+    async def resume(self, request: ResumeRequest) -> Snapshot:
         """As `NodeControl.resume`."""
-        await self.governor.resume("all")
+        await self.governor.resume(request.what)
         self._wishes.renew()
         return self.snapshot()
 
@@ -220,7 +224,12 @@ class Service:
             )
             for setting in SETTINGS
         ]
-        return SettingsView(settings=views, remarks=[*self._remarks, *self.governor.remarks()])
+        remarks = [*self._remarks, *self.governor.remarks()]
+        return SettingsView(
+            settings=views,
+            remarks=[remark.words for remark in remarks],
+            remarks_said=[remark.said for remark in remarks],
+        )
 
     async def change_settings(self, values: Mapping[str, Any]) -> SettingsView:
         """As `NodeControl.change_settings`."""
@@ -230,7 +239,7 @@ class Service:
         later = {name for name in AT_NEXT_START if getattr(before, name) != getattr(settings, name)}
         if later:
             labels = [setting.label for setting in SETTINGS if setting.name in later]
-            self.warn(f"Holds when Potluck starts the next time: {', '.join(labels)}.")
+            self.warn(say("next_start", labels=labels))
         await self.governor.use_settings(settings)
         self._wishes.renew()
         return self.settings()

@@ -21,6 +21,7 @@ import platformdirs
 
 from app.errors import UsageError
 from app.preferences import Settings
+from app.sentences import Sentence, say, sentence_of
 from app.toml_text import UnwritableText, edited
 
 logger = logging.getLogger(__name__)
@@ -59,17 +60,20 @@ class Setting:
     told: str = ""
 
     @property
-    def expected(self) -> str:
+    def expected(self) -> Sentence:
         """What a value has to be, as it ends the sentence "it must be ..."."""
+        bounds = {"least": self.least or 0, "most": self.most or 0}
         match self.kind:
             case "switch":
-                return "true or false"
+                return say("true_or_false")
             case "choice":
-                return " or ".join(f'"{choice}"' for choice in self.choices)
-            case "number" | "whole number":
-                return f"a {self.kind} from {self.least:,} to {self.most:,}"
+                return say("one_of", choices=" or ".join(f'"{choice}"' for choice in self.choices))
+            case "number":
+                return say("number_between", **bounds)
+            case "whole number":
+                return say("whole_between", **bounds)
             case _:
-                return self.told or "a text"
+                return say("as_told", told=self.told) if self.told else say("a_text")
 
 
 def default_data_folder() -> Path:
@@ -92,7 +96,7 @@ def load_settings(folder: Path) -> Settings:
     return settings
 
 
-def read_settings(path: Path) -> tuple[Settings, tuple[str, ...]]:
+def read_settings(path: Path) -> tuple[Settings, tuple[Sentence, ...]]:
     """As `load_settings`, with the lines handed over instead of logged."""
     defaults = Settings()
     try:
@@ -101,21 +105,23 @@ def read_settings(path: Path) -> tuple[Settings, tuple[str, ...]]:
     except FileNotFoundError:
         return defaults, ()
     except OSError as error:
-        return defaults, (f"{path} cannot be read ({error.strerror}); the defaults hold.",)
+        reason = error.strerror or str(error)
+        return defaults, (say("settings_unread", path=str(path), reason=reason),)
     if len(data) > MAX_SETTINGS_FILE_BYTES:
-        return defaults, (f"{path} is too large for a settings file; the defaults hold.",)
+        return defaults, (say("settings_too_large", path=str(path)),)
     try:
         table = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
-        return defaults, (f"{path} is damaged ({reason}); the defaults hold until it is mended.",)
+        why = str(error).splitlines()[0] if str(error) else say("nested_too_deeply")
+        return defaults, (say("settings_damaged", path=str(path), reason=why),)
     usable: dict[str, Any] = {}
-    complaints: list[str] = []
+    complaints: list[Sentence] = []
     for name, value in table.items():
         try:
             changed(defaults, {name: value})
         except UsageError as error:
-            complaints.append(f"{path}: {error} The default holds.")
+            complaint = sentence_of(error)
+            complaints.append(say("setting_defaults", path=str(path), complaint=complaint))
         else:
             usable[name] = value
     return changed(defaults, usable), tuple(complaints)
@@ -131,12 +137,13 @@ def changed(settings: Settings, values: Mapping[str, object]) -> Settings:
     for name, value in values.items():
         setting = _BY_NAME.get(name)
         if setting is None:
-            raise UsageError(f"{name[:40]!r} is not a setting of this version.")
+            raise UsageError(say("setting_unknown", name=repr(name[:40])))
         try:
             msgspec.convert({name: value}, Settings)
         except (msgspec.ValidationError, OverflowError):
             shown = repr(value)[:60]
-            raise UsageError(f"{name} cannot be {shown}; it must be {setting.expected}.") from None
+            words = say("setting_wrong", name=name, value=shown, expected=setting.expected)
+            raise UsageError(words) from None
     return msgspec.convert({**msgspec.structs.asdict(settings), **values}, Settings)
 
 
@@ -161,11 +168,11 @@ def save_settings(folder: Path, values: Mapping[str, object]) -> Settings:
         draft = edited(text, kept)
         _write_whole(path, draft.encode("utf-8"))
     except UnwritableText as error:
-        raise UsageError(f"{path} could not be changed ({error}); mend it by hand.") from None
+        words = say("settings_unchangeable", path=str(path), reason=str(error))
+        raise UsageError(words) from None
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror or error}); the settings stay as they were."
-        ) from None
+        reason = error.strerror or str(error)
+        raise UsageError(say("settings_unwritten", path=str(path), reason=reason)) from None
     return settings
 
 
@@ -179,18 +186,16 @@ def _text_to_edit(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read ({error.strerror}); the settings stay as they were."
-        ) from None
+        reason = error.strerror or str(error)
+        raise UsageError(say("settings_not_read", path=str(path), reason=reason)) from None
     except (ValueError, RecursionError):
         pass
     aside = path.with_name(f"{path.name}.damaged")
     try:
         os.replace(path, aside)
     except OSError as error:
-        raise UsageError(
-            f"{path} is damaged and cannot be put aside ({error.strerror}); mend it by hand."
-        ) from None
+        reason = error.strerror or str(error)
+        raise UsageError(say("settings_stuck", path=str(path), reason=reason)) from None
     logger.warning("%s was damaged; it is kept as %s and a new one is begun.", path, aside.name)
     return ""
 

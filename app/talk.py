@@ -19,6 +19,7 @@ from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.net.shaping import Shaper
 from app.opened_model import LEAST_ROOM, OpenedModel
+from app.sentences import Sentence, say, sentence_of
 from app.swarm.chain import (
     ChainBroken,
     ChainPart,
@@ -27,6 +28,7 @@ from app.swarm.chain import (
     RingChain,
     TokenChain,
 )
+from app.swarm.credits import Credits
 from app.swarm.generate import Answer, AnswerRequest, Generator
 from app.swarm.local_chain import LocalChain
 from app.swarm.route import Offer, Route, find_route
@@ -64,8 +66,10 @@ class Talk:
         *,
         clock: Clock,
         shaper: Shaper | None = None,
+        credits: Credits | None = None,
     ) -> None:
         self._shaper = shaper
+        self._credits = credits
         self.opened = opened
         self.ways = ways
         self.generator = Generator(self._open_chain, opened.vocabulary, clock=clock)
@@ -102,6 +106,8 @@ class Talk:
         """Give everything back."""
         await self.generator.close()
         await self._stack.aclose()
+        if self._endpoint is not None and self._credits is not None:
+            self._credits.own_names.discard(self._endpoint.peer_id)
         self._endpoint = None
 
     def part_names(self, parts: Sequence[ChainPart]) -> list[str]:
@@ -131,25 +137,26 @@ class Talk:
         try:
             return await self._ring_chain(route, room)
         except ChainBroken as broken:
-            if not lacking:
+            if lacking is None:
                 raise
-            raise ChainBroken(f"{lacking} ({broken})", peer=broken.peer) from None
+            words = say("broken_after", lacking=lacking, broken=sentence_of(broken))
+            raise ChainBroken(words, peer=broken.peer) from None
 
     async def _local_chain(self, room: int) -> TokenChain:
         self._chain_readers = set()
         return LocalChain(await self.opened.whole(), tokens=room, candidates=self._candidates)
 
-    async def _route(self, avoid: Collection[PeerId], room: int) -> tuple[Route, str]:
+    async def _route(self, avoid: Collection[PeerId], room: int) -> tuple[Route, Sentence | None]:
         """A route, and what was lacking if only those who failed before are left."""
         offers = await self._lookup(await self._open_endpoint(), self.opened.model.id)
         head = self.opened.model.plan.head_unit
         try:
-            return find_route(offers, head, tokens=room, avoid=avoid), ""
+            return find_route(offers, head, tokens=room, avoid=avoid), None
         except NotServed as error:
             if not avoid:
                 raise
             # Better somebody who failed before than nobody.
-            return find_route(offers, head, tokens=room), str(error)
+            return find_route(offers, head, tokens=room), sentence_of(error)
 
     async def _ring_chain(self, route: Route, room: int) -> TokenChain:
         model = self.opened.model
@@ -182,6 +189,8 @@ class Talk:
                     shaper=self._shaper,
                 )
             )
+            if self._credits is not None:
+                self._credits.own_names.add(self._endpoint.peer_id)
         return self._endpoint
 
     def _who_reads(self, route: Route) -> set[PeerId]:

@@ -28,6 +28,7 @@ from aiohttp import web
 
 from app.api.shapes import API_PREFIX, TOKEN_FILE, ErrorBody
 from app.errors import UsageError
+from app.sentences import Said
 
 logger = logging.getLogger(__name__)
 
@@ -54,14 +55,24 @@ class Denied(Exception):
         code: a word for programs.
         words: a sentence for people.
         parameter: the field of the body that is wrong, if one is.
+        said: the sentence without its language, where it has a code.
     """
 
-    def __init__(self, status: int, code: str, words: str, *, parameter: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        words: str,
+        *,
+        parameter: str | None = None,
+        said: Said | None = None,
+    ) -> None:
         super().__init__(words)
         self.status = status
         self.code = code
         self.words = words
         self.parameter = parameter
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ def guard(admission: Callable[[], Admission]) -> Any:
 
 def refusal(denied: Denied, *, openai: bool) -> web.Response:
     """What a refused request is told, in the words of its half of the API."""
-    body: Any = ErrorBody(code=denied.code, words=denied.words)
+    body: Any = ErrorBody(code=denied.code, words=denied.words, said=denied.said)
     if openai:
         kind = "server_error" if denied.status >= 500 else "invalid_request_error"
         body = {

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from app.engine import frames
 from app.errors import BadInput, EngineFault, NoRoom, WorkerDied
+from app.sentences import say
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ async def start_child(command: Sequence[str] | None = None) -> Child:
             **options,
         )
     except OSError as error:
-        raise EngineFault(f"the worker cannot be started: {error}") from error
+        raise EngineFault(say("worker_unstartable", reason=str(error))) from error
     _running.add(process.pid)
     tasks = TaskOwner(f"worker {process.pid}")
     child = Child(process, tasks)

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from app.clock import Clock
 from app.errors import PotluckError
-from app.policy.manual import ManualState, What, load_manual, save_manual
+from app.policy.manual import DAMAGED, ManualState, load_manual, save_manual
 from app.policy.pacing import Pacer
 from app.policy.power import Cards
 from app.policy.readings import NOTHING_KNOWN, Readings
@@ -31,13 +31,14 @@ from app.policy.verdict import (
     Caps,
     Machine,
     Moment,
-    PauseReason,
     Situation,
     Verdict,
     judge,
 )
 from app.preferences import Settings
+from app.reasons import LimitName, Part, PauseReason
 from app.schedule import LocalTime
+from app.sentences import Sentence, say, unworded
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -73,14 +74,27 @@ class Workplace(Protocol):
 
 @dataclass(frozen=True)
 class LimitState:
-    """One cap as it holds now; the fields are those of the API's `LimitInForce`."""
+    """One cap as it holds now, as the API's `LimitInForce` tells it.
 
-    name: Literal["cpu", "gpu", "power", "upload", "download", "month"]
-    words: str
+    `title` says what is limited and when, `means` what enforces it.
+    """
+
+    name: LimitName
+    title: Sentence
     unit: str
     asked: float | None
     measured: float | None
-    how: str
+    means: Sentence
+
+    @property
+    def words(self) -> str:
+        """What is limited, in English."""
+        return self.title.words
+
+    @property
+    def how(self) -> str:
+        """What enforces it, in English."""
+        return self.means.words
 
 
 class Governor:
@@ -177,71 +191,58 @@ class Governor:
         """What the owner decided by hand, as of now."""
         return self._manual
 
-    def remarks(self) -> list[str]:
+    def remarks(self) -> list[Sentence]:
         """What is to be said about the rules, and about the owner's decisions."""
-        own = [self._manual.remark] if self._manual.remark else []
+        own = [DAMAGED] if self._manual.remark else []
         return own + settings_remarks(self._settings, self._readings)
 
     def limits(self) -> list[LimitState]:
         """The caps in force, with what was measured."""
         caps, settings = self.verdict.caps, self._settings
-        when = "while you use the computer" if self.verdict.in_use else "while you are away"
+        in_use, slow = self.verdict.in_use, self._manual.slow_mode
         limits = [
             LimitState(
                 name="cpu",
-                words=f"Processor {when}",
+                title=say("cpu_in_use") if in_use else say("cpu_away"),
                 unit="%",
                 asked=round(100 * caps.cpu_fraction, 1),
                 measured=self._pacer.cpu_percent,
-                how="low priority"
-                if caps.cpu_fraction >= 1
-                else f"{caps.threads} thread{'s' * (caps.threads > 1)} with rests between batches",
+                means=_how_processor(caps),
             )
         ]
         if self._machine().gpu_usable:
-            allowed = "may compute" if caps.gpu else "rests"
-            limits.append(
-                LimitState("gpu", f"The graphics card {allowed} {when}", "", None, None, "")
-            )
+            title = _card_title(caps, in_use=in_use)
+            limits.append(LimitState("gpu", title, "", None, None, unworded("")))
         if caps.power_watts is not None:
             limits.append(self._power_limit(caps.power_watts))
         traffic = self._traffic
-        for name, words, cap, speed in (
-            ("upload", "Upload", caps.upload_bytes_per_second, traffic.upload_bytes_per_second),
-            (
-                "download",
-                "Download",
-                caps.download_bytes_per_second,
-                traffic.download_bytes_per_second,
-            ),
-        ):
-            if cap is not None:
-                limits.append(
-                    LimitState(
-                        "upload" if name == "upload" else "download",
-                        f"{words} in slow mode" if self._manual.slow_mode else f"{words} {when}",
-                        "Mbit/s",
-                        round(cap / MEGABIT_BYTES, 3),
-                        speed / MEGABIT_BYTES,
-                        "token bucket on the network's bytes",
-                    )
-                )
+        means = say("by_bucket")
+        if (cap := caps.upload_bytes_per_second) is not None:
+            title = say("upload_in_use") if in_use else say("upload_away")
+            title = say("upload_slow") if slow else title
+            measured = traffic.upload_bytes_per_second / MEGABIT_BYTES
+            limits.append(LimitState("upload", title, "Mbit/s", _mbit(cap), measured, means))
+        if (cap := caps.download_bytes_per_second) is not None:
+            title = say("download_in_use") if in_use else say("download_away")
+            title = say("download_slow") if slow else title
+            measured = traffic.download_bytes_per_second / MEGABIT_BYTES
+            limits.append(LimitState("download", title, "Mbit/s", _mbit(cap), measured, means))
         if settings.monthly_budget_gb:
-            used = traffic.month_bytes / GIGABYTE
-            asked = settings.monthly_budget_gb
-            limits.append(LimitState("month", "Data this month", "GB", asked, used, "counted"))
+            used, asked = traffic.month_bytes / GIGABYTE, settings.monthly_budget_gb
+            means = say("by_counting")
+            limits.append(LimitState("month", say("month"), "GB", asked, used, means))
         return limits
 
     def _power_limit(self, watts: float) -> LimitState:
         measured = self._readings.gpu_power_watts
         if self._power_held_by_driver:
-            how = "NVML power limit"
+            means = say("by_driver")
         elif measured is not None:
-            how = "duty cycle"
+            means = say("by_duty")
         else:
-            how = "cannot be kept: this computer does not tell its graphics card's power"
+            means = say("by_nothing")
         mean = self._pacer.watts
-        return LimitState("power", "Power of the graphics card", "W", watts, mean or measured, how)
+        return LimitState("power", say("power"), "W", watts, mean or measured, means)
 
     # ── what the owner decides ───────────────────────────────────────────────
 
@@ -249,7 +250,7 @@ class Governor:
         """The owner agreed to share, or only to chat; earlier pauses end."""
         await self._decide(lambda state: state.consenting(share=share))
 
-    async def pause(self, what: What = "all", *, until: float | None) -> None:
+    async def pause(self, what: Part = "all", *, until: float | None) -> None:
         """Pause by hand until then (seconds since 1970), or until resumed; returns when done.
 
         Raises:
@@ -257,7 +258,7 @@ class Governor:
         """
         await self._decide(lambda state: state.paused(what, until))
 
-    async def resume(self, what: What = "all") -> None:
+    async def resume(self, what: Part = "all") -> None:
         """End a pause by hand."""
         await self._decide(lambda state: state.resumed(what))
 
@@ -385,6 +386,25 @@ class Governor:
             cpu_fraction=caps.cpu_fraction,
             power_watts=None if self._power_held_by_driver else watts,
         )
+
+
+# ── how a cap is told ────────────────────────────────────────────────────────
+
+
+def _how_processor(caps: Caps) -> Sentence:
+    if caps.cpu_fraction >= 1:
+        return say("by_priority")
+    return say("by_threads", threads=caps.threads) if caps.threads > 1 else say("by_thread")
+
+
+def _card_title(caps: Caps, *, in_use: bool) -> Sentence:
+    if caps.gpu:
+        return say("gpu_works_in_use") if in_use else say("gpu_works_away")
+    return say("gpu_rests_in_use") if in_use else say("gpu_rests_away")
+
+
+def _mbit(bytes_per_second: float) -> float:
+    return round(bytes_per_second / MEGABIT_BYTES, 3)
 
 
 # ── the owner's calendar ─────────────────────────────────────────────────────

@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from app.errors import UsageError
+from app.reasons import Part
+from app.sentences import say
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +24,7 @@ SHARING_FILE: Final = "sharing.json"
 MAX_FILE_BYTES: Final = 16 * 1024
 LONGEST_PAUSE_SECONDS: Final = 8 * 86_400.0
 """A pause that lasts longer than anybody can ask for comes from a clock that was wrong."""
-DAMAGED: Final = (
-    "What you had decided about sharing could not be read, so sharing rests; say once more "
-    "whether to share."
-)
-
-What = Literal["all", "gpu", "cpu"]
+DAMAGED: Final = say("decision_unread")
 
 
 class HandPause(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +42,7 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
         share_anyway_until: until then automatic pauses are overruled.
         slow_mode: the slow bandwidth caps hold.
         noted_at: the latest time this computer's clock has shown.
-        remark: what is to be said about the state, such as that it was damaged.
+        remark: the words of `DAMAGED` when the file could not be read, else "".
     """
 
     consented: bool | None = None
@@ -66,7 +63,7 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
         """As if the owner had just agreed, for a command that said to share; never kept."""
         return msgspec.structs.replace(self, consented=True, remark="")
 
-    def paused(self, what: What, until: float | None) -> ManualState:
+    def paused(self, what: Part, until: float | None) -> ManualState:
         """With a pause of one thing; a pause of everything ends "share anyway"."""
         pause = HandPause(until=until)
         match what:
@@ -77,7 +74,7 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
             case "cpu":
                 return msgspec.structs.replace(self, cpu_pause=pause)
 
-    def resumed(self, what: What) -> ManualState:
+    def resumed(self, what: Part) -> ManualState:
         """Without a pause of one thing; "all" ends those of the parts too."""
         match what:
             case "all":
@@ -148,14 +145,14 @@ def load_manual(folder: Path) -> ManualState:
         return ManualState()
     except OSError as error:
         logger.warning("%s cannot be read (%s); sharing rests.", path, error.strerror)
-        return ManualState(remark=DAMAGED)
+        return ManualState(remark=DAMAGED.words)
     try:
         if len(data) > MAX_FILE_BYTES:
             raise ValueError("it is too large")
         return msgspec.json.decode(data, type=ManualState)
     except (ValueError, msgspec.DecodeError) as error:
         logger.warning("%s is damaged (%s); sharing rests.", path, error)
-        return ManualState(remark=DAMAGED)
+        return ManualState(remark=DAMAGED.words)
 
 
 def save_manual(folder: Path, state: ManualState) -> None:
@@ -173,7 +170,5 @@ def save_manual(folder: Path, state: ManualState) -> None:
             os.fsync(stream.fileno())
         os.replace(draft, path)
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror or error}): "
-            "this holds now, but will be forgotten when Potluck ends."
-        ) from None
+        reason = error.strerror or str(error)
+        raise UsageError(say("decision_unkept", path=str(path), reason=reason)) from None

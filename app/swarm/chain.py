@@ -24,6 +24,7 @@ from app.errors import BadInput, EngineFault, PeerLost
 from app.ids import ModelId, PeerId, SessionId, Span, new_session, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
+from app.sentences import Sentence, say, sentence_of
 from app.swarm.route import Link, Route
 from app.tasks import TaskOwner
 
@@ -64,7 +65,7 @@ class ChainBroken(PeerLost):
 
     def __init__(
         self,
-        reason: str,
+        reason: str | Sentence,
         *,
         peer: PeerId | None,
         forgotten: bool = False,
@@ -222,9 +223,7 @@ class RingChain:
         except TimeoutError:
             # Any of them may be the silent one; together they are avoided.
             suspects = tuple(link.offer.peer for link in self._route.links)
-            raise ChainBroken(
-                "the chain does not answer", peer=suspects[0], suspects=suspects
-            ) from None
+            raise ChainBroken(say("chain_silent"), peer=suspects[0], suspects=suspects) from None
         finally:
             self._results.pop(last, None)
             if not answered:
@@ -269,8 +268,9 @@ class RingChain:
                 await channel.send(self._opening(index))
                 answer = await channel.receive()
         except (PeerLost, TimeoutError) as error:
-            reason = str(error) or "it does not answer"
-            raise ChainBroken(f"{name} cannot be used: {reason}", peer=offer.peer) from None
+            reason = sentence_of(error) if str(error) else say("no_answer")
+            words = say("helper_unusable", helper=name, reason=reason)
+            raise ChainBroken(words, peer=offer.peer) from None
         match answer:
             case wire.SessionOpened() if answer.session == self._session:
                 return
@@ -278,11 +278,13 @@ class RingChain:
                 culprit = offer.peer
                 if answer.code == "next_lost" and index + 1 < len(links):
                     culprit = links[index + 1].offer.peer
-                raise ChainBroken(f"{name} declines: {answer.reason}", peer=culprit)
+                words = say("helper_declines", helper=name, reason=answer.reason)
+                raise ChainBroken(words, peer=culprit)
             case wire.Refused():
-                raise ChainBroken(f"{name} declines: {answer.reason}", peer=offer.peer)
+                words = say("helper_declines", helper=name, reason=answer.reason)
+                raise ChainBroken(words, peer=offer.peer)
         self._opener.report_bad_input(offer.peer, "a wrong answer to the opening of a session")
-        raise ChainBroken(f"{name} answers nonsense", peer=offer.peer)
+        raise ChainBroken(say("helper_nonsense", helper=name), peer=offer.peer)
 
     def _opening(self, index: int) -> wire.SessionOpen:
         links = self._route.links
@@ -339,7 +341,7 @@ class RingChain:
         except BadInput as error:
             self._opener.report_bad_input(last, str(error))
             raise ChainBroken(
-                f"{short_peer_text(last)} returned something wrong: {error}", peer=last
+                say("helper_wrong", helper=short_peer_text(last), reason=str(error)), peer=last
             ) from None
         part = Part(
             sequence=0,
@@ -380,9 +382,11 @@ class RingChain:
                         raise BadInput(f"an unexpected {type(message).__name__} from a host")
         except BadInput as error:
             self._opener.report_bad_input(peer, str(error))
-            self._break(ChainBroken(f"{short_peer_text(peer)} breaks the rules", peer=peer))
+            words = say("helper_breaks_rules", helper=short_peer_text(peer))
+            self._break(ChainBroken(words, peer=peer))
         except PeerLost as error:
-            self._break(ChainBroken(f"{short_peer_text(peer)} left: {error}", peer=peer))
+            words = say("helper_left", helper=short_peer_text(peer), reason=sentence_of(error))
+            self._break(ChainBroken(words, peer=peer))
 
     def _deliver(self, message: wire.StepResult) -> None:
         """Hand a result to whoever waits; one that nobody waits for is late, not wrong."""
@@ -393,7 +397,7 @@ class RingChain:
     def _take_fault(self, fault: wire.SessionFault, index: int) -> None:
         links = self._route.links
         peer = links[index].offer.peer
-        reason = f"{short_peer_text(peer)}: {fault.reason}"
+        reason = say("helper_says", helper=short_peer_text(peer), reason=fault.reason)
         if fault.code == "lease_over":
             self._break(ChainBroken(reason, peer=None))
         elif fault.epoch != self._epoch:

@@ -90,7 +90,7 @@ class Subject:
     async def refused(self, method: str, path: str, body: Any, status: int) -> str:
         """What a refused request is called; its words have to be one line."""
         told = await self.asking.ask(method, path, body, expect=status)
-        assert set(told) == {"code", "words"}
+        assert set(told) == {"code", "words", "said"}
         assert told["words"]
         assert "\n" not in told["words"]
         return str(told["code"])

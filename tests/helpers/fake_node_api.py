@@ -34,6 +34,7 @@ from app.api.shapes import (
     ModelOffer,
     Pause,
     PauseRequest,
+    ResumeRequest,
     SettingsView,
     SettingView,
     Snapshot,
@@ -42,6 +43,7 @@ from app.api.shapes import (
 from app.errors import UsageError
 from app.policy.remarks import settings_remarks
 from app.process_lock import data_folder_lock
+from app.sentences import Sentence
 from app.settings import SETTINGS, Settings, changed, save_settings
 from app.tasks import TaskOwner
 from tests.helpers.fake_conversations import FakeConversations
@@ -79,7 +81,10 @@ class FakeNode(FakeConversations):
             listener.mark()
 
     def snapshot(self) -> Snapshot:
-        warnings = [*self.state.warnings, *settings_remarks(self._values)]
+        warnings = [
+            *self.state.warnings,
+            *(remark.words for remark in settings_remarks(self._values)),
+        ]
         if self.lively:
             beat = time.monotonic()
             speeds = Speeds(
@@ -100,9 +105,9 @@ class FakeNode(FakeConversations):
     def unlisten(self, changes: Changes) -> None:
         self._listeners.remove(changes)
 
-    def warn(self, words: str) -> None:
+    def warn(self, warning: Sentence) -> None:
         for listener in self._listeners:
-            listener.warn(words)
+            listener.warn(warning)
 
     def quit(self) -> None:
         self.asked.append(("quit", None))
@@ -161,8 +166,11 @@ class FakeNode(FakeConversations):
         )
         return self.snapshot()
 
-    async def resume(self) -> Snapshot:
-        self._heard("resume", None)
+    async def resume(self, request: ResumeRequest) -> Snapshot:
+        self._heard("resume", request)
+        if request.what != "all":
+            self.tell(**{f"{request.what}_paused": False})
+            return self.snapshot()
         self.tell(gpu_paused=False, cpu_paused=False)
         if self.state.consented:
             self._share()
@@ -197,7 +205,7 @@ class FakeNode(FakeConversations):
                 )
                 for setting in SETTINGS
             ],
-            remarks=[*self.remarks, *settings_remarks(self._values)],
+            remarks=[*self.remarks, *(remark.words for remark in settings_remarks(self._values))],
         )
 
     async def change_settings(self, values: Mapping[str, Any]) -> SettingsView:

@@ -243,7 +243,7 @@ async def test_other_settings_hold_at_once(desk: Desk) -> None:
         assert desk.node.told == ["4 threads"]
         await governor.use_settings(Settings(cpu_percent_away=50, schedule="never"))
         assert desk.node.told[-1] == "pause: schedule"
-        assert any("no hour of the week" in remark for remark in governor.remarks())
+        assert any("no hour of the week" in remark.words for remark in governor.remarks())
 
 
 async def test_the_same_verdict_is_told_once(desk: Desk) -> None:
@@ -330,8 +330,9 @@ async def test_every_limit_has_the_shape_of_the_api(desk: Desk) -> None:
     async with desk.open(settings) as governor:
         await governor.consent(share=True)
         for limit in governor.limits():
-            shape = msgspec.convert(dataclasses.asdict(limit), LimitInForce)
-            assert shape.words
+            fields = {"name": limit.name, "words": limit.words, "unit": limit.unit}
+            figures = {"asked": limit.asked, "measured": limit.measured, "how": limit.how}
+            assert msgspec.convert({**fields, **figures}, LimitInForce).words
         assert {limit.name for limit in governor.limits()} == {
             *("cpu", "gpu", "power", "upload", "month")
         }
@@ -367,7 +368,7 @@ async def test_a_damaged_file_of_decisions_shares_nothing_and_is_named(desk: Des
     (desk.folder / "sharing.json").write_bytes(b"{")
     async with desk.open() as governor:
         assert desk.node.told == ["pause: no_consent"]
-        assert "could not be read" in governor.remarks()[0]
+        assert "could not be read" in governor.remarks()[0].words
         assert "could not be read" in governor.verdict.words
 
 
