@@ -625,7 +625,7 @@
     </message>
     <message>
       <source>One token through one layer counts one: given is what this computer computed for others, taken what others computed for your chats. Only this computer counts it, and it buys nothing.</source>
-      <translation>Ein Token durch eine Schicht zählt eins: gegeben ist, was dieser Computer für andere gerechnet hat, genommen, was andere für deine Chats gerechnet haben. Nur dieser Computer zählt es, und es kauft nichts.</translation>
+      <translation>Ein Token durch eine Schicht zählt eins: gegeben ist, was dieser Computer für andere gerechnet hat, genommen, was andere für Ihre Chats gerechnet haben. Nur dieser Computer zählt es, und es kauft nichts.</translation>
     </message>
     <message>
       <source>Only at night</source>
