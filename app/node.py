@@ -44,6 +44,7 @@ from app.net.endpoint import Endpoint
 from app.net.identity import Identity
 from app.node_file import connection_lines, keep_node_file
 from app.opened_model import sweep_scratch
+from app.own_processes import OwnProcesses
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
 from app.policy.power import Cards
@@ -285,7 +286,7 @@ class Node:
                 data.settings,
                 wishes,
                 sensors=self._sensors
-                or ComputerSensors(this_system(), data.folder, own=self._workers),
+                or ComputerSensors(this_system(), data.folder, own=OwnProcesses(data.folder).pids),
                 traffic=self._traffic,
                 pacer=pacer,
                 cards=cards,
@@ -337,6 +338,7 @@ class Node:
         )
 
     def _workers(self) -> list[int]:
+        """The workers whose processor time is capped: those that compute for others."""
         engine = self.sharing.engine
         pid = None if engine is None else engine.worker_pid
         return [] if pid is None else [pid]

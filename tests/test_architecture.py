@@ -32,7 +32,7 @@ ROOMS = {
 BASE = {
     *("", "ids", "errors", "clock", "tasks", "settings", "preferences", "toml_text"),
     *("schedule", "reasons", "sentences", "wordings"),
-    *("signing", "process_lock"),
+    *("signing", "process_lock", "window_file"),
 }
 
 # The only files that may import a library: a folder ends in "/".

@@ -25,6 +25,7 @@ from app.ui.node_process import NodeProcess
 from app.ui.single_instance import SingleInstance
 from app.ui.theme import Theme
 from app.ui.translations import install_language, language_wanted
+from app.window_file import remove_window_file, write_window_file
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,10 +56,12 @@ def main(arguments: Sequence[str]) -> int:
     desktop = Desktop(application, theme, folder, NodeProcess(folder), this_system())
     instance.raised.connect(lambda: desktop.window.raise_up())
     desktop.start(hidden=options.hidden)
+    write_window_file(folder)
     notifiers = _end_on_signals(desktop)
     code = int(application.exec())
     for notifier in notifiers:
         notifier.setEnabled(False)
+    remove_window_file(folder)
     instance.release()
     return code
 
