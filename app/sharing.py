@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Literal
 
@@ -25,7 +26,8 @@ from app.ids import ModelId, Span
 from app.net import wire
 from app.net.channel import Channel
 from app.net.endpoint import Endpoint
-from app.opened_model import Fetch
+from app.opened_model import Fetch, Mend
+from app.swarm.credits import Credits
 from app.swarm.host import Host
 from app.swarm.route import Offer
 from app.tasks import TaskOwner
@@ -76,6 +78,8 @@ class Sharing:
     Args:
         announcer: None when nobody could be told.
         fetch: brings layers here.
+        mend: brings damaged layers again; None mends nothing.
+        credits: where what is computed for others is counted.
         changed: called whenever something is different.
         rest: as `Engine`'s: how long to rest after each batch.
     """
@@ -87,6 +91,8 @@ class Sharing:
         announcer: Announcer | None,
         *,
         fetch: Fetch,
+        mend: Mend | None = None,
+        credits: Credits | None = None,
         changed: Callable[[], None],
         clock: Clock,
         rest: Callable[[float], float] | None = None,
@@ -95,6 +101,8 @@ class Sharing:
         self._endpoint = endpoint
         self._announcer = announcer
         self._fetch = fetch
+        self._mend = mend
+        self._credits = credits
         self._changed = changed
         self._clock = clock
         self._rest = rest
@@ -277,13 +285,21 @@ class Sharing:
             gpu=order.gpu,
             threads=order.threads,
         )
+        mend = None if self._mend is None else partial(self._mend, order.model, order.span)
         async with AsyncExitStack() as building:
             engine = await building.enter_async_context(
-                Engine(request, self._data.ladder(), rest=self._rest)
+                Engine(request, self._data.ladder(), rest=self._rest, mend=mend)
             )
             if self._most_threads is not None:
                 await engine.limit_threads(self._most_threads)
-            host = Host(engine, order.model.id, self._endpoint, clock=self._clock)
+            host = Host(
+                engine,
+                order.model.id,
+                self._endpoint,
+                clock=self._clock,
+                credits=self._credits,
+                head_unit=order.model.plan.head_unit,
+            )
             tasks = await building.enter_async_context(TaskOwner("serving"))
             tasks.start(host.sweep(), name="leases")
             serving = _Serving(order, engine, host, building.pop_all())

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.api.shapes import Download, LimitInForce, ModelView, Snapshot
+from app.api.shapes import Credits, Download, LimitInForce, ModelView, Snapshot
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.controls import Banner, Button, Card, Page, button, clear, label
@@ -23,6 +23,7 @@ from app.ui.helper_table import HelperTable
 from app.ui.icons import state_picture
 from app.ui.layer_strip import LayerStrip
 from app.ui.pausing import Pausing, lasting, offer
+from app.ui.sentences import headline, told, told_all
 from app.ui.speed_graph import SpeedGraph
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
@@ -69,7 +70,7 @@ class StateCard(Card):
         """Say it anew."""
         changed = self._snapshot is None or self._snapshot.state != snapshot.state
         self._snapshot = snapshot
-        self.headline.setText(words.headline(snapshot))
+        self.headline.setText(headline(snapshot))
         self.reason.setText(self._second_line(snapshot))
         what = offer(snapshot)
         self.begin.setVisible(what == "begin")
@@ -236,9 +237,9 @@ class LimitsCard(Card):
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
         for row, limit in enumerate(limits):
-            self._grid.addWidget(label(words.limit_name(limit)), row, 0)
+            self._grid.addWidget(label(told(limit.words, limit.said)), row, 0)
             self._grid.addWidget(label(_figures(limit), "strong"), row, 1)
-            self._grid.addWidget(label(tr(limit.how), "muted", wrap=True), row, 2)
+            self._grid.addWidget(label(told(limit.how, limit.how_said), "muted", wrap=True), row, 2)
 
 
 def _figures(limit: LimitInForce) -> str:
@@ -268,9 +269,12 @@ class TotalsCard(Card):
             row.addLayout(column)
         row.addStretch(1)
         self.body.addLayout(row)
+        self.credits = label("", "muted", wrap=True)
+        self.body.addWidget(self.credits)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show the numbers of the moment."""
+        self._show_credits(snapshot.credits)
         totals = snapshot.totals
         values = (
             words.whole(totals.tokens_today),
@@ -279,6 +283,24 @@ class TotalsCard(Card):
         )
         for figure, value in zip(self.figures, values, strict=True):
             figure.setText(value)
+
+    def _show_credits(self, credits: Credits) -> None:
+        self.credits.setText(
+            tr("Given {given} · Taken {taken}").format(
+                given=words.whole(credits.given), taken=words.whole(credits.taken)
+            )
+        )
+        today = tr("Today: given {given}, taken {taken}.").format(
+            given=words.whole(credits.given_today), taken=words.whole(credits.taken_today)
+        )
+        meaning = tr(
+            "One token through one layer counts one: given is what this computer computed for"
+            " others, taken what others computed for your chats. Only this computer counts it,"
+            " and it buys nothing."
+        )
+        # A blank line keeps a screen reader from running the two together.
+        self.credits.setToolTip(f"{meaning}\n\n{today}")
+        self.credits.setAccessibleDescription(f"{meaning} {today}")
 
 
 class Dashboard(Page):
@@ -331,7 +353,7 @@ class Dashboard(Page):
         self.totals.show_snapshot(snapshot)
         self.helpers.show_model(snapshot.model)
         self.limits.show_limits(snapshot.limits)
-        self._show_warnings(snapshot.warnings)
+        self._show_warnings(told_all(snapshot.warnings, snapshot.warnings_said))
         speeds, now = snapshot.speeds, time.monotonic()
         self.tokens.figure.setText(words.token_speed(speeds.tokens_per_second))
         self.tokens.graph.add(now, speeds.tokens_per_second)
@@ -352,4 +374,4 @@ class Dashboard(Page):
         for text in warnings[:5]:
             banner = Banner()
             self._warnings.addWidget(banner)
-            banner.say(tr(text))
+            banner.say(text)

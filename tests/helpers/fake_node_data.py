@@ -7,6 +7,7 @@ import time
 from app.api.shapes import (
     Conversation,
     ConversationOptions,
+    Credits,
     LayerHolder,
     LimitInForce,
     MessageView,
@@ -223,6 +224,7 @@ def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
             uploaded_bytes_month=6_400_000_000,
             downloaded_bytes_month=7_900_000_000,
         ),
+        credits=Credits(given=12_340, taken=2_100, balance=10_240, given_today=310, taken_today=90),
         limits=LIMITS,
         gpu_paused=False,
         cpu_paused=False,

@@ -30,6 +30,9 @@ def test_it_says_what_is_shared_and_with_whom(page) -> None:
     assert page.model.name.text() == "Qwen3 8B: this computer serves layers 1 to 14"
     assert page.model.note.text() == "4 other helpers · every layer is served"
     assert [figure.text() for figure in page.totals.figures] == ["12,480", "1,903,221", "6.4 GB"]
+    assert page.totals.credits.text() == "Given 12,340 · Taken 2,100"
+    assert "Only this computer counts it" in page.totals.credits.toolTip()
+    assert "given 310, taken 90" in page.totals.credits.accessibleDescription()
     assert page.tokens.figure.text() == "14.2 tokens/s"
     assert page.network.figure.text() == "↑ 1.7 Mbit/s"
 
