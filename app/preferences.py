@@ -382,13 +382,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         words(
             "Disk for models",
-            "How much of the disk models may take, in bytes.",
+            "How much of the disk models may take.",
             DISK,
             unit="bytes",
             least=0,
             most=2**50,
         ),
-    ] = 20 * 1024**3
+    ] = 20 * 10**9
 
     kv_tokens: Annotated[
         int,
