@@ -230,6 +230,7 @@ class Node:
                 changed=changed,
                 clock=clock,
                 rest=pacer.rest_seconds,
+                share=pacer.sustained_share,
             )
         )
         announced = Announced(self._directory, changed=changed, clock=clock)
@@ -392,6 +393,7 @@ class Node:
                 "configuration": engine.status.configuration,
                 "threads": engine.status.threads,
                 "layers_per_second": round(engine.status.layers_per_second, 1),
+                "shared_layers_per_second": round(self.sharing.layers_per_second, 1),
                 "worker_pid": engine.worker_pid,
                 "worker_restarts": engine.status.restarts,
                 "sessions": host.status.sessions,

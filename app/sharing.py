@@ -17,7 +17,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Literal
 
-from app.announcing import Announcer, own_address
+from app.announcing import Announcer, own_address, steady_speed
 from app.clock import Clock
 from app.data_folder import DataFolder, OpenModel
 from app.engine.supervisor import Engine
@@ -69,7 +69,7 @@ class _Serving:
     engine: Engine
     host: Host
     stack: AsyncExitStack
-    announcing: bool = False
+    announced_speed: float = 0.0
 
 
 class Sharing:
@@ -82,6 +82,8 @@ class Sharing:
         credits: where what is computed for others is counted.
         changed: called whenever something is different.
         rest: as `Engine`'s: how long to rest after each batch.
+        share: how much of its full speed a worker of so many threads keeps up with these
+            rests; None all of it.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Sharing:
         changed: Callable[[], None],
         clock: Clock,
         rest: Callable[[float], float] | None = None,
+        share: Callable[[int], float] | None = None,
     ) -> None:
         self._data = data
         self._endpoint = endpoint
@@ -106,6 +109,8 @@ class Sharing:
         self._changed = changed
         self._clock = clock
         self._rest = rest
+        self._share = share
+        self._speed_changed = asyncio.Event()
         self._most_threads: int | None = None
         self._tasks = TaskOwner("sharing")
         self._wished: ShareOrder | None = None
@@ -150,6 +155,11 @@ class Sharing:
         self._most_threads = most
         if self.engine is not None:
             await self.engine.limit_threads(most)
+        serving = self._serving
+        if serving is not None:
+            speed = steady_speed(serving.announced_speed, self.layers_per_second)
+            if speed != serving.announced_speed:
+                self._speed_changed.set()
 
     async def settled(self) -> None:
         """Wait until what is served is what was wished last, or it has failed."""
@@ -180,6 +190,18 @@ class Sharing:
         return None if self._serving is None else self._serving.host
 
     @property
+    def layers_per_second(self) -> float:
+        """How fast it computes for others under the owner's caps; 0.0 while unknown."""
+        if self._serving is None:
+            return 0.0
+        status = self._serving.engine.status
+        if self._share is None:
+            return status.layers_per_second
+        # A graphics card needs one thread that feeds it.
+        threads = 1 if status.configuration == "gpu" else status.tuned_threads
+        return status.layers_per_second * self._share(threads)
+
+    @property
     def positions_computed(self) -> int:
         """Positions of strangers computed since the start, whatever was served."""
         return self._positions_before + (self.host.status.positions_computed if self.host else 0)
@@ -198,7 +220,7 @@ class Sharing:
             peer=self._endpoint.peer_id,
             addresses=(own_address(self._endpoint),),
             span=serving.order.span,
-            layers_per_second=serving.engine.status.layers_per_second,
+            layers_per_second=self.layers_per_second,
             tokens_free=serving.host.tokens_free,
         )
 
@@ -334,16 +356,20 @@ class Sharing:
 
     async def _keep_announcing(self, serving: _Serving) -> None:
         while True:
-            await asyncio.sleep(ANNOUNCE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ANNOUNCE_SECONDS):
+                    await self._speed_changed.wait()
+            self._speed_changed.clear()
             if self.phase == "serving":
                 await self._announce(serving)
 
     async def _announce(self, serving: _Serving) -> None:
         assert self._announcer is not None
+        serving.announced_speed = steady_speed(serving.announced_speed, self.layers_per_second)
         await self._announcer.announce(
             serving.order.model,
             serving.order.span,
-            layers_per_second=serving.engine.status.layers_per_second,
+            layers_per_second=serving.announced_speed,
             tokens_free=serving.host.tokens_free,
             sessions=serving.host.status.sessions,
         )

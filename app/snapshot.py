@@ -226,7 +226,7 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
                 peer_id=peer_text(own),
                 start=mine.start,
                 stop=mine.stop,
-                layers_per_second=round(engine.status.layers_per_second, 1),
+                layers_per_second=round(parts.sharing.layers_per_second, 1),
                 round_trip_seconds=0.0,
                 mine=True,
                 in_chain=own in chain,

@@ -90,6 +90,7 @@ async def test_a_drain_ends_within_its_time_and_frees_the_worker(
 ) -> None:
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         sharing: Sharing = running.node.sharing
+        await running.node.service.governor.reconsider()  # it has said what it has to say
         made = await running.ask(
             "POST", "/conversations", {"max_tokens": 900, "temperature": 2.0}, expect=201
         )
@@ -106,6 +107,38 @@ async def test_a_drain_ends_within_its_time_and_frees_the_worker(
         # The answer goes on, on this computer alone.
         name, message = [event async for event in stream][-1]
         assert (name, message["state"]) == ("message", "done")
+
+
+async def test_what_is_announced_is_what_the_caps_leave_and_follows_them(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path / "a", manifest=guide, units=WHOLE, public=True) as running:
+        peer = str(running.node.ready_line()["peer_id"])
+        bootstrap = [(parse_peer(peer), running.node.endpoint.address)]
+        sharing = running.node.sharing
+        assert sharing.engine is not None
+        full = sharing.engine.status.layers_per_second
+
+        async def announced(wanted: float) -> bool:
+            async with asyncio.timeout(5):  # sooner than the next announcement is due
+                while True:
+                    (record,) = await lookup_all(bootstrap)
+                    if record.layers_per_second == pytest.approx(wanted):
+                        return True
+                    await asyncio.sleep(0.02)
+
+        await running.ask("PATCH", "/settings", {"cpu_percent_away": 100})
+        assert await announced(full)
+        await running.ask("PATCH", "/settings", {"cpu_percent_away": 1})
+        share = (psutil.cpu_count() or 1) / 100 / sharing.engine.status.tuned_threads
+        assert share < 0.8
+        assert await announced(full * share)
+        for left, wanted in ((0.5, 0.5), (0.55, 0.5), (0.65, 0.65), (0.6, 0.65)):
+            sharing._share = lambda _, left=left: left
+            await sharing.limit_threads(1)
+            assert sharing.layers_per_second == pytest.approx(full * left)
+            await asyncio.sleep(0.1)
+            assert await announced(full * wanted), "a little more or less is no news"
 
 
 def _workers() -> list[psutil.Process]:

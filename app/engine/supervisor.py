@@ -58,10 +58,14 @@ class _NoMount:
 
 @dataclass
 class EngineStatus:
-    """How the engine does: `layers_per_second` is measured, 0.0 while unknown."""
+    """How the engine does: `layers_per_second` is measured, 0.0 while unknown.
+
+    It was measured with `tuned_threads`; `threads` are those that may compute now.
+    """
 
     configuration: str = ""
     threads: int = 0
+    tuned_threads: int = 0
     layers_per_second: float = 0.0
     restarts: int = 0
     decodes: int = 0
@@ -97,7 +101,6 @@ class Engine:
         self._rest = rest
         self._mend = mend
         self._resting: asyncio.TimerHandle | None = None
-        self._tuned_threads = 0
         self._most_threads: int | None = None
         self._child: Child | None = None
         self._rung: Rung | None = None
@@ -184,7 +187,7 @@ class Engine:
     async def limit_threads(self, most: int) -> None:
         """Compute with at most so many threads from now on, also after a restart."""
         self._most_threads = most
-        if self._child is not None and self._tuned_threads:
+        if self._child is not None and self.status.tuned_threads:
             with contextlib.suppress(WorkerDied):  # then it starts again, and knows
                 await self._use_threads(self._child)
 
@@ -381,7 +384,7 @@ class Engine:
             if isinstance(mount, Mount):
                 self._rung = rung
                 self.status.configuration = rung.name
-                self._tuned_threads = self.status.threads = mount.threads
+                self.status.tuned_threads = self.status.threads = mount.threads
                 if mount.threads:
                     await self._use_threads(self._child)
                 self.status.layers_per_second = mount.layers_per_second
@@ -415,7 +418,8 @@ class Engine:
 
     async def _use_threads(self, child: Child) -> None:
         """The fastest count, or as many as are allowed."""
-        wanted = min(self._tuned_threads, self._most_threads or self._tuned_threads)
+        tuned = self.status.tuned_threads
+        wanted = min(tuned, self._most_threads or tuned)
         if wanted != self.status.threads:
             await child.ask(
                 frames.Done, lambda serial: frames.UseThreads(serial=serial, threads=wanted)
