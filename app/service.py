@@ -98,6 +98,7 @@ class Service:
             await self._look_at_disk()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             self._parts.count()
+            await self._look_at_conversations()
             if self._changes.has_listeners:
                 await self._parts.announced.refresh()
             if self._parts.clock.monotonic() - saved_at >= SAVE_SECONDS:
@@ -276,6 +277,12 @@ class Service:
             KnownName(known.manifest.name, "potluck" if known.source == "catalogue" else "file")
             for known in self._models.all()
         ]
+
+    async def _look_at_conversations(self) -> None:
+        """What could not go into its file a while ago may do so now."""
+        if self._conversations.problem is not None:
+            await self._conversations.open()
+            self._changes.changed()
 
     async def _look_at_disk(self) -> None:
         keep = self._hashes_in_use()

@@ -137,7 +137,12 @@ CHAT: Final = {
     "mistake_logged": "Potluck made a mistake; its log says more.",
     "no_conversation": "There is no such conversation any more.",
     "no_message": "There is no such message any more.",
-    "conversations_closed": "Conversations cannot be kept now ({reason}); what was kept is safe.",
+    "conversations_closed": "Chats cannot be kept in {file} now ({reason}); the file stays as it "
+    "is. New chats are lost when Potluck ends, unless the file can be written again before.",
+    "conversations_locked": "Another program is using {file}, so new chats are kept in memory for "
+    "now; what the file holds is safe. Close that program, and they go into the file.",
+    "conversations_newer": "{file} was written by a newer Potluck and stays as it is. New chats "
+    "are lost when this Potluck ends; update it to see your chats again.",
     "many_answers": "{count:count} answers are being written already; wait for one to end.",
     "prompt_too_long": "The prompt has {tokens:count} tokens and {model} reads at most "
     "{most:count}; nothing was sent. Shorten it.",
