@@ -32,7 +32,7 @@ ROOMS = {
 BASE = {
     *("", "ids", "errors", "clock", "tasks", "settings", "preferences", "toml_text"),
     *("schedule", "reasons", "sentences", "wordings"),
-    *("signing", "process_lock", "window_file"),
+    *("signing", "process_lock", "window_file", "keeping"),
 }
 
 # The only files that may import a library: a folder ends in "/".
@@ -58,7 +58,8 @@ PURE = {
     },
     "net": {
         *("addresses", "framing", "wire", "records", "windows", "offences", "coordinates"),
-        *("kademlia", "punching", "relay_frames"),
+        *("kademlia", "kademlia_keys", "kademlia_table", "kademlia_lookup", "kademlia_store"),
+        *("dht_messages", "address_groups", "punching", "relay_frames"),
     },
     "swarm": {
         *("placement", "route", "sampling", "text", "speculation", "repair"),

@@ -53,8 +53,8 @@ logger = logging.getLogger(__name__)
 
 LOOKUP_SECONDS = 12.0
 """A look-up ends then with what it has: two dials in vain, one after the other."""
-MAINTAIN_SECONDS = 30.0
-CHECKS_AT_ONCE = 4
+MAINTAIN_SECONDS = 60.0
+CHECKS_AT_ONCE = 8
 MAX_MODELS_LOOKED_UP = 32
 LOOKUPS_AT_ONCE = 4
 MAX_SHELVES_REMEMBERED = 64
@@ -108,6 +108,7 @@ class Dht:
         self._asking = Asking(
             endpoint, self.machine, clock=clock, tasks=self._tasks, reachable=self._own_addresses
         )
+        self._looking: asyncio.Task[None] | None = None
         self._holders: dict[Shelf, Holders] = {}
         self._crowded: set[ModelId] = set()
 
@@ -215,6 +216,7 @@ class Dht:
             if len(self.machine.store) != before or isinstance(answer, Stored):
                 self._changed()
             await self._asking.send(channel, answer)
+            self._look_soon()
 
     # ── staying in touch ─────────────────────────────────────────────────────
 
@@ -239,6 +241,7 @@ class Dht:
                 logger.debug("alone for now: %s", error)
             return
         await asyncio.gather(*map(self._check, table.to_check(now, CHECKS_AT_ONCE)))
+        self._look_soon()
         target = table.to_refresh(now, self._noise())
         if target is not None:
             await self._find(target, paths=1)  # only to meet others: no answer is believed
@@ -247,6 +250,16 @@ class Dht:
         while True:
             await self.maintain()
             await asyncio.sleep(MAINTAIN_SECONDS)
+
+    def _look_soon(self) -> None:
+        """Dial those that say they are reachable: one after the other, so that nobody can
+        have this computer dial around at a rate that harms anyone."""
+        if self._looking is None or self._looking.done():
+            self._looking = self._tasks.start(self._look_at_offered(), name="newcomers")
+
+    async def _look_at_offered(self) -> None:
+        while (contact := self.machine.table.next_offered()) is not None:
+            await self._check(contact)
 
     async def _check(self, contact: Contact) -> None:
         question = FindNodes(target=id_bytes(node_id(self._endpoint.peer_id)))

@@ -149,12 +149,8 @@ class Kademlia:
         return self._own_id ^ key < node_id(nearest[-1].peer) ^ key
 
     def _near(self, point: NodeId, asker: PeerId) -> list[Contact]:
-        # Of a contact that a person gave by name only this computer makes use.
-        return [
-            contact
-            for contact in self.table.closest(point, MAX_CONTACTS + 1)
-            if contact.peer != asker and all(map(self._rules.allows, contact.addresses))
-        ][:MAX_CONTACTS]
+        nearest = self.table.closest(point, MAX_CONTACTS + 1, shareable_only=True)
+        return [contact for contact in nearest if contact.peer != asker][:MAX_CONTACTS]
 
     def _take_offer(self, asker: PeerId, reachable: Sequence[str]) -> None:
         if reachable:
@@ -181,10 +177,10 @@ class Kademlia:
         found = []
         for contact in contacts:
             try:
-                allowed = [a for a in contact.addresses if self._rules.allows(a)]
+                allowed = list(filter(self._rules.allows, contact.addresses))
             except ValueError as error:
                 raise BadInput(f"a contact with a bad address: {str(error)[:200]}") from None
-            if allowed == contact.addresses:
+            if len(allowed) == len(contact.addresses):
                 found.append(contact)
             elif allowed:
                 found.append(Contact(peer=contact.peer, addresses=allowed))

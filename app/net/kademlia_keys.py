@@ -32,7 +32,7 @@ one answer cannot hold them all, because a writer learns it only when it writes 
 REPLICAS = 8
 """How many computers keep a record. At 30 % an hour leaving, all eight are gone within
 five minutes in one of 10^12 cases; hostile ones among them are what it is for."""
-PLACE_FRESH_SECONDS = 600.0
+HOLDERS_FRESH_SECONDS = 600.0
 """After this time the nearest computers to a key are sought again."""
 FEW_FRESH_SECONDS = 60.0
 """... and after this one while there are fewer than `REPLICAS`: a swarm that begins."""
@@ -136,7 +136,7 @@ class Holders:
         if 2 * len(self._contacts) <= self._found_count:
             return True
         few = self._found_count < REPLICAS
-        return now - self._found_at >= (FEW_FRESH_SECONDS if few else PLACE_FRESH_SECONDS)
+        return now - self._found_at >= (FEW_FRESH_SECONDS if few else HOLDERS_FRESH_SECONDS)
 
     def found(self, contacts: Sequence[Contact], now: float) -> None:
         """A look-up found these."""

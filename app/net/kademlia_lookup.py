@@ -27,7 +27,7 @@ STALL_SECONDS = 1.5
 then holds up nobody any more, though its answer still counts."""
 MAX_QUESTIONS = 128
 """Ten times what a sound look-up takes; then liars have won, and it ends."""
-MAX_ON_PATH = 64
+MAX_ON_PATH = 32
 """Contacts a path keeps in mind, the nearest."""
 MAX_PER_GROUP_ON_PATH = 4
 MAX_BAD_INTRODUCTIONS = 3
@@ -205,14 +205,14 @@ class Lookup:
         key = _key(contact)
         if peer == self._own or key in path.keys:
             return
+        candidate = self._candidates.get(key)
+        distance = candidate.distance if candidate is not None else node_id(peer) ^ self.target
+        if len(path.known) >= MAX_ON_PATH and distance >= path.known[-1].distance:
+            return
         groups = self._rules.groups(contact.addresses) if introducer is not None else frozenset()
         if any(path.groups[group] >= MAX_PER_GROUP_ON_PATH for group in groups):
             return
-        candidate = self._candidates.get(key)
         if candidate is None:
-            distance = node_id(peer) ^ self.target
-            if len(path.known) >= MAX_ON_PATH and distance >= path.known[-1].distance:
-                return
             candidate = _Candidate(contact, peer, distance, depth, introducer)
             self._candidates[key] = candidate
         bisect.insort(path.known, candidate, key=_distance)

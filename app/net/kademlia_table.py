@@ -3,7 +3,7 @@
 Pure: time is an argument, in seconds of `Clock.monotonic`. A bucket for each number of
 leading bits that a contact's id shares with our own, so that much is known of the
 neighbourhood and a little of everywhere. Only who answered us at its own address comes
-in (`heard`); what others tell is at most a reason to go and look (`offer`, `to_check`).
+in (`heard`); what others tell is at most a reason to go and look (`offer`).
 Old contacts that still answer stay: who was long here will be here longer, and nobody
 can push them out by coming in numbers.
 """
@@ -29,10 +29,12 @@ MAX_FAILURES = 2
 """A contact that did not answer so often in a row is gone; one failure may be the way."""
 QUIET_SECONDS = 1800.0
 """A contact not heard for so long is asked whether it is there."""
-DOUBTED_SECONDS = 120.0
-"""... and for so long when somebody waits for its place."""
+RETRY_SECONDS = 120.0
+"""One that did not answer is asked again after so long."""
 REFRESH_SECONDS = 3600.0
 """A bucket that no look-up went through for so long gets one."""
+MAX_GONE = 128
+"""Computers that did not answer lately and are not tried on others' word; oldest forgotten."""
 MAX_OFFERED = 32
 """Computers that say they are reachable and wait to be dialled; the newest wait in vain."""
 
@@ -41,6 +43,7 @@ MAX_OFFERED = 32
 class _Entry:
     contact: Contact
     id: NodeId
+    shareable: bool
     heard_at: float
     failures: int = 0
     asked_at: float = float("-inf")
@@ -49,10 +52,12 @@ class _Entry:
 class _Bucket:
     """Up to `BUCKET_SIZE` contacts in use, and newer ones that wait for a place."""
 
-    __slots__ = ("entries", "spares", "touched_at")
+    __slots__ = ("entries", "good", "spares", "touched_at")
 
     def __init__(self) -> None:
         self.entries: dict[PeerId, _Entry] = {}
+        # Those that answered the last time, ready for `Table.closest`; None when outdated.
+        self.good: list[tuple[NodeId, Contact, bool]] | None = None
         self.spares: dict[PeerId, _Entry] = {}
         self.touched_at = float("-inf")
 
@@ -72,6 +77,7 @@ class Table:
         self._entries: dict[PeerId, _Entry] = {}
         self._groups: Counter[str] = Counter()
         self._offered: dict[PeerId, Contact] = {}
+        self._gone: dict[PeerId, None] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -83,12 +89,31 @@ class Table:
         """Everybody in use, in no order."""
         return [entry.contact for entry in self._entries.values()]
 
-    def closest(self, target: NodeId, count: int) -> list[Contact]:
-        """The contacts nearest to a point, the nearest first; doubtful ones are left out."""
-        distances = {
-            entry.id ^ target: entry for entry in self._entries.values() if not entry.failures
-        }
-        return [distances[distance].contact for distance in sorted(distances)[:count]]
+    def closest(self, target: NodeId, count: int, *, shareable_only: bool = False) -> list[Contact]:
+        """The contacts nearest to a point, the nearest first; doubtful ones are left out.
+
+        Args:
+            shareable_only: without those that others must not be sent to, such as a
+                bootstrap that a person gave by name.
+        """
+        # By how much they share with us, buckets are nearer or farther from the point as a
+        # whole: its own, then all deeper ones together, then the shallower ones in turn.
+        index = self._index(target)
+        deeper = [i for i in self._buckets if i > index]
+        shallower = sorted((i for i in self._buckets if i < index), reverse=True)
+        found: list[Contact] = []
+        for group in ([index], deeper, *([i] for i in shallower)):
+            distances = [
+                (point ^ target, contact)
+                for i in group
+                for point, contact, shareable in self._good(i)
+                if shareable or not shareable_only
+            ]
+            distances.sort(key=_distance)
+            found += [contact for _, contact in distances]
+            if len(found) >= count:
+                break
+        return found[:count]
 
     # ── what happened ────────────────────────────────────────────────────────
 
@@ -96,17 +121,21 @@ class Table:
         """It answered us at its address: it is reachable, and is who it says."""
         peer = PeerId(contact.peer)
         self._offered.pop(peer, None)
+        self._gone.pop(peer, None)
         if peer == self._own:
             return
         entry = self._entries.get(peer)
         if entry is not None:
             entry.heard_at = now
-            entry.failures = 0
+            if entry.failures:
+                entry.failures = 0
+                self._bucket_of(peer).good = None
             self._move(entry, contact)
             return
         bucket = self._bucket_of(peer)
-        entry = bucket.spares.pop(peer, None) or _Entry(contact, node_id(peer), now)
-        entry.contact, entry.heard_at, entry.failures = contact, now, 0
+        bucket.spares.pop(peer, None)
+        shareable = all(map(self._rules.allows, contact.addresses))
+        entry = _Entry(contact, node_id(peer), shareable, now)
         if not self._admit(bucket, entry):
             bucket.spares[peer] = entry  # the newest is last
             while len(bucket.spares) > SPARES_PER_BUCKET:
@@ -124,14 +153,18 @@ class Table:
         if peer == self._own or peer in self._entries or peer in self._offered:
             return
         bucket = self._bucket_of(peer)
-        useful = len(bucket.entries) < BUCKET_SIZE or len(bucket.spares) < SPARES_PER_BUCKET
-        if useful and peer not in bucket.spares and len(self._offered) < MAX_OFFERED:
+        useful = len(bucket.entries) < BUCKET_SIZE and peer not in bucket.spares
+        if useful and peer not in self._gone and len(self._offered) < MAX_OFFERED:
             self._offered[peer] = contact
 
     def failed(self, peer: PeerId) -> None:
         """It did not answer; after `MAX_FAILURES` a spare takes its place, if there is one."""
         self._offered.pop(peer, None)
+        self._gone[peer] = None
+        if len(self._gone) > MAX_GONE:
+            del self._gone[next(iter(self._gone))]
         bucket = self._bucket_of(peer)
+        bucket.good = None
         bucket.spares.pop(peer, None)
         entry = self._entries.get(peer)
         if entry is None:
@@ -148,25 +181,31 @@ class Table:
 
     # ── what is due ──────────────────────────────────────────────────────────
 
-    def to_check(self, now: float, count: int) -> list[Contact]:
-        """Whom to ask now whether it is there: the offered, the doubtful, the quiet.
+    def next_offered(self) -> Contact | None:
+        """One that says it is reachable, to be dialled; answer with `heard` or `failed`."""
+        for peer in list(self._offered):
+            contact = self._offered.pop(peer)
+            if len(self._bucket_of(peer).entries) < BUCKET_SIZE:
+                return contact
+        return None
 
-        Each is named once for each `DOUBTED_SECONDS`; answer with `heard` or `failed`.
+    def to_check(self, now: float, count: int) -> list[Contact]:
+        """Whom to ask now whether it is there: the silent and the quiet, at most `count`.
+
+        Each is named once for each `RETRY_SECONDS`; answer with `heard` or `failed`.
         """
-        # Not more than half: who makes many up must not keep us from looking after the others.
-        offered = list(self._offered.values())[: count // 2]
-        for contact in offered:
-            del self._offered[PeerId(contact.peer)]
-        due = [
-            entry
-            for bucket in self._buckets.values()
-            for entry in bucket.entries.values()
-            if now - entry.asked_at >= DOUBTED_SECONDS and self._is_due(bucket, entry, now)
-        ]
-        oldest = heapq.nsmallest(count - len(offered), due, lambda entry: entry.heard_at)
+        due = []
+        for bucket in self._buckets.values():
+            due += [
+                entry
+                for entry in bucket.entries.values()
+                if (entry.failures or now - entry.heard_at >= QUIET_SECONDS)
+                and now - entry.asked_at >= RETRY_SECONDS
+            ]
+        oldest = heapq.nsmallest(count, due, lambda entry: entry.heard_at)
         for entry in oldest:
             entry.asked_at = now
-        return offered + [entry.contact for entry in oldest]
+        return [entry.contact for entry in oldest]
 
     def to_refresh(self, now: float, noise: bytes) -> NodeId | None:
         """A point in the bucket that was not looked through for longest; None when none is due.
@@ -194,11 +233,17 @@ class Table:
 
     # ── inside ───────────────────────────────────────────────────────────────
 
-    def _is_due(self, bucket: _Bucket, entry: _Entry, now: float) -> bool:
-        if entry.failures:
-            return True
-        wanted = bool(bucket.spares)
-        return now - entry.heard_at >= (DOUBTED_SECONDS if wanted else QUIET_SECONDS)
+    def _good(self, index: int) -> list[tuple[NodeId, Contact, bool]]:
+        bucket = self._buckets.get(index)
+        if bucket is None:
+            return []
+        if bucket.good is None:
+            bucket.good = [
+                (entry.id, entry.contact, entry.shareable)
+                for entry in bucket.entries.values()
+                if not entry.failures
+            ]
+        return bucket.good
 
     def _index(self, point: NodeId) -> int:
         return ID_BITS - (self._own_id ^ point).bit_length()
@@ -223,11 +268,13 @@ class Table:
             return False
         peer = PeerId(entry.contact.peer)
         bucket.entries[peer] = self._entries[peer] = entry
+        bucket.good = None
         self._groups.update(groups)
         return True
 
     def _drop(self, bucket: _Bucket, entry: _Entry) -> None:
         peer = PeerId(entry.contact.peer)
+        bucket.good = None
         del bucket.entries[peer], self._entries[peer]
         groups = self._rules.groups(entry.contact.addresses)
         self._groups.subtract(groups)
@@ -248,6 +295,7 @@ class Table:
         bucket = self._bucket_of(PeerId(contact.peer))
         self._drop(bucket, entry)
         entry.contact = contact
+        entry.shareable = all(map(self._rules.allows, contact.addresses))
         if not self._admit(bucket, entry):
             self._promote(bucket)
 
@@ -255,3 +303,7 @@ class Table:
         return Counter(
             group for entry in entries for group in self._rules.groups(entry.contact.addresses)
         )
+
+
+def _distance(pair: tuple[int, Contact]) -> int:
+    return pair[0]
