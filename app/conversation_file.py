@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,7 @@ class ConversationFile:
         self._clock = clock
         self._database: sqlite3.Connection | None = None
         self._in_memory = False
+        self._number = 0
         self._tried_at = 0.0
         self._swept = False
         self.remarks: list[Sentence] = []
@@ -121,6 +123,10 @@ class ConversationFile:
     def _ready(self) -> sqlite3.Connection:
         if self._database is None:
             return self._opened(LOCK_SECONDS)
+        if not self._in_memory and _file_number(self._path) != self._number:
+            # Somebody has removed or replaced the file: what was in it is written anew.
+            self._go_into_memory(FileNotFoundError("it was removed"), take=True)
+            self._try_file()
         if self._in_memory and self._clock.monotonic() - self._tried_at >= RETRY_SECONDS:
             self._try_file()
         return self._database
@@ -132,6 +138,7 @@ class ConversationFile:
         except (sqlite3.Error, OSError) as error:
             return self._go_into_memory(error)
         self._in_memory, self.problem = False, None
+        self._number = _file_number(self._path)
         return self._database
 
     def _open_or_renew(self, lock_seconds: float) -> sqlite3.Connection:
@@ -172,18 +179,24 @@ class ConversationFile:
 
     # ── memory ───────────────────────────────────────────────────────────────
 
-    def _go_into_memory(self, error: Exception) -> sqlite3.Connection:
-        self._let_go()
-        memory = sqlite3.connect(":memory:", check_same_thread=False)
+    def _go_into_memory(self, error: Exception, *, take: bool = False) -> sqlite3.Connection:
+        """Use memory from now on; with `take`, all of it is to go into the file afterwards."""
+        memory = _connect(":memory:", 0.0)
         memory.execute("PRAGMA foreign_keys = ON")
         memory.executescript(_SCHEMA)
         with contextlib.suppress(sqlite3.Error):
-            _copy_readable(self._path, memory)
+            if take and self._database is not None:
+                _copy(self._database, memory)
+            else:
+                _copy_readable(self._path, memory)
+        self._let_go()
         # Numbers that the file does not use, so that messages keep theirs when they go there.
         most = int(self._clock.wall() * 1000)
         memory.execute("DELETE FROM sqlite_sequence WHERE name = 'messages'")
         memory.execute("INSERT INTO sqlite_sequence VALUES ('messages', ?)", (most,))
         memory.executescript(_TOUCHED)
+        if take:
+            memory.execute("INSERT INTO touched SELECT id FROM conversations")
         memory.commit()
         self._database, self._in_memory = memory, True
         self._tried_at = self._clock.monotonic()
@@ -209,6 +222,7 @@ class ConversationFile:
             return
         memory.close()
         self._database, self._in_memory, self.problem = database, False, None
+        self._number = _file_number(self._path)
 
 
 def _transact(database: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -218,7 +232,11 @@ def _transact(database: sqlite3.Connection, work: Callable[[sqlite3.Connection],
 
 def _open(path: Path, lock_seconds: float) -> sqlite3.Connection:
     """Open and check."""
-    database = sqlite3.connect(path, timeout=lock_seconds, check_same_thread=False)
+    with contextlib.suppress(OSError):
+        # Made by us and for the owner alone; what SQLite lays beside it takes over its mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        path.chmod(0o600)
+    database = _connect(path, lock_seconds)
     try:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
@@ -234,11 +252,16 @@ def _open(path: Path, lock_seconds: float) -> sqlite3.Connection:
         database.execute("PRAGMA foreign_keys = ON")
         if is_new:
             database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        with contextlib.suppress(OSError):
-            path.chmod(0o600)
     except BaseException:
         database.close()
         raise
+    return database
+
+
+def _connect(place: Path | str, lock_seconds: float) -> sqlite3.Connection:
+    database = sqlite3.connect(place, timeout=lock_seconds, check_same_thread=False)
+    # A word that the disk has spoiled costs that word, not all conversations.
+    database.text_factory = lambda data: data.decode("utf-8", errors="replace")
     return database
 
 
@@ -264,14 +287,26 @@ def _copy_readable(path: Path, memory: sqlite3.Connection) -> None:
         return
     uri = f"{path.absolute().as_uri()}?mode=ro"
     file = sqlite3.connect(uri, uri=True, timeout=RETRY_LOCK_SECONDS)
+    file.text_factory = lambda data: data.decode("utf-8", errors="replace")
     try:
-        if file.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            return
-        with memory:
-            for table in TABLES:
-                _insert(memory, table, _rows(file, table))
+        if file.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            _copy(file, memory)
     finally:
         file.close()
+
+
+def _copy(source: sqlite3.Connection, memory: sqlite3.Connection) -> None:
+    with memory:
+        for table in TABLES:
+            _insert(memory, table, _rows(source, table))
+
+
+def _file_number(path: Path) -> int:
+    """What tells a file from another one of its name; 0 when there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 def _take_over(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:

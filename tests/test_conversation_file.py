@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -273,3 +275,44 @@ def test_work_that_is_wrong_in_itself_is_not_the_file_s_fault(
     assert file.remarks == []
     assert words_in(file) == {"old": ["one", "two"]}
     file.close()
+
+
+def test_a_file_that_is_removed_meanwhile_is_written_anew(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    path = make(tmp_path, clock)
+    file = ConversationFile(path, clock=clock)
+    put(file, "new", "three")
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{path}{ending}").unlink(missing_ok=True)
+    put(file, "newer", "four")
+    expected = {"new": ["three"], "newer": ["four"], "old": ["one", "two"]}
+    assert words_in(file) == expected
+    assert file.problem is None
+    file.close()
+    again = ConversationFile(path, clock=clock)
+    assert words_in(again) == expected
+    again.close()
+
+
+def test_letters_that_are_none_cost_only_themselves(tmp_path: Path, clock: VirtualClock) -> None:
+    path = make(tmp_path, clock)
+    database = sqlite3.connect(path)
+    database.execute("UPDATE messages SET content = CAST(x'6fff65' AS TEXT) WHERE content = 'one'")
+    database.commit()
+    database.close()
+    file = ConversationFile(path, clock=clock)
+    assert words_in(file) == {"old": ["o\ufffde", "two"]}
+    assert (file.problem, file.remarks) == (None, [])
+    file.close()
+
+
+def test_nobody_else_may_read_it(tmp_path: Path, kept: ConversationFile) -> None:
+    umask = os.umask(0o022)
+    try:
+        put(kept, "new", "word")
+        modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(umask)
+    assert NAME in modes
+    assert set(modes.values()) == {0 if sys.platform != "win32" else 0o066}
