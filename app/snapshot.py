@@ -64,9 +64,9 @@ class Parts:
 
 @dataclass(frozen=True)
 class Disk:
-    """What the layers take, and what of it nothing here uses."""
+    """What the layers take, None before the first look, and what of it nothing here uses."""
 
-    used_bytes: int = 0
+    used_bytes: int | None = None
     unused_bytes: int = 0
 
 
@@ -129,12 +129,12 @@ def take_snapshot(
                 said=limit.title.said,
                 how_said=limit.means.said,
             )
-            for limit in governor.limits()
+            for limit in governor.limits(disk_used_bytes=disk.used_bytes)
         ],
         gpu_paused=manual.gpu_pause is not None,
         cpu_paused=manual.cpu_pause is not None,
         slow_mode=manual.slow_mode,
-        disk_used_bytes=disk.used_bytes,
+        disk_used_bytes=disk.used_bytes or 0,
         disk_unused_bytes=disk.unused_bytes,
         identity_kept_in=parts.identity.kept_in,
         warnings=[warning.words for warning in warnings],

@@ -103,7 +103,7 @@ class Wishes:
             self._sharing.wish(None)
         else:
             known = self._machine().gpu_usable
-            gpu = governor.verdict.caps.gpu if known else governor.manual.gpu_pause is None
+            gpu = governor.verdict.caps.gpu if known else governor.unknown_card_allowed
             self._sharing.wish(
                 ShareOrder(
                     wanted.model,

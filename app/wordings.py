@@ -97,11 +97,14 @@ LIMITS: Final = {
     "by_threads": "{threads:count} threads with rests between batches",
     "by_driver": "NVML power limit",
     "by_duty": "duty cycle",
-    "by_nothing": "cannot be kept: this computer does not tell its graphics card's power",
+    "by_nothing": "cannot be kept: this computer does not tell its graphics card's power, so "
+    "the card does not compute",
     "by_bucket": "token bucket on the network's bytes",
     "by_counting": "counted",
+    "disk_for_models": "Disk for models",
+    "by_checking": "checked before each download",
 }
-"""The caps in force and how each is kept: from `app/policy/governor.py`."""
+"""The caps in force and how each is kept: from `app/policy/limits.py`."""
 
 SETTINGS: Final = {
     "settings_unread": "{path} cannot be read ({reason}); the defaults hold.",

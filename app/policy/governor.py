@@ -11,23 +11,32 @@ import datetime
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol
 
 from app.clock import Clock
 from app.errors import PotluckError
+from app.policy.limits import (
+    LimitState,
+    card_limit,
+    disk_limit,
+    download_limit,
+    month_limit,
+    power_limit,
+    processor_limit,
+    upload_limit,
+)
 from app.policy.manual import DAMAGED, ManualState, load_manual, save_manual
 from app.policy.pacing import Pacer
 from app.policy.power import Cards
+from app.policy.power_cap import PowerCap
 from app.policy.readings import NOTHING_KNOWN, Readings
 from app.policy.remarks import settings_remarks
 from app.policy.sensors import Sensors
 from app.policy.traffic import Traffic
 from app.policy.verdict import (
-    GIGABYTE,
-    MEGABIT_BYTES,
     Caps,
     Machine,
     Moment,
@@ -36,9 +45,9 @@ from app.policy.verdict import (
     judge,
 )
 from app.preferences import Settings
-from app.reasons import LimitName, Part, PauseReason
+from app.reasons import Part, PauseReason
 from app.schedule import LocalTime
-from app.sentences import Sentence, say, unworded
+from app.sentences import Sentence
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -70,31 +79,6 @@ class Workplace(Protocol):
         Told before each `resume`, and while working whenever they change.
         """
         ...
-
-
-@dataclass(frozen=True)
-class LimitState:
-    """One cap as it holds now, as the API's `LimitInForce` tells it.
-
-    `title` says what is limited and when, `means` what enforces it.
-    """
-
-    name: LimitName
-    title: Sentence
-    unit: str
-    asked: float | None
-    measured: float | None
-    means: Sentence
-
-    @property
-    def words(self) -> str:
-        """What is limited, in English."""
-        return self.title.words
-
-    @property
-    def how(self) -> str:
-        """What enforces it, in English."""
-        return self.means.words
 
 
 class Governor:
@@ -143,7 +127,7 @@ class Governor:
         self._readings = NOTHING_KNOWN
         self._verdict: Verdict | None = None
         self._told: Verdict | None = None
-        self._power_held_by_driver = False
+        self._power = PowerCap(cards)
         self._reading: asyncio.Task[Readings] | None = None
         self._turn = asyncio.Lock()
         self._tasks = TaskOwner("governor")
@@ -154,8 +138,9 @@ class Governor:
         await asyncio.to_thread(self._cards.open)
         await self._look()
         self._judge()
-        await self._set_caps(self.verdict.caps)
+        await self._set_caps()
         self._tasks.start(self._keep_looking(), name="looks")
+        self._tasks.start(self._power.keep_sampling(), name="power readings")
         return self
 
     async def __aexit__(
@@ -196,53 +181,38 @@ class Governor:
         own = [DAMAGED] if self._manual.remark else []
         return own + settings_remarks(self._settings, self._readings)
 
-    def limits(self) -> list[LimitState]:
-        """The caps in force, with what was measured."""
-        caps, settings = self.verdict.caps, self._settings
+    def limits(self, *, disk_used_bytes: int | None = None) -> list[LimitState]:
+        """The caps in force, with what was measured.
+
+        Args:
+            disk_used_bytes: what models take of the disk; None while nobody has looked.
+        """
+        caps, settings, traffic = self.verdict.caps, self._settings, self._traffic
         in_use, slow = self.verdict.in_use, self._manual.slow_mode
-        limits = [
-            LimitState(
-                name="cpu",
-                title=say("cpu_in_use") if in_use else say("cpu_away"),
-                unit="%",
-                asked=round(100 * caps.cpu_fraction, 1),
-                measured=self._pacer.cpu_percent,
-                means=_how_processor(caps),
-            )
-        ]
+        limits = [processor_limit(caps, in_use=in_use, percent=self._pacer.cpu_percent)]
         if self._machine().gpu_usable:
-            title = _card_title(caps, in_use=in_use)
-            limits.append(LimitState("gpu", title, "", None, None, unworded("")))
+            limits.append(card_limit(caps, in_use=in_use))
         if caps.power_watts is not None:
-            limits.append(self._power_limit(caps.power_watts))
-        traffic = self._traffic
-        means = say("by_bucket")
+            measured = self._pacer.watts or self._readings.gpu_power_watts
+            limits.append(
+                power_limit(caps.power_watts, measured=measured, kept_by=self._power.kept_by)
+            )
         if (cap := caps.upload_bytes_per_second) is not None:
-            title = say("upload_in_use") if in_use else say("upload_away")
-            title = say("upload_slow") if slow else title
-            measured = traffic.upload_bytes_per_second / MEGABIT_BYTES
-            limits.append(LimitState("upload", title, "Mbit/s", _mbit(cap), measured, means))
+            rate = traffic.upload_bytes_per_second
+            limits.append(upload_limit(cap, measured=rate, in_use=in_use, slow=slow))
         if (cap := caps.download_bytes_per_second) is not None:
-            title = say("download_in_use") if in_use else say("download_away")
-            title = say("download_slow") if slow else title
-            measured = traffic.download_bytes_per_second / MEGABIT_BYTES
-            limits.append(LimitState("download", title, "Mbit/s", _mbit(cap), measured, means))
+            rate = traffic.download_bytes_per_second
+            limits.append(download_limit(cap, measured=rate, in_use=in_use, slow=slow))
         if settings.monthly_budget_gb:
-            used, asked = traffic.month_bytes / GIGABYTE, settings.monthly_budget_gb
-            means = say("by_counting")
-            limits.append(LimitState("month", say("month"), "GB", asked, used, means))
+            limits.append(month_limit(settings.monthly_budget_gb, used_bytes=traffic.month_bytes))
+        limits.append(disk_limit(settings.disk_quota_bytes, used_bytes=disk_used_bytes))
         return limits
 
-    def _power_limit(self, watts: float) -> LimitState:
-        measured = self._readings.gpu_power_watts
-        if self._power_held_by_driver:
-            means = say("by_driver")
-        elif measured is not None:
-            means = say("by_duty")
-        else:
-            means = say("by_nothing")
-        mean = self._pacer.watts
-        return LimitState("power", say("power"), "W", watts, mean or measured, means)
+    @property
+    def unknown_card_allowed(self) -> bool:
+        """Whether a graphics card that nothing has shown yet may be tried."""
+        cap = self._settings.power_cap_watts
+        return self._manual.gpu_pause is None and (not cap or self._power.can_keep(float(cap)))
 
     # ── what the owner decides ───────────────────────────────────────────────
 
@@ -344,7 +314,7 @@ class Governor:
                 readings=readings,
                 manual=manual,
                 moment=Moment(now=now, calendar=local_time, month_ends=next_month(now)),
-                machine=self._machine(),
+                machine=self._machine_within_limits(),
                 month_bytes=self._traffic.month_bytes,
                 previous=previous,
             )
@@ -353,11 +323,12 @@ class Governor:
     async def _enforce(self) -> None:
         """Judge, and have the node follow; under `_turn`."""
         self._judge()
-        verdict, told = self.verdict, self._told
-        if verdict == told:
+        told = self._told
+        if self.verdict == told:
             return
-        if told is None or verdict.caps != told.caps:
-            await self._set_caps(verdict.caps)
+        if told is None or self.verdict.caps != told.caps:
+            await self._set_caps()
+        verdict = self.verdict
         paused = told is None or told.state == "paused"
         try:
             if verdict.state == "paused":
@@ -374,37 +345,29 @@ class Governor:
         self._told = verdict
         self._changed()
 
-    async def _set_caps(self, caps: Caps) -> None:
+    async def _set_caps(self) -> None:
+        """Have the verdict's caps kept; where its power cap cannot be, judge once more."""
+        await self._hold(self.verdict.caps)
+        watts = self.verdict.caps.power_watts
+        if self.verdict.caps.gpu and watts is not None and not self._power.can_keep(watts):
+            self._judge()
+            await self._hold(self.verdict.caps)
+
+    async def _hold(self, caps: Caps) -> None:
         self._traffic.set_caps(
             upload_bytes_per_second=caps.upload_bytes_per_second,
             download_bytes_per_second=caps.download_bytes_per_second,
             transfers=caps.transfers,
         )
-        watts = caps.power_watts if caps.gpu else None
-        self._power_held_by_driver = await asyncio.to_thread(self._cards.limit, watts)
-        self._pacer.set_caps(
-            cpu_fraction=caps.cpu_fraction,
-            power_watts=None if self._power_held_by_driver else watts,
-        )
+        by_rests = await self._power.hold(caps.power_watts if caps.gpu else None)
+        self._pacer.set_caps(cpu_fraction=caps.cpu_fraction, power_watts=by_rests)
 
-
-# ── how a cap is told ────────────────────────────────────────────────────────
-
-
-def _how_processor(caps: Caps) -> Sentence:
-    if caps.cpu_fraction >= 1:
-        return say("by_priority")
-    return say("by_threads", threads=caps.threads) if caps.threads > 1 else say("by_thread")
-
-
-def _card_title(caps: Caps, *, in_use: bool) -> Sentence:
-    if caps.gpu:
-        return say("gpu_works_in_use") if in_use else say("gpu_works_away")
-    return say("gpu_rests_in_use") if in_use else say("gpu_rests_away")
-
-
-def _mbit(bytes_per_second: float) -> float:
-    return round(bytes_per_second / MEGABIT_BYTES, 3)
+    def _machine_within_limits(self) -> Machine:
+        """What there is to work with; a card whose power cap cannot be kept is not there."""
+        machine, cap = self._machine(), self._settings.power_cap_watts
+        if cap and not self._power.can_keep(float(cap)):
+            return replace(machine, gpu_usable=False)
+        return machine
 
 
 # ── the owner's calendar ─────────────────────────────────────────────────────

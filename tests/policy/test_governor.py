@@ -17,10 +17,11 @@ import pytest
 from app.api.shapes import LimitInForce
 from app.errors import EngineFault, UsageError
 from app.policy import governor as governor_module
+from app.policy import power_cap as power_cap_module
 from app.policy.governor import Governor, local_time, month_name, next_month, next_morning
 from app.policy.manual import load_manual
 from app.policy.pacing import Pacer
-from app.policy.power import Cards
+from app.policy.power import SILENT_SECONDS, Cards
 from app.policy.readings import NOTHING_KNOWN, Readings
 from app.policy.traffic import TRAFFIC_FILE, Traffic
 from app.policy.verdict import GIGABYTE, MEGABIT_BYTES, Caps, Machine, Verdict
@@ -102,8 +103,8 @@ class Desk:
     async def open(
         self, settings: Settings | None = None, *, as_told: bool = False
     ) -> AsyncIterator[Governor]:
-        cards = Cards(self.folder, nvml=self.nvml)
-        pacer = Pacer(
+        cards = Cards(self.folder, nvml=self.nvml, clock=self.clock)
+        pacer = self.pacer = Pacer(
             clock=self.clock,
             processor_seconds=lambda: 0.0,
             joules=cards.joules,
@@ -324,6 +325,71 @@ async def test_without_rights_a_power_cap_is_kept_by_resting(desk: Desk) -> None
         assert power.how == "duty cycle"
 
 
+async def test_a_power_cap_that_nothing_keeps_lets_no_card_compute(desk: Desk) -> None:
+    desk.gpu = True
+    desk.nvml.rights = False
+    desk.nvml.silent.add(0)
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        assert governor.verdict.state == "sharing", "the processor may go on"
+        assert [caps.gpu for caps in desk.node.caps] == [False]
+        assert not governor.unknown_card_allowed
+        power = next(limit for limit in governor.limits() if limit.name == "power")
+        assert "cannot be kept" in power.how
+        assert power.measured is None
+        await governor.reconsider()
+        assert [caps.gpu for caps in desk.node.caps] == [False], "it stays so"
+        await governor.use_settings(Settings())
+        assert governor.verdict.caps.gpu
+        assert governor.unknown_card_allowed
+
+
+async def test_a_computer_without_readable_cards_keeps_no_power_cap(desk: Desk) -> None:
+    desk.nvml = Nvml(driver=False)
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        assert not governor.unknown_card_allowed
+        power = next(limit for limit in governor.limits() if limit.name == "power")
+        assert "cannot be kept" in power.how
+
+
+async def test_a_card_that_falls_silent_rests_until_it_tells_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    desk.gpu = True
+    desk.nvml = Nvml(cards=1, rights=False, counter=False)
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        assert governor.verdict.caps.gpu
+        desk.nvml.silent.add(0)
+        await until(lambda: not desk.node.caps[-1].gpu)
+        desk.nvml.silent.clear()
+        desk.clock.advance(SILENT_SECONDS)
+        await until(lambda: desk.node.caps[-1].gpu)
+
+
+async def test_readings_alone_show_the_power_that_a_cap_is_kept_by(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(power_cap_module, "SAMPLE_SECONDS", (0.001, 0.002))
+    desk.gpu = True
+    desk.nvml = Nvml(cards=1, rights=False, counter=False)
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        desk.nvml.milliwatts = 200_000
+        rests = []
+        for _ in range(20):
+            desk.clock.advance(1.0)
+            await asyncio.sleep(0.02)
+            rests.append(desk.pacer.rest_seconds(1.0))
+        power = next(limit for limit in governor.limits() if limit.name == "power")
+        assert power.how == "duty cycle"
+        assert power.measured == pytest.approx(200.0, rel=0.1)
+        assert max(rests) > 5.0, "20 s at 200 W are 6.7 s too many for 150 W"
+
+
 async def test_every_limit_has_the_shape_of_the_api(desk: Desk) -> None:
     desk.gpu = True
     settings = Settings(power_cap_watts=150, monthly_budget_gb=5.0, upload_mbit_away=3.0)
@@ -334,7 +400,7 @@ async def test_every_limit_has_the_shape_of_the_api(desk: Desk) -> None:
             figures = {"asked": limit.asked, "measured": limit.measured, "how": limit.how}
             assert msgspec.convert({**fields, **figures}, LimitInForce).words
         assert {limit.name for limit in governor.limits()} == {
-            *("cpu", "gpu", "power", "upload", "month")
+            *("cpu", "gpu", "power", "upload", "month", "disk")
         }
 
 
