@@ -96,6 +96,7 @@ class Service:
         saved_at = self._parts.clock.monotonic()
         while True:
             await self._look_at_disk()
+            await self._offers.keep_speed()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             self._parts.count()
             await self._look_at_conversations()
