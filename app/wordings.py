@@ -15,6 +15,9 @@ PAUSES: Final = {
     "only_chat": "Not sharing: you chose only to chat",
     "rests_unread": "Not sharing: what you had decided about sharing could not be read, so sharing "
     "rests; say once more whether to share.",
+    "limits_unread": "Not sharing: your settings file cannot be read, and your limits stand in it",
+    "rules_failed": "Not sharing: your rules could not be judged; Potluck tries again every few "
+    "seconds",
     "by_hand": "Paused by you ({when})",
     "by_hand_cpu": "Paused by you: the processor ({when})",
     "by_hand_gpu": "Paused by you: the graphics card ({when})",
@@ -107,14 +110,24 @@ LIMITS: Final = {
 """The caps in force and how each is kept: from `app/policy/limits.py`."""
 
 SETTINGS: Final = {
-    "settings_unread": "{path} cannot be read ({reason}); the defaults hold.",
-    "settings_too_large": "{path} is too large for a settings file; the defaults hold.",
-    "settings_damaged": "{path} is damaged ({reason}); the defaults hold until it is mended.",
+    "settings_unread": "{path} cannot be read ({reason}); the defaults hold, and sharing rests.",
+    "settings_too_large": "{path} is too large for a settings file; the defaults hold, and sharing "
+    "rests. It stays as it is until you change a setting here, and is then kept beside the new "
+    "file.",
+    "settings_damaged": "{path} is damaged ({reason}); the defaults hold for what cannot be read "
+    "in it, and sharing rests. It stays as it is until you mend it, or change a setting here: "
+    "then it is kept beside the new file.",
+    "settings_aside": "The damaged {file} was kept as {aside}, and a new one begun with what could "
+    "be read in it: look whether your limits are as you want them.",
+    "settings_unknown": "{path} has what is no setting of this version ({names}); it is kept, for "
+    "a newer version may know it.",
+    "no_text": "it is not text",
     "nested_too_deeply": "nested too deeply",
     "one_of": "{choices}",
     "as_told": "{told:own}",
     "a_text": "a text",
     "setting_defaults": "{path}: {complaint} The default holds.",
+    "setting_rests": "{path}: {complaint} The default holds, and sharing rests until it is mended.",
     "setting_unknown": "{name} is not a setting of this version.",
     "setting_wrong": "{name} cannot be {value}; it must be {expected}.",
     "true_or_false": "true or false",
@@ -122,8 +135,12 @@ SETTINGS: Final = {
     "whole_between": "a whole number from {least:count} to {most:count}",
     "settings_unchangeable": "{path} could not be changed ({reason}); mend it by hand.",
     "settings_unwritten": "{path} cannot be written ({reason}); the settings stay as they were.",
+    "address_unusable": "{address} cannot be used on this computer ({reason}); nothing was "
+    "changed.",
     "settings_not_read": "{path} cannot be read ({reason}); the settings stay as they were.",
     "settings_stuck": "{path} is damaged and cannot be put aside ({reason}); mend it by hand.",
+    "folder_gone": "{folder} was removed or made again while Potluck runs. What happens now may "
+    "not be kept; start Potluck again.",
     "decision_unkept": "{path} cannot be written ({reason}): this holds now, but will be forgotten "
     "when Potluck ends.",
     "choice_unkept": "{path} cannot be written ({reason}); the choice stays as it was.",
@@ -137,7 +154,6 @@ CHAT: Final = {
     "beginning_left_out": "The beginning of this conversation is too long for the model and was "
     "left out.",
     "our_mistake": "This is a mistake in Potluck itself ({kind}).",
-    "mistake_logged": "Potluck made a mistake; its log says more.",
     "no_conversation": "There is no such conversation any more.",
     "no_message": "There is no such message any more.",
     "conversations_closed": "Chats cannot be kept in {file} now ({reason}); the file stays as it "

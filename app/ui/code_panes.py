@@ -45,19 +45,23 @@ class CodePane:
         self._view = view
         self._changed = changed
         self.button = QToolButton(view.viewport())
-        self.button.setText(tr("Copy"))
-        self.button.setAccessibleName(tr("Copy this code"))
         self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.button.setCursor(Qt.CursorShape.ArrowCursor)
         self.button.clicked.connect(self._copy)
         self.bar = CodeBar(Qt.Orientation.Horizontal, view.viewport())
-        self.bar.setAccessibleName(tr("Scroll this code"))
         self.bar.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.bar.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         self.bar.setCursor(Qt.CursorShape.ArrowCursor)
         self.bar.setSingleStep(STEP_PIXELS)
         self.bar.hide()
         self.bar.valueChanged.connect(lambda _: self._moved())
+        self.retranslate()
+
+    def retranslate(self) -> None:
+        """Name the button and the bar in the language of now."""
+        self.button.setText(tr("Copy"))
+        self.button.setAccessibleName(tr("Copy this code"))
+        self.bar.setAccessibleName(tr("Scroll this code"))
 
     @property
     def text(self) -> str:

@@ -56,7 +56,7 @@ class StateCard(Card):
         self.pause = Button(tr("Pause"))
         self.pause.setAccessibleName(tr("Pause sharing"))
         menu = QMenu(self.pause)
-        pausing.fill(menu)
+        self.ways = pausing.fill(menu)
         self.pause.setMenu(menu)
         for one in (self.begin, self.resume, self.anyway, self.pause):
             one.hide()
@@ -72,11 +72,17 @@ class StateCard(Card):
         self._snapshot = snapshot
         self.headline.setText(headline(snapshot))
         self.reason.setText(self._second_line(snapshot))
+        self.ways.show(snapshot)
         what = offer(snapshot)
+        ways = (self.begin, self.resume, self.anyway, self.pause)
+        used = any(one.hasFocus() for one in ways)
         self.begin.setVisible(what == "begin")
         self.resume.setVisible(what == "resume")
         self.anyway.setVisible(what == "share_anyway")
-        self.pause.setVisible(what == "pause")
+        self.pause.setVisible(what in ("pause", "share_anyway", "resume"))
+        if used and (left := next((one for one in ways if not one.isHidden()), None)):
+            # Else Qt gives the focus of a button that goes to whatever comes next.
+            left.setFocus()
         if changed:
             self._draw()
 
@@ -361,6 +367,11 @@ class Dashboard(Page):
         self.network.figure.setText(f"↑ {words.network_speed(up)}")
         self.network.note.setText(f"↓ {words.network_speed(down)}")
         self.network.graph.add(now, up, down)
+
+    def go_on_from(self, other: Dashboard) -> None:
+        """Draw on where another one stopped."""
+        self.tokens.graph.go_on_from(other.tokens.graph)
+        self.network.graph.go_on_from(other.network.graph)
 
     def show_trouble(self, text: str) -> None:
         """Say that the node is away; what stands below is as it was last."""

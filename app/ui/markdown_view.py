@@ -8,6 +8,7 @@ once more from the start. So neither typing nor scrolling ever waits for it.
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import Final
 
@@ -18,6 +19,9 @@ from PySide6.QtGui import (
     QPaintEvent,
     QResizeEvent,
     QTextBlock,
+    QTextBlockFormat,
+    QTextCursor,
+    QTextOption,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QFrame, QTextBrowser
@@ -30,6 +34,7 @@ from app.ui.markdown_writer import (
     CODE_ABOVE_PIXELS,
     CODE_BELOW_PIXELS,
     CODE_MARK,
+    LINE_PERCENT,
     LIST_MARK,
     QUOTE_MARK,
     RULE_MARK,
@@ -40,6 +45,7 @@ from app.ui.theme import Theme
 FRAME_MILLISECONDS: Final = 40
 MOST_FRAME_MILLISECONDS: Final = 500
 MARK_GAP_PIXELS: Final = 8
+ENDLESS_WORD: Final = re.compile(r"\S{3000}")
 PAINTED_MARKS: Final = (CODE_MARK, QUOTE_MARK, RULE_MARK, LIST_MARK)
 SHARE_OF_TIME: Final = 4
 """Drawing takes at most a quarter of the time; the rest belongs to the person."""
@@ -48,9 +54,10 @@ SHARE_OF_TIME: Final = 4
 class MarkdownView(QTextBrowser):
     """One text, read-only and selectable; its height follows its content."""
 
-    def __init__(self, theme: Theme, name: str) -> None:
+    def __init__(self, theme: Theme, name: str, *, as_typed: bool = False) -> None:
         super().__init__()
         self._theme = theme
+        self._as_typed = as_typed
         self._source = ""
         self._drawn_length = 0
         self._stable_line = 0
@@ -90,6 +97,11 @@ class MarkdownView(QTextBrowser):
         self._source = text
         self.draw_all()
 
+    def retranslate(self) -> None:
+        """Name what stands around code in the language of now."""
+        for pane in self._codes.all:
+            pane.retranslate()
+
     def append(self, text: str) -> None:
         """Add to the text; it appears with the next frame."""
         self._source += text
@@ -104,7 +116,22 @@ class MarkdownView(QTextBrowser):
         """Write everything from the start."""
         self._frame.stop()
         self._stable_line = self._stable_position = 0
-        self._draw_tail()
+        if self._as_typed:
+            self._draw_as_typed()
+        else:
+            self._draw_tail()
+
+    def _draw_as_typed(self) -> None:
+        """Every line and every star as the person typed them."""
+        self.setWordWrapMode(wrap_mode(self._source))
+        self.setPlainText(self._source)
+        lines = QTextBlockFormat()
+        lines.setLineHeight(LINE_PERCENT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+        cursor = QTextCursor(self.document())
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.mergeBlockFormat(lines)
+        self._drawn_length = len(self._source)
+        self._fit()
 
     def _draw_tail(self) -> None:
         began = time.perf_counter()
@@ -272,3 +299,10 @@ def open_link(target: QUrl) -> None:
     """Open a link of an answer in the browser; only web and mail addresses are opened."""
     if safe_link(target.toString()):
         QDesktopServices.openUrl(target)
+
+
+def wrap_mode(text: str) -> QTextOption.WrapMode:
+    """How lines are broken: at words, unless a word takes seconds to break."""
+    mode = QTextOption.WrapMode
+    endless = ENDLESS_WORD.search(text) is not None
+    return mode.WrapAnywhere if endless else mode.WrapAtWordBoundaryOrAnywhere

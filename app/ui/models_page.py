@@ -10,6 +10,7 @@ from app.ui import theme as looks
 from app.ui import words
 from app.ui.backend import Backend
 from app.ui.controls import Banner, Card, EmptyState, IconButton, Page, button, clear, label
+from app.ui.sentences import error_words, told
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
 
@@ -72,7 +73,7 @@ def detail_words(offer: ModelOffer) -> str:
         speed,
         counted(offer.served_by, "served by {n} computer", "served by {n} computers"),
     ]
-    parts += [part for part in (offer.licence, tr(offer.trust)) if part]
+    parts += [part for part in (offer.licence, told(offer.trust, offer.trust_said)) if part]
     return " · ".join(parts)
 
 
@@ -109,6 +110,11 @@ class ModelsPage(Page):
         self.body.addWidget(self.empty)
         self.body.addStretch(1)
 
+    @property
+    def offers(self) -> list[ModelOffer]:
+        """What is listed."""
+        return [card.offer for card in self.cards]
+
     def refresh(self) -> None:
         """Ask the node again."""
         self._backend.models(self.show_offers, self._failed)
@@ -131,4 +137,4 @@ class ModelsPage(Page):
         self._backend.choose_model(ChooseModelRequest(model=name), taken, self._failed)
 
     def _failed(self, error: ErrorBody) -> None:
-        self.trouble.say(error.words)
+        self.trouble.say(error_words(error))

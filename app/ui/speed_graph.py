@@ -51,6 +51,12 @@ class SpeedGraph(QWidget):
         if self.isVisible():
             self.update()
 
+    def go_on_from(self, other: SpeedGraph) -> None:
+        """Draw what another one has drawn so far."""
+        self._samples.extend(other._samples)
+        self._last_at = other._last_at
+        self.setAccessibleDescription(other.accessibleDescription())
+
     @property
     def values(self) -> list[tuple[float, ...]]:
         """What is drawn, oldest first."""

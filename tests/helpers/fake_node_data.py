@@ -18,6 +18,7 @@ from app.api.shapes import (
     Speeds,
     Totals,
 )
+from app.sentences import say
 
 UNITS = 38
 """A model of 36 layers, and the two ends."""
@@ -154,6 +155,9 @@ OFFERS = [
     ),
 ]
 
+SHARING = say("sharing", layers=say("some_layers", count=14), model="Qwen3 8B")
+NOT_YET = say("not_asked")
+
 LIMITS = [
     LimitInForce(
         name="cpu",
@@ -162,6 +166,8 @@ LIMITS = [
         asked=25.0,
         measured=22.0,
         how="4 threads with rests between batches",
+        said=say("cpu_in_use").said,
+        how_said=say("by_threads", threads=4).said,
     ),
     LimitInForce(
         name="upload",
@@ -170,6 +176,8 @@ LIMITS = [
         asked=10.0,
         measured=1.7,
         how="token bucket on the network's bytes",
+        said=say("upload_in_use").said,
+        how_said=say("by_bucket").said,
     ),
     LimitInForce(
         name="disk",
@@ -200,7 +208,8 @@ def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
     shares = consented is True
     return Snapshot(
         state="sharing" if shares else "idle",
-        headline="Sharing 14 layers of Qwen3 8B" if shares else "Not sharing yet",
+        headline=SHARING.words if shares else NOT_YET.words,
+        headline_said=SHARING.said if shares else NOT_YET.said,
         pause=None
         if shares
         else Pause(reason="no_consent", words="Not sharing: you have not been asked yet"),

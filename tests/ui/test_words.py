@@ -7,9 +7,8 @@ import time
 import msgspec
 import pytest
 
-from app.api.shapes import MessageView, Pause
+from app.api.shapes import MessageView
 from app.ui import words
-from app.ui.translations import install_language
 from tests.helpers.fake_node_data import snapshot_at_rest
 
 
@@ -19,6 +18,11 @@ from tests.helpers.fake_node_data import snapshot_at_rest
 )
 def test_sizes(count: int, shown: str) -> None:
     assert words.size(count) == shown
+
+
+def test_numbers_have_only_the_decimals_they_need() -> None:
+    shown = [words.number(value) for value in (3, 3.0, 2.5, 0.25, 1200)]
+    assert shown == ["3", "3", "2.5", "0.25", "1,200"]
 
 
 def test_speeds_delays_and_the_unknown() -> None:
@@ -80,16 +84,3 @@ def test_the_line_under_an_answer_says_who_how_fast_and_who_could_read() -> None
 def test_an_answer_of_this_computer_could_be_read_by_nobody_else() -> None:
     line = words.answer_line(answer(chain=["this computer"], readers=[], repairs=1))
     assert line == ("Answered by this computer · 1 helper was replaced · nobody else could read it")
-
-
-def test_in_another_language_the_headline_is_put_together_again(qapp) -> None:
-    translator = install_language(qapp, "de")
-    try:
-        assert words.headline(snapshot_at_rest()) == "Teilt Schichten 1 bis 14 von Qwen3 8B"
-        pause = Pause(reason="battery", words="on battery")
-        paused = msgspec.structs.replace(
-            snapshot_at_rest(), state="paused", headline="Paused: on battery", pause=pause
-        )
-        assert words.headline(paused) == "Pausiert: im Akkubetrieb"
-    finally:
-        qapp.removeTranslator(translator)
