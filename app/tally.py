@@ -6,7 +6,6 @@ Beside the tokens it keeps what was given to others and taken from them.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 from app.clock import Clock
 from app.keeping import set_aside
 from app.sentences import Sentence, say
+from app.small_files import read_small, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -109,10 +109,8 @@ class Tally:
         """
         if self._served == self._saved or not self._may_save:
             return
-        draft = self._path.with_name(f"{self._path.name}.draft")
         try:
-            draft.write_bytes(msgspec.json.encode(self._served))
-            os.replace(draft, self._path)
+            write_whole(self._path, msgspec.json.encode(self._served))
             self._saved = self._served
         except OSError as error:
             logger.warning("what was served is not kept: %s", error.strerror or error)
@@ -123,8 +121,7 @@ class Tally:
     def _load(self) -> Served:
         """What was kept; a file that says something else is kept aside as it is."""
         try:
-            with self._path.open("rb") as stream:
-                return msgspec.json.decode(stream.read(MAX_FILE_BYTES), type=Served)
+            return msgspec.json.decode(read_small(self._path, MAX_FILE_BYTES), type=Served)
         except FileNotFoundError:
             return Served()
         except OSError as error:
@@ -138,7 +135,7 @@ class Tally:
                 told = say("served_unread", file=SERVED_FILE, reason=reason)
                 self._may_save = False
             else:
-                told = say("served_damaged", file=SERVED_FILE, reason=reason, aside=aside.name)
+                told = say("served_damaged", reason=reason, aside=aside.name)
         self.remarks.append(told)
         logger.warning("%s", told)
         return Served()
