@@ -298,6 +298,7 @@ class Node:
             )
         )
         await wishes.begin(governor)
+        await governor.reconsider()
         self.service = Service(
             data,
             parts,

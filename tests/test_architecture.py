@@ -51,7 +51,7 @@ HOMES = {
 # Same input, same output, always: no clock, socket, file, task or chance.
 PURE = {
     "": {"schedule", "toml_text", "reasons", "sentences", "wordings"},
-    "policy": {"verdict", "readings", "remarks", "buckets", "duty", "energy"},
+    "policy": {"verdict", "readings", "remarks", "buckets", "duty", "energy", "limits"},
     "engine": {
         *("gguf_read", "gguf_write", "slicing", "slice_files", "manifest"),
         *("frames", "ledger", "progress"),

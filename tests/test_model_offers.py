@@ -8,6 +8,7 @@ import pytest
 
 from app import model_offers as module
 from app import service as service_module
+from app.choice import load_choice
 from app.engine.hardware import Hardware, Memory, Processor
 from app.ids import Span
 from app.measured_speed import SPEED_FILE
@@ -39,8 +40,9 @@ async def test_less_memory_fits_fewer_layers_and_suggests_them(
         assert offer["suggested_start"] == 0
         assert offer["missing_bytes"] < offer["bytes"]
         await running.ask("POST", "/models/choose", {"model": "guide"})
-        status = await running.ask("GET", "/status")
-        assert status["model"]["my_stop"] == offer["suggested_stop"]
+        chosen = load_choice(tmp_path)
+        assert chosen is not None
+        assert chosen.span == Span(offer["suggested_start"], offer["suggested_stop"])
 
 
 async def test_no_memory_at_all_is_said(

@@ -90,7 +90,6 @@ async def test_a_drain_ends_within_its_time_and_frees_the_worker(
 ) -> None:
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         sharing: Sharing = running.node.sharing
-        await running.node.service.governor.reconsider()  # it has said what it has to say
         made = await running.ask(
             "POST", "/conversations", {"max_tokens": 900, "temperature": 2.0}, expect=201
         )
