@@ -275,6 +275,7 @@ def _final(end: MessageView, writing: _Writing, written: Written) -> MessageView
         id=writing.message.id,
         created_at=writing.message.created_at,
         content=writing.text,
+        model=written.title,
         chain=written.chain,
         readers=written.readers,
         tokens=written.tokens,

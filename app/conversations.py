@@ -31,7 +31,7 @@ from app.sentences import Sentence, say
 
 FILE: Final = "conversations.sqlite3"
 FACTS: Final = (
-    *("error", "chain", "readers", "tokens", "tokens_per_second", "first_token_seconds"),
+    *("error", "model", "chain", "readers", "tokens", "tokens_per_second", "first_token_seconds"),
     *("repairs", "remark", "error_said", "remark_said"),
 )
 """The fields of a message that only answers have; kept together, as JSON."""
@@ -265,9 +265,24 @@ def _cut(database: sqlite3.Connection, conversation: str, message: int) -> None:
     ).fetchone()
     if found is None:
         raise Refusal(say("no_message"), code="unknown_message")
+    first = database.execute(
+        "SELECT id, content FROM messages WHERE conversation = ? AND role = 'user' ORDER BY id",
+        (conversation,),
+    ).fetchone()
+    if first is not None and first[0] >= message:
+        # The question that named it goes, and the name with it, unless a person gave it.
+        database.execute(
+            "UPDATE conversations SET title = '' WHERE id = ? AND title = ?",
+            (conversation, _title_of(first[1])),
+        )
     database.execute(
         "DELETE FROM messages WHERE conversation = ? AND id >= ?", (conversation, message)
     )
+
+
+def _title_of(question: str) -> str:
+    words = " ".join(question.split())
+    return words if len(words) <= 60 else words[:59].rstrip() + "…"
 
 
 def _touch(
@@ -276,10 +291,9 @@ def _touch(
     """Move a conversation to the top; the first thing a person says names it."""
     _set(database, conversation, "changed_at", now)
     if message.role == "user":
-        words = " ".join(message.content.split())
-        title = words if len(words) <= 60 else words[:59].rstrip() + "…"
         database.execute(
-            "UPDATE conversations SET title = ? WHERE id = ? AND title = ''", (title, conversation)
+            "UPDATE conversations SET title = ? WHERE id = ? AND title = ''",
+            (_title_of(message.content), conversation),
         )
 
 

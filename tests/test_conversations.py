@@ -193,3 +193,20 @@ async def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
         await asyncio.gather(*(kept.add(made.id, said(f"{n}")) for n in range(40)))
         messages = (await kept.get(made.id)).messages
         assert [m.content for m in messages] == [f"{n}" for n in range(40)]
+
+
+async def test_another_first_question_names_the_conversation_anew(tmp_path: Path) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions())
+        first = await kept.add(made.id, said("What is rain?"))
+        await kept.add(made.id, said("What is snow?"), replaces=first.id)
+        assert (await kept.get(made.id)).title == "What is snow?"
+
+
+async def test_a_name_that_a_person_gave_stays(tmp_path: Path) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions())
+        first = await kept.add(made.id, said("What is rain?"))
+        await kept.change(made.id, title="Weather")
+        await kept.add(made.id, said("What is snow?"), replaces=first.id)
+        assert (await kept.get(made.id)).title == "Weather"

@@ -61,6 +61,7 @@ class Written:
     """What came of an order so far: who wrote it, how much, how fast, and who could read it."""
 
     model: str = ""
+    title: str = ""
     prompt_tokens: int = 0
     tokens: int = 0
     finish: str | None = None

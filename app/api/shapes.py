@@ -271,7 +271,8 @@ class ChooseModelRequest(Shape, frozen=True):
 
 
 class MessageView(Shape, frozen=True):
-    """One message. `chain` is who computed an answer: "this computer" or helpers' short names;
+    """One message. `model` is the title of the model that wrote an answer, "" where nobody noted
+    it; `chain` is who computed it: "this computer" or helpers' short names;
     `readers` which helpers could read it. `remark` is a sentence for the person, such as that
     the beginning of the conversation was left out.
 
@@ -284,6 +285,7 @@ class MessageView(Shape, frozen=True):
     created_at: float
     state: Literal["done", "writing", "stopped", "failed"] = "done"
     error: str = ""
+    model: str = ""
     chain: list[str] = []
     readers: list[str] = []
     tokens: int = 0

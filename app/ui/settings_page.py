@@ -20,6 +20,7 @@ from app.ui import theme as looks
 from app.ui import words
 from app.ui.backend import Backend
 from app.ui.controls import Banner, Card, IconButton, Page, button, clear, label
+from app.ui.flow_layout import flowing
 from app.ui.logs_dialog import LogsDialog
 from app.ui.sentences import error_words, told_all
 from app.ui.setting_fields import FIELD_PIXELS, Field, field_for
@@ -75,11 +76,7 @@ class SettingRow(QWidget):
         if isinstance(field.widget, QCheckBox):
             row.addSpacing(FIELD_PIXELS - field.widget.sizeHint().width() - row.spacing())
         if field.below:
-            ways = QHBoxLayout()
-            for way in field.below:
-                ways.addWidget(way)
-            ways.addStretch(1)
-            column.addLayout(ways)
+            column.addWidget(flowing(*field.below))
         column.addWidget(self.trouble)
 
     def show_setting(self, setting: SettingView) -> None:

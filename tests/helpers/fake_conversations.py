@@ -200,6 +200,7 @@ class FakeConversations:
         return msgspec.structs.replace(
             answer,
             state="done" if answer.state == "writing" else answer.state,
+            model="Qwen3 8B",
             chain=["this computer"] if alone else helpers,
             readers=[] if alone else helpers,
             tokens=tokens,

@@ -45,9 +45,19 @@ def test_a_pause_names_its_reason_and_its_way_out(page, fake, wait) -> None:
     assert page.state.headline.text() == "Paused: on battery"
     assert page.state.reason.text() == "It goes on by itself when the reason is gone."
     assert page.state.anyway.isVisible()
-    assert not page.state.pause.isVisible()
+    assert page.state.pause.isVisible()
     page.state.anyway.click()
     wait(lambda: ("share_anyway", 3600.0) in fake.node.asked)
+
+
+def test_the_keyboard_stays_where_it_was_when_a_button_goes(page, qtbot) -> None:
+    pause = Pause(reason="battery", words="on battery", can_override=True)
+    page.show_snapshot(msgspec.structs.replace(SHARING, state="paused", pause=pause))
+    with qtbot.waitActive(page):
+        page.activateWindow()
+    page.state.anyway.setFocus()
+    page.show_snapshot(SHARING)
+    assert page.state.pause.hasFocus()
 
 
 def test_before_consent_it_invites(page, fake, wait) -> None:

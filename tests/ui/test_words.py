@@ -84,3 +84,17 @@ def test_the_line_under_an_answer_says_who_how_fast_and_who_could_read() -> None
 def test_an_answer_of_this_computer_could_be_read_by_nobody_else() -> None:
     line = words.answer_line(answer(chain=["this computer"], readers=[], repairs=1))
     assert line == ("Answered by this computer · 1 helper was replaced · nobody else could read it")
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("# What is **this**?", "What is this?"),
+        ("- `ls` and [docs](https://example.org)", "ls and docs"),
+        ("2 * 3 * 4", "2 * 3 * 4"),
+        ("", "New chat"),
+        ("**", "**"),
+    ],
+)
+def test_a_chats_name_has_no_marks(raw: str, shown: str) -> None:
+    assert words.chat_title(raw) == shown
