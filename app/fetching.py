@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from typing import Final
 
 from app.api.shapes import Download
@@ -36,6 +36,7 @@ class Fetching:
     Args:
         changed: called when a download moves.
         show: whether progress is also told on standard error.
+        dropped: called with the hashes of layers that were damaged and removed.
 
     Attributes:
         current: the download that is under way; None without.
@@ -49,11 +50,13 @@ class Fetching:
         changed: Callable[[], None],
         limit: Limit | None = None,
         show: bool = False,
+        dropped: Callable[[Set[bytes]], None] = lambda _: None,
     ) -> None:
         self._data = data
         self._changed = changed
         self._limit = limit
         self._show = show
+        self._dropped = dropped
         self._one_at_a_time = asyncio.Lock()
         self.current: Download | None = None
         self.remarks: deque[Sentence] = deque(maxlen=MOST_REMARKS)
@@ -98,6 +101,7 @@ class Fetching:
             return False
         for unit in damaged:
             self._data.store.remove(unit.sha256)
+        self._dropped({unit.sha256 for unit in damaged})
         remark = damage_told(model, damaged)
         logger.warning("%s", remark)
         if remark not in self.remarks:

@@ -217,7 +217,11 @@ class Node:
         pacer = self._pacer(cards)
         credits = Credits()
         fetching = Fetching(
-            data, changed=changed, limit=self._traffic.limit, show=self._options.api is None
+            data,
+            changed=changed,
+            limit=self._traffic.limit,
+            show=self._options.api is None,
+            dropped=lambda hashes: self.sharing.were_damaged(hashes),
         )
         self.sharing = await self._stack.enter_async_context(
             Sharing(

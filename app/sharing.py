@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -106,6 +106,8 @@ class Sharing:
         self._fetch = fetch
         self._mend = mend
         self._credits = credits
+        self._is_mending = False
+        self._mount_again = False
         self._changed = changed
         self._clock = clock
         self._rest = rest
@@ -115,6 +117,7 @@ class Sharing:
         self._tasks = TaskOwner("sharing")
         self._wished: ShareOrder | None = None
         self._serving: _Serving | None = None
+        self._bringing_up = False
         self._failed: ShareOrder | None = None
         self._wish_changed = asyncio.Event()
         self._settled = asyncio.Condition()
@@ -150,6 +153,17 @@ class Sharing:
         self._failed = self.problem = None
         self._wish_changed.set()
 
+    def were_damaged(self, hashes: Set[bytes]) -> None:
+        """Stored units with these hashes were damaged: mount again what was loaded from them."""
+        serving = self._serving
+        if serving is None or self._is_mending:
+            return  # it is loaded anew anyway
+        span = serving.order.span
+        units = serving.order.model.manifest.units[span.start : span.stop]
+        if any(unit.sha256 in hashes for unit in units):
+            self._mount_again = True
+            self._wish_changed.set()
+
     async def limit_threads(self, most: int) -> None:
         """Compute with at most so many threads from now on."""
         self._most_threads = most
@@ -168,7 +182,7 @@ class Sharing:
 
     def _is_settled(self) -> bool:
         if self._wished is None:
-            return self._serving is None
+            return self._serving is None and not self._bringing_up
         current = self._serving.order if self._serving is not None else self._failed
         return current == self._wished
 
@@ -248,10 +262,17 @@ class Sharing:
         while True:
             self._wish_changed.clear()
             wished = self._wished
-            if self._serving is not None and self._serving.order != wished:
+            outdated = self._mount_again
+            self._mount_again = False
+            if self._serving is not None and (self._serving.order != wished or outdated):
                 await self._put_away(drain_seconds=DRAIN_SECONDS)
             elif wished is not None and self._serving is None:
-                await self._unless_wish_changes(self._bring_up(wished))
+                # A worker may be starting: it is gone when this is over, and not before.
+                self._bringing_up = True
+                try:
+                    await self._unless_wish_changes(self._bring_up(wished))
+                finally:
+                    self._bringing_up = False
             await self._tell()
             if self._wish_changed.is_set():
                 retry_seconds = FIRST_RETRY_SECONDS
@@ -307,7 +328,7 @@ class Sharing:
             gpu=order.gpu,
             threads=order.threads,
         )
-        mend = None if self._mend is None else partial(self._mend, order.model, order.span)
+        mend = None if self._mend is None else partial(self._mend_layers, self._mend, order)
         async with AsyncExitStack() as building:
             engine = await building.enter_async_context(
                 Engine(request, self._data.ladder(), rest=self._rest, mend=mend)
@@ -331,6 +352,13 @@ class Sharing:
             tasks.start(self._keep_announcing(serving), name="announcements")
         else:
             logger.warning("no bootstrap is known, so nobody can find this node")
+
+    async def _mend_layers(self, mend: Mend, order: ShareOrder) -> bool:
+        self._is_mending = True
+        try:
+            return await mend(order.model, order.span)
+        finally:
+            self._is_mending = False
 
     async def _put_away(self, *, drain_seconds: float) -> None:
         serving = self._serving

@@ -219,6 +219,30 @@ async def test_a_damage_that_kills_the_worker_is_mended_and_no_way_of_loading_is
         assert "(units 4)" in " ".join((await running.ask("GET", "/status"))["warnings"])
 
 
+async def test_layers_that_are_served_are_loaded_anew_when_they_turn_out_damaged(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        sharing = running.node.sharing
+        words = await greedy(running)
+        assert sharing.order is not None
+        assert sharing.engine is not None
+        before = sharing.engine.worker_pid
+        store = running.node.data.store
+        unit = sharing.order.model.manifest.units[5]
+        damage(store.path(unit.sha256), at=unit.size // 2, keep_time=False)
+        # A chat on this computer alone looks at the same layers before it uses them.
+        body = {"max_tokens": 12, "temperature": 0, "alone": True}
+        made = await running.ask("POST", "/conversations", body, expect=201)
+        path = f"/conversations/{made['id']}/messages"
+        async for _ in running.events("POST", path, {"content": "Hello."}):
+            pass
+        assert store.verify(unit)
+        await until(lambda: sharing.engine is not None and sharing.engine.worker_pid != before)
+        await until(lambda: sharing.phase == "serving", seconds=15)
+        assert await greedy(running) == words
+
+
 async def test_damage_that_cannot_be_had_again_is_said_and_tried_later(
     tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
