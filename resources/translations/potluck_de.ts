@@ -5,7 +5,7 @@
     <name>Potluck</name>
     <message>
       <source>0 always takes the likeliest word; 1 is livelier and errs more.</source>
-      <translation type="unfinished" />
+      <translation>0 nimmt immer das wahrscheinlichste Wort; 1 ist lebendiger und irrt öfter.</translation>
     </message>
     <message>
       <source>1 layer</source>
@@ -105,7 +105,7 @@
     </message>
     <message>
       <source>At present this computer shares {model}.</source>
-      <translation type="unfinished" />
+      <translation>Zurzeit teilt dieser Computer {model}.</translation>
     </message>
     <message>
       <source>Automatic</source>
@@ -136,6 +136,10 @@
       <translation>In {folder} kann nicht geschrieben werden: {reason}. Was angekommen ist, bleibt erhalten.</translation>
     </message>
     <message>
+      <source>Change model</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>Changing an earlier message; what came after it goes.</source>
       <translation>Eine frühere Nachricht wird geändert; was danach kam, entfällt.</translation>
     </message>
@@ -144,8 +148,8 @@
       <translation>Chat</translation>
     </message>
     <message>
-      <source>Chat works without sharing. Sharing makes the swarm faster for all.</source>
-      <translation>Chatten geht auch ohne Teilen. Teilen macht den Schwarm für alle schneller.</translation>
+      <source>Chat works without sharing. Sharing makes Potluck faster for everyone.</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Chats</source>
@@ -174,6 +178,10 @@
     <message>
       <source>Close</source>
       <translation>Schließen</translation>
+    </message>
+    <message>
+      <source>Comes with Potluck and explains it. It is small, and often wrong.</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Computers to ask first</source>
@@ -437,7 +445,7 @@
     </message>
     <message>
       <source>How many of the likelier words may be chosen from; 1 means all of them.</source>
-      <translation type="unfinished" />
+      <translation>Aus wie vielen der wahrscheinlicheren Wörter gewählt werden darf; 1 bedeutet: aus allen.</translation>
     </message>
     <message>
       <source>How many processor threads compute; 0 takes as many as there are cores.</source>
@@ -474,6 +482,10 @@
     <message>
       <source>How this chat is answered</source>
       <translation>Wie dieser Chat beantwortet wird</translation>
+    </message>
+    <message>
+      <source>Input</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Instructions</source>
@@ -685,7 +697,7 @@
     </message>
     <message>
       <source>Nobody else can read along. Only models that fit here whole can answer so, at the speed of this computer.</source>
-      <translation type="unfinished" />
+      <translation>Niemand sonst kann mitlesen. So können nur Modelle antworten, die ganz hierher passen, so schnell, wie dieser Computer ist.</translation>
     </message>
     <message>
       <source>Nobody sees</source>
@@ -732,8 +744,16 @@
       <translation>Nicht übernommen.</translation>
     </message>
     <message>
+      <source>Nothing was computed in the last two minutes.</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>Nothing was said yet that could be answered.</source>
       <translation>Es wurde noch nichts gesagt, worauf geantwortet werden könnte.</translation>
+    </message>
+    <message>
+      <source>Nothing was sent in the last two minutes.</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Notifications</source>
@@ -773,7 +793,7 @@
     </message>
     <message>
       <source>Only this computer</source>
-      <translation type="unfinished" />
+      <translation>Nur dieser Computer</translation>
     </message>
     <message>
       <source>Only while I am away</source>
@@ -786,6 +806,14 @@
     <message>
       <source>Ordinary computers run large open language models together. Everyone gives some spare time, and everyone chats for free.</source>
       <translation>Gewöhnliche Computer betreiben gemeinsam große offene Sprachmodelle. Alle geben etwas freie Zeit, und alle chatten kostenlos.</translation>
+    </message>
+    <message>
+      <source>Others then lack your layers of {other}. You can change back at any time.</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>Output</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Overview</source>
@@ -1068,6 +1096,10 @@
       <translation>{model} teilen</translation>
     </message>
     <message>
+      <source>Share {model} instead of {other}?</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>Sharing anyway ({when})</source>
       <translation>Teilt trotzdem ({when})</translation>
     </message>
@@ -1225,7 +1257,7 @@
     </message>
     <message>
       <source>The one shared here</source>
-      <translation type="unfinished" />
+      <translation>Das hier geteilte</translation>
     </message>
     <message>
       <source>The prompt has {tokens:count} tokens and {model} reads at most {most:count}; nothing was sent. Shorten it.</source>
@@ -1286,6 +1318,10 @@
     <message>
       <source>Threads</source>
       <translation>Threads</translation>
+    </message>
+    <message>
+      <source>Tiny. It is meant to guess ahead for Potluck Guide, not to be asked.</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Today: given {given}, taken {taken}.</source>
@@ -1389,7 +1425,7 @@
     </message>
     <message>
       <source>Where it is cut off. A token is a short word, or a part of a longer one.</source>
-      <translation type="unfinished" />
+      <translation>Wo abgeschnitten wird. Ein Token ist ein kurzes Wort oder ein Teil eines längeren.</translation>
     </message>
     <message>
       <source>Whether Potluck starts when you log in.</source>
@@ -1461,11 +1497,11 @@
     </message>
     <message>
       <source>Who writes the answers.</source>
-      <translation type="unfinished" />
+      <translation>Wer die Antworten schreibt.</translation>
     </message>
     <message>
       <source>With a number here, the same question gets the same answer again.</source>
-      <translation type="unfinished" />
+      <translation>Mit einer Zahl hier bekommt dieselbe Frage wieder dieselbe Antwort.</translation>
     </message>
     <message>
       <source>Write 16 to 200 letters, digits, - and _, or leave it empty.</source>
@@ -1572,6 +1608,10 @@
       <translation>höchstens 64 Namen von Programmen</translation>
     </message>
     <message>
+      <source>at most {asked} {unit}</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>bytes</source>
       <translation>Bytes</translation>
     </message>
@@ -1656,6 +1696,10 @@
       <translation>Schichten {first} bis {last}</translation>
     </message>
     <message>
+      <source>licence {name}</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>low priority</source>
       <translation>niedrige Priorität</translation>
     </message>
@@ -1676,6 +1720,10 @@
       <translation>niemand sonst konnte es lesen</translation>
     </message>
     <message>
+      <source>nobody serves it at the moment</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>nobody serves {units} of this model now</source>
       <translation>niemand hält gerade {units} dieses Modells bereit</translation>
     </message>
@@ -1684,12 +1732,28 @@
       <translation>nicht erlaubt</translation>
     </message>
     <message>
+      <source>not asked</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>not measured</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>nothing to download</source>
       <translation>nichts herunterzuladen</translation>
     </message>
     <message>
+      <source>received</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>seconds</source>
       <translation>Sekunden</translation>
+    </message>
+    <message>
+      <source>sent</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>sent this month</source>
@@ -1720,6 +1784,10 @@
       <translation>die Eingabe</translation>
     </message>
     <message>
+      <source>the input is served by nobody</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>the last step</source>
       <translation>den letzten Schritt</translation>
     </message>
@@ -1730,6 +1798,10 @@
     <message>
       <source>the output</source>
       <translation>die Ausgabe</translation>
+    </message>
+    <message>
+      <source>the output is served by nobody</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>the words</source>
@@ -1770,6 +1842,10 @@
     <message>
       <source>this computer serves {layers}</source>
       <translation>dieser Computer hält bereit: {layers}</translation>
+    </message>
+    <message>
+      <source>this computer would serve {layers}</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>token bucket on the network's bytes</source>
@@ -1853,7 +1929,7 @@
     </message>
     <message>
       <source>{folder} was removed or made again while Potluck runs. What happens now may not be kept; start Potluck again.</source>
-      <translation type="unfinished" />
+      <translation>{folder} wurde entfernt oder neu angelegt, während Potluck läuft. Was jetzt geschieht, wird vielleicht nicht aufgehoben; starten Sie Potluck neu.</translation>
     </message>
     <message>
       <source>{helper} answers nonsense</source>
@@ -1892,8 +1968,8 @@
       <translation>{lacking} ({broken})</translation>
     </message>
     <message>
-      <source>{measured} of {asked} {unit}</source>
-      <translation>{measured} von {asked} {unit}</translation>
+      <source>{measured} {unit} now</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>{model} has the units {units}; {span} is not among them.</source>
@@ -2090,10 +2166,6 @@
     <message>
       <source>{size} to download</source>
       <translation>{size} herunterzuladen</translation>
-    </message>
-    <message>
-      <source>{speed} layers/s</source>
-      <translation>{speed} Schichten/s</translation>
     </message>
     <message>
       <source>{speed} tokens/s</source>

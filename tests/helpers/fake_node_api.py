@@ -43,17 +43,17 @@ from app.api.shapes import (
 from app.errors import UsageError
 from app.policy.remarks import settings_remarks
 from app.process_lock import data_folder_lock
-from app.sentences import Sentence
+from app.sentences import At, Sentence, say
 from app.settings import SETTINGS, Settings, changed, save_settings
 from app.tasks import TaskOwner
 from tests.helpers.fake_conversations import FakeConversations
 from tests.helpers.fake_node_data import (
+    SHARING,
     model_at_rest,
     snapshot_at_rest,
 )
 
 TOKEN = "t" * 43
-SHARING = "Sharing 14 layers of Qwen3 8B"
 
 
 class FakeNode(FakeConversations):
@@ -125,7 +125,8 @@ class FakeNode(FakeConversations):
             sharing_wanted=True,
             state="sharing",
             pause=None,
-            headline=SHARING,
+            headline=SHARING.words,
+            headline_said=SHARING.said,
             model=model_at_rest(),
         )
 
@@ -136,13 +137,14 @@ class FakeNode(FakeConversations):
         if request.share:
             self._share()
         else:
-            words = "Not sharing: you chose only to chat"
+            told = say("only_chat")
             self.tell(
                 consented=False,
                 sharing_wanted=False,
                 state="idle",
-                pause=Pause(reason="no_consent", words=words),
-                headline=words,
+                pause=Pause(reason="no_consent", words=told.words, said=told.said),
+                headline=told.words,
+                headline_said=told.said,
                 model=model_at_rest(shares=False),
             )
         return self.snapshot()
@@ -155,12 +157,16 @@ class FakeNode(FakeConversations):
         until = None
         if request.kind != "resume":
             until = time.time() + (request.seconds or 8 * 3600)
-        when = "you resume" if until is None else time.strftime("%H:%M", time.localtime(until))
-        words = f"Paused by you (until {when})"
+        when = say("until_resumed")
+        if until is not None:
+            clock = time.strftime("%H:%M", time.localtime(until))
+            when = say("until", time=At(until, clock))
+        told = say("by_hand", when=when)
         self.tell(
             state="paused",
-            headline=words,
-            pause=Pause(reason="manual", words=words, until=until),
+            headline=told.words,
+            headline_said=told.said,
+            pause=Pause(reason="manual", words=told.words, until=until, said=told.said),
             sharing_wanted=False,
             model=model_at_rest(shares=False),
         )
