@@ -91,7 +91,7 @@ class StateCard(Card):
         if snapshot.pause is not None:
             rest = lasting(snapshot)
             if snapshot.pause.reason == "no_consent":
-                return tr("Chat works without sharing. Sharing makes the swarm faster for all.")
+                return tr("Chat works without sharing. Sharing makes Potluck faster for everyone.")
             return rest or tr("It goes on by itself when the reason is gone.") * (
                 snapshot.pause.reason != "manual"
             )
@@ -146,10 +146,10 @@ class ModelCard(Card):
         self.body.addWidget(self.strip)
         self.body.addWidget(self.note)
 
-    def show_model(self, model: ModelView | None) -> None:
-        """Draw another model, or say that there is none."""
+    def show_model(self, model: ModelView | None, *, resting: bool = False) -> None:
+        """Draw another model, or say that there is none; what rests is only promised."""
         self.strip.setVisible(model is not None)
-        self.strip.show_model(model)
+        self.strip.show_model(model, resting=resting)
         if model is None:
             self.name.setText(tr("No model chosen yet."))
             self.note.setText(
@@ -160,21 +160,17 @@ class ModelCard(Card):
             mine = tr("this computer serves none of it now")
         else:
             span = words.layers(model.my_start, model.my_stop or 0, model.units)
-            mine = tr("this computer serves {layers}").format(layers=span)
+            serves = tr("this computer serves {layers}")
+            if resting:
+                serves = tr("this computer would serve {layers}")
+            mine = serves.format(layers=span)
         self.name.setText(f"{model.title}: {mine}")
         self.note.setText(self._note(model))
 
     def _note(self, model: ModelView) -> str:
         helpers = sum(not holder.mine for holder in model.holders)
         parts = [counted(helpers, "{n} other helper", "{n} other helpers")]
-        missing = words.uncovered(model)
-        parts.append(
-            counted(
-                len(missing), "{n} layer is served by nobody", "{n} layers are served by nobody"
-            )
-            if missing
-            else tr("every layer is served")
-        )
+        parts.append(words.uncovered_words(model))
         if self.strip.hidden_holders:
             parts.append(
                 counted(self.strip.hidden_holders, "{n} helper not drawn", "{n} helpers not drawn")
@@ -249,11 +245,14 @@ class LimitsCard(Card):
 
 
 def _figures(limit: LimitInForce) -> str:
-    asked = words.UNKNOWN if limit.asked is None else words.decimal(limit.asked)
-    measured = words.UNKNOWN if limit.measured is None else words.decimal(limit.measured)
-    return tr("{measured} of {asked} {unit}").format(
-        measured=measured, asked=asked, unit=limit.unit
-    )
+    parts = []
+    if limit.measured is not None:
+        measured = words.number(round(limit.measured, 1))
+        parts.append(tr("{measured} {unit} now").format(measured=measured, unit=limit.unit))
+    if limit.asked is not None:
+        asked = words.number(limit.asked)
+        parts.append(tr("at most {asked} {unit}").format(asked=asked, unit=limit.unit))
+    return ", ".join(parts) or words.UNKNOWN
 
 
 class TotalsCard(Card):
@@ -327,11 +326,24 @@ class Dashboard(Page):
         self.model.choose.connect(self.choose_model)
         self.tokens = SpeedCard(
             tr("Speed"),
-            SpeedGraph(theme, tr("Tokens per second, last two minutes"), 5.0, words.decimal),
+            SpeedGraph(
+                theme,
+                tr("Tokens per second, last two minutes"),
+                5.0,
+                words.token_speed,
+                idle=tr("Nothing was computed in the last two minutes."),
+            ),
         )
         self.network = SpeedCard(
             tr("Network"),
-            SpeedGraph(theme, tr("Network, last two minutes"), 12_500.0, words.network_speed),
+            SpeedGraph(
+                theme,
+                tr("Network, last two minutes"),
+                12_500.0,
+                words.network_speed,
+                lines=(f"↑ {tr('sent')}", f"↓ {tr('received')}"),
+                idle=tr("Nothing was sent in the last two minutes."),
+            ),
         )
         self.totals = TotalsCard()
         self.helpers = HelperTable(theme)
@@ -355,7 +367,7 @@ class Dashboard(Page):
         self.trouble.say("")
         self.state.show_snapshot(snapshot)
         self.download.show_download(snapshot.download)
-        self.model.show_model(snapshot.model)
+        self.model.show_model(snapshot.model, resting=snapshot.pause is not None)
         self.totals.show_snapshot(snapshot)
         self.helpers.show_model(snapshot.model)
         self.limits.show_limits(snapshot.limits)

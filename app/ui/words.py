@@ -13,6 +13,13 @@ from app.ui.translations import counted, tr
 
 UNKNOWN = "\u2013"
 SHORT_NAME_CHARACTERS = 8
+LICENCES = {
+    "apache-2.0": "Apache 2.0",
+    "mit": "MIT",
+    "bsd-3-clause": "BSD",
+    "cc-by-4.0": "CC BY 4.0",
+    "cc0-1.0": "CC0",
+}
 LINE_MARK = re.compile(r"^\s*(#{1,6}|>|[-*+])\s+")
 
 
@@ -129,6 +136,36 @@ def uncovered(model: ModelView) -> list[int]:
     """The units that nobody serves now."""
     held = {unit for h in model.holders for unit in range(h.start, h.stop)}
     return [unit for unit in range(model.units) if unit not in held]
+
+
+def uncovered_words(model: ModelView) -> str:
+    """What of a model nobody serves now; its ends are no layers and are named."""
+    missing = uncovered(model)
+    if not missing:
+        return tr("every layer is served")
+    if len(missing) == model.units:
+        return tr("nobody serves it at the moment")
+    parts = []
+    between = sum(0 < unit < model.units - 1 for unit in missing)
+    if between:
+        parts.append(
+            counted(between, "{n} layer is served by nobody", "{n} layers are served by nobody")
+        )
+    if missing[0] == 0:
+        parts.append(tr("the input is served by nobody"))
+    if missing[-1] == model.units - 1:
+        parts.append(tr("the output is served by nobody"))
+    return ", ".join(parts)
+
+
+def layer_count(start: int, stop: int, units: int) -> int:
+    """How many layers a span has; the first unit and the last one are none."""
+    return max(0, min(stop, units - 1) - max(start, 1))
+
+
+def licence(name: str) -> str:
+    """A licence as people write it: "apache-2.0" is Apache 2.0."""
+    return LICENCES.get(name.casefold(), name)
 
 
 def answer_line(message: MessageView) -> str:

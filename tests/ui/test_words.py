@@ -9,7 +9,7 @@ import pytest
 
 from app.api.shapes import MessageView
 from app.ui import words
-from tests.helpers.fake_node_data import snapshot_at_rest
+from tests.helpers.fake_node_data import model_at_rest, snapshot_at_rest
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,36 @@ def test_an_answer_of_this_computer_could_be_read_by_nobody_else() -> None:
 )
 def test_a_chats_name_has_no_marks(raw: str, shown: str) -> None:
     assert words.chat_title(raw) == shown
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "said"),
+    [
+        (0, 38, "every layer is served"),
+        (0, 0, "nobody serves it at the moment"),
+        (1, 38, "the input is served by nobody"),
+        (0, 36, "1 layer is served by nobody, the output is served by nobody"),
+        (
+            3,
+            37,
+            "2 layers are served by nobody, the input is served by nobody, "
+            "the output is served by nobody",
+        ),
+    ],
+)
+def test_the_ends_of_a_model_are_not_counted_as_layers(start: int, stop: int, said: str) -> None:
+    model = model_at_rest()
+    one = msgspec.structs.replace(model.holders[1], start=start, stop=stop)
+    assert words.uncovered_words(msgspec.structs.replace(model, holders=[one])) == said
+
+
+def test_layers_are_counted_without_the_ends() -> None:
+    assert [words.layer_count(*span, 10) for span in ((0, 10), (1, 9), (0, 1), (9, 10))] == [
+        *(8, 8, 0, 0)
+    ]
+
+
+def test_licences_are_written_as_people_write_them() -> None:
+    assert [words.licence(name) for name in ("apache-2.0", "Llama 3.3", "")] == [
+        *("Apache 2.0", "Llama 3.3", "")
+    ]
