@@ -107,7 +107,7 @@ class DataFolder:
             ) from None
         shelf = ModelShelf(catalogue, folder / "manifests")
         shelf.load()
-        return cls(folder, load_settings(folder), shelf)
+        return cls(folder, load_settings(folder).settings, shelf)
 
     def use_settings(self, settings: Settings) -> None:
         """Other settings from now on, for whatever is begun after this."""

@@ -23,8 +23,8 @@ from app import __version__
 from app.announced import Announced
 from app.announcing import Announcer
 from app.answering import Answering
-from app.api.guard import load_or_create_token
 from app.api.server import ApiServer
+from app.api.token import ApiToken
 from app.change_board import ChangeBoard
 from app.clock import Clock, SystemClock
 from app.conversations import Conversations
@@ -32,6 +32,7 @@ from app.data_folder import DataFolder
 from app.desk import Desk
 from app.errors import PeerLost, Refusal, UsageError
 from app.fetching import Fetching
+from app.folder_watch import keep_folder
 from app.ids import ModelId, Span, peer_text
 from app.known_models import KnownModels
 from app.logs import RecentLines
@@ -56,6 +57,7 @@ from app.sentences import say
 from app.service import Service
 from app.settings import SETTINGS_FILE, read_settings
 from app.sharing import Sharing
+from app.small_files import remove_drafts
 from app.snapshot import Parts, Wanted
 from app.swarm.credits import Credits
 from app.swarm.route import Offer
@@ -134,7 +136,8 @@ class Node:
     async def _start(self) -> None:
         options = self._options
         self.data = DataFolder.open(options.data_dir)
-        self._stack.enter_context(data_folder_lock(self.data.folder))
+        lock = self._stack.enter_context(data_folder_lock(self.data.folder))
+        await asyncio.to_thread(remove_drafts, self.data.folder)
         self._keep_log()
         await asyncio.to_thread(sweep_scratch, self.data.folder)
         self._bootstraps = self.data.bootstraps(options.bootstraps)
@@ -152,6 +155,8 @@ class Node:
         if options.api is not None:
             await self._open_api(options.api)
         self._tasks.start(self.service.keep_house(), name="housekeeping")
+        keeping_folder = keep_folder(lock, warn=self.service.warn, quit=self.service.quit)
+        self._tasks.start(keeping_folder, name="data folder")
         keeping = keep_node_file(self.data.folder, self.status, clock=self._clock)
         self._tasks.start(keeping, name="status")
 
@@ -160,6 +165,8 @@ class Node:
         if self.service.governor.verdict.reason == "disk":
             words = say("disk_full_at_start", folder=str(self.data.folder))
             raise Refusal(words, code="disk_full")
+        if self.service.governor.verdict.reason == "problem":
+            raise UsageError(self.service.governor.verdict.sentence)
         await self.sharing.settled()
         if self.sharing.problem is not None:
             raise self.sharing.problem
@@ -285,6 +292,7 @@ class Node:
             machine=self._machine,
             changed=changed,
         )
+        found = read_settings(data.folder / SETTINGS_FILE)
         governor = await self._stack.enter_async_context(
             Governor(
                 data.folder,
@@ -299,6 +307,7 @@ class Node:
                 clock=clock,
                 changed=changed,
                 as_told=told is not None,
+                doubtful=found.doubtful,
             )
         )
         await wishes.begin(governor)
@@ -313,7 +322,7 @@ class Node:
             self.answering,
             self._lines,
             changes=self._board,
-            remarks=read_settings(data.folder / SETTINGS_FILE)[1],
+            complaints=found.complaints,
         )
 
     async def _open_api(self, address: str) -> None:
@@ -322,14 +331,15 @@ class Node:
             host, port = parse_address(self.data.settings.api if is_default else address)
         except ValueError as error:
             raise UsageError(f"{error}.") from None
-        token = await asyncio.to_thread(load_or_create_token, self.data.folder)
+        token = ApiToken(self.data.folder)
+        await asyncio.to_thread(token.current)
         self._api = await self._stack.enter_async_context(
             ApiServer(
                 self.service,
                 host=host,
                 port=port,
                 may_move=is_default,
-                admission=lambda: self.service.admission(token),
+                admission=lambda: self.service.admission(token.current()),
             )
         )
 

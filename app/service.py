@@ -39,11 +39,12 @@ from app.conversations import Conversations
 from app.data_folder import DataFolder
 from app.errors import Refusal
 from app.known_models import KnownModels
+from app.listening import check_listening
 from app.logs import RecentLines, private_words, redact
 from app.model_offers import ModelOffers
 from app.policy.governor import Governor
 from app.sentences import Sentence, say
-from app.settings import SETTINGS, save_settings
+from app.settings import SETTINGS, SETTINGS_FILE, Settings, changed, save_settings
 from app.snapshot import Disk, Parts, take_snapshot
 from app.wishes import Wishes
 
@@ -59,7 +60,7 @@ class Service:
     """Answers the API.
 
     Args:
-        remarks: what was met at the start, such as damaged settings.
+        complaints: what is wrong in the settings file.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Service:
         lines: RecentLines,
         *,
         changes: ChangeBoard,
-        remarks: Sequence[Sentence] = (),
+        complaints: Sequence[Sentence] = (),
     ) -> None:
         self._data = data
         self._parts = parts
@@ -85,7 +86,9 @@ class Service:
         self._answering = answering
         self._lines = lines
         self._changes = changes
-        self._remarks = list(remarks)
+        self._remarks: list[Sentence] = []
+        self._complaints = tuple(complaints)
+        self._changing_settings = asyncio.Lock()
         self._disk = Disk()
         self.quitting = asyncio.Event()
 
@@ -121,6 +124,7 @@ class Service:
         """As `NodeControl.snapshot`."""
         problem = [self._conversations.problem] if self._conversations.problem is not None else []
         warnings = [
+            *self._complaints,
             *self._remarks,
             *self._conversations.remarks,
             *problem,
@@ -226,7 +230,7 @@ class Service:
             )
             for setting in SETTINGS
         ]
-        remarks = [*self._remarks, *self.governor.remarks()]
+        remarks = [*self._complaints, *self._remarks, *self.governor.remarks()]
         return SettingsView(
             settings=views,
             remarks=[remark.words for remark in remarks],
@@ -235,15 +239,20 @@ class Service:
 
     async def change_settings(self, values: Mapping[str, Any]) -> SettingsView:
         """As `NodeControl.change_settings`."""
-        before = self._data.settings
-        settings = await asyncio.to_thread(save_settings, self._data.folder, values)
-        self._data.use_settings(settings)
-        later = {name for name in AT_NEXT_START if getattr(before, name) != getattr(settings, name)}
-        if later:
-            labels = [setting.label for setting in SETTINGS if setting.name in later]
-            self.warn(say("next_start", labels=labels))
-        await self.governor.use_settings(settings)
-        self._wishes.renew()
+        async with self._changing_settings:
+            before = self._data.settings
+            await asyncio.to_thread(_check_addresses, before, values)
+            found = await asyncio.to_thread(save_settings, self._data.folder, values)
+            settings, self._complaints = found.settings, found.complaints
+            self._data.use_settings(settings)
+            if found.aside:
+                self.warn(say("settings_aside", file=SETTINGS_FILE, aside=found.aside))
+            later = {n for n in AT_NEXT_START if getattr(before, n) != getattr(settings, n)}
+            if later:
+                labels = [setting.label for setting in SETTINGS if setting.name in later]
+                self.warn(say("next_start", labels=labels))
+            await self.governor.use_settings(settings, doubtful=found.doubtful)
+            self._wishes.renew()
         return self.settings()
 
     async def logs(self) -> LogsView:
@@ -358,3 +367,12 @@ def _remove_unused(data: DataFolder, keep: set[bytes]) -> int:
         with contextlib.suppress(Refusal):
             data.store.remove(sha256)
     return before - data.store.used_bytes()
+
+
+def _check_addresses(before: Settings, values: Mapping[str, Any]) -> None:
+    """An address that cannot be used would keep Potluck from starting the next time."""
+    after = changed(before, values)
+    if after.listen != before.listen:
+        check_listening(after.listen, udp=True)
+    if after.api != before.api:
+        check_listening(after.api, udp=False)

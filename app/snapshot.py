@@ -151,6 +151,8 @@ def tell_state(
         pause = _pause(verdict.reason, line, verdict.until, can_override=verdict.can_override)
         if verdict.reason == "no_consent":
             return "idle", line, pause
+        if verdict.reason == "problem":
+            return "problem", line, pause
         if sharing.phase == "stopping":
             return "paused", say("finishing", paused=line), pause
         return "paused", line, pause

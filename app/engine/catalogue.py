@@ -27,6 +27,7 @@ from app.engine.manifest import (
 from app.errors import BadInput, BadSignature, Refusal
 from app.ids import MODEL_ID_BYTES, ModelId, parse_peer, peer_text
 from app.sentences import Sentence, say
+from app.small_files import read_small
 
 PROJECT_KEY: Final = "5mttfzw4ce4ysqpld275eqgadvc3x2wdbhaamx7uk7j3r3ls6y7q"
 """The public key of Potluck's maintainers, who keep the private one."""
@@ -215,7 +216,7 @@ def find_model(text: str, models: list[KnownModel]) -> KnownModel:
 
 def _read(path: Path, most_bytes: int) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(most_bytes + 1)
-    except OSError as error:
-        raise BadInput(f"the catalogue's {path.name} cannot be read: {error.strerror}") from None
+        return read_small(path, most_bytes)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(f"the catalogue's {path.name} cannot be read: {why}") from None

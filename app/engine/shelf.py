@@ -16,6 +16,7 @@ from app.engine.manifest import MAX_MANIFEST_BYTES, check_consistency, read_mani
 from app.errors import BadInput, UsageError
 from app.ids import ModelId
 from app.sentences import say
+from app.small_files import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -121,5 +122,7 @@ class ModelShelf:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_MANIFEST_BYTES + 1)
+    try:
+        return read_small(path, MAX_MANIFEST_BYTES)
+    except ValueError as error:  # too large, or no name that a file can have
+        raise BadInput(str(error)) from None

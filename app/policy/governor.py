@@ -7,6 +7,7 @@ node, which hands itself in as a `Workplace` and shows what the governor says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import time
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import Final, Protocol
 
 from app.clock import Clock
-from app.errors import PotluckError
+from app.errors import PotluckError, UsageError
 from app.policy.limits import (
     LimitState,
     card_limit,
@@ -47,7 +48,7 @@ from app.policy.verdict import (
 from app.preferences import Settings
 from app.reasons import Part, PauseReason
 from app.schedule import LocalTime
-from app.sentences import Sentence
+from app.sentences import Sentence, say
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Governor:
             beside other programs and on battery, and what is unknown does not count as in
             use. A pause by hand, heat, a full disk and all that the settings fix (hours,
             budget, metered networks, programs, limits) hold all the same.
+        doubtful: a limit of the owner's could not be read; nothing is shared.
         changed: called after each change of the verdict or the owner's decisions.
     """
 
@@ -111,6 +113,7 @@ class Governor:
         clock: Clock,
         changed: Callable[[], None] = lambda: None,
         as_told: bool = False,
+        doubtful: bool = False,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -123,6 +126,8 @@ class Governor:
         self._clock = clock
         self._changed = changed
         self._as_told = as_told
+        self._doubtful = doubtful
+        self._failed = False
         self._manual = ManualState()
         self._readings = NOTHING_KNOWN
         self._verdict: Verdict | None = None
@@ -134,7 +139,8 @@ class Governor:
         self._saved_at = clock.monotonic()
 
     async def __aenter__(self) -> Governor:
-        self._manual = load_manual(self._folder).at(self._clock.wall())
+        manual = await asyncio.to_thread(load_manual, self._folder)
+        self._manual = manual.at(self._clock.wall(), watched=False)
         await asyncio.to_thread(self._cards.open)
         await self._look()
         self._judge()
@@ -241,9 +247,9 @@ class Governor:
         """Switch the slow bandwidth caps on or off."""
         await self._decide(lambda state: state.slowed(on=on))
 
-    async def use_settings(self, settings: Settings) -> None:
-        """Judge by other settings from now on."""
-        self._settings = settings
+    async def use_settings(self, settings: Settings, *, doubtful: bool = False) -> None:
+        """Judge by other settings from now on; `doubtful` as at the beginning."""
+        self._settings, self._doubtful = settings, doubtful
         await self.reconsider()
 
     async def reconsider(self) -> None:
@@ -269,12 +275,23 @@ class Governor:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self._look()
-            async with self._turn:
-                await self._enforce()
-            if self._clock.monotonic() - self._saved_at >= SAVE_SECONDS:
-                self._saved_at = self._clock.monotonic()
-                await asyncio.to_thread(self._traffic.save)
+            try:
+                await self._look()
+                async with self._turn:
+                    await self._enforce()
+                await self._save()
+            except Exception as error:  # noqa: BLE001 - it may not end while somebody shares
+                async with self._turn:
+                    await self._rest(error)
+
+    async def _save(self) -> None:
+        if self._clock.monotonic() - self._saved_at < SAVE_SECONDS:
+            return
+        self._saved_at = self._clock.monotonic()
+        await asyncio.to_thread(self._traffic.save)
+        if self._manual.clock_doubtful:
+            with contextlib.suppress(UsageError):
+                await asyncio.to_thread(save_manual, self._folder, self._manual)
 
     async def _look(self) -> None:
         programs = frozenset(self._settings.pause_programs)
@@ -317,11 +334,38 @@ class Governor:
                 machine=self._machine_within_limits(),
                 month_bytes=self._traffic.month_bytes,
                 previous=previous,
+                doubtful=self._doubtful,
             )
         )
 
     async def _enforce(self) -> None:
-        """Judge, and have the node follow; under `_turn`."""
+        """Judge, and have the node follow, or rest where that fails; under `_turn`."""
+        try:
+            await self._judge_and_follow()
+        except Exception as error:  # noqa: BLE001 - nobody shares by rules that are not kept
+            await self._rest(error)
+        else:
+            self._failed = False
+
+    async def _rest(self, error: Exception) -> None:
+        """Rest until the rules can be judged and kept again, and say so; under `_turn`."""
+        rests_already = self._failed and self._told is not None
+        if not self._failed:  # once, and not every two seconds
+            logger.error("the rules could not be judged; sharing rests", exc_info=error)
+        self._failed = True
+        verdict = self._verdict = _resting(self.verdict)
+        if rests_already:
+            return
+        self._told = None
+        try:
+            await self._workplace.pause(verdict)
+        except Exception as another:  # noqa: BLE001 - it is asked again at the next look
+            logger.warning("the node does not pause: %s", another)
+            return
+        self._told = verdict
+        self._changed()
+
+    async def _judge_and_follow(self) -> None:
         self._judge()
         told = self._told
         if self.verdict == told:
@@ -370,29 +414,52 @@ class Governor:
         return machine
 
 
+def _resting(verdict: Verdict) -> Verdict:
+    """What holds while nothing can be judged."""
+    return replace(
+        verdict,
+        state="paused",
+        reason="problem",
+        sentence=say("rules_failed"),
+        until=None,
+        can_override=False,
+        overruled=False,
+        ending=None,
+    )
+
+
 # ── the owner's calendar ─────────────────────────────────────────────────────
+
+EARLIEST: Final = 86_400.0
+LATEST: Final = 253_370_764_800.0
+"""Calendars of computers know no day outside 1970 to 9999; a clock may be anywhere."""
 
 
 def local_time(seconds: float) -> LocalTime:
     """A moment where the owner lives, by the system's time zone, read afresh."""
-    local = time.localtime(seconds)
+    local = _local(seconds)
     return LocalTime(local.tm_wday, local.tm_hour, local.tm_min)
 
 
 def month_name(seconds: float) -> str:
     """The month as "2030-01"."""
-    return time.strftime("%Y-%m", time.localtime(seconds))
+    return time.strftime("%Y-%m", _local(seconds))
 
 
 def next_month(seconds: float) -> float:
     """When the next month begins."""
-    local = time.localtime(seconds)
+    local = _local(seconds)
     year, month = (local.tm_year, local.tm_mon + 1) if local.tm_mon < 12 else (local.tm_year + 1, 1)
     return datetime.datetime(year, month, 1).timestamp()
 
 
 def next_morning(seconds: float) -> float:
     """Six o'clock of the next day."""
-    local = time.localtime(seconds)
+    local = _local(seconds)
     day = datetime.date(local.tm_year, local.tm_mon, local.tm_mday) + datetime.timedelta(days=1)
-    return datetime.datetime.combine(day, datetime.time(6)).timestamp()
+    morning = datetime.datetime.combine(day, datetime.time(6)).timestamp()
+    return morning if morning > seconds else seconds + 86_400
+
+
+def _local(seconds: float) -> time.struct_time:
+    return time.localtime(min(max(seconds, EARLIEST), LATEST))

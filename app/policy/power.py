@@ -19,6 +19,7 @@ import pynvml
 
 from app.clock import Clock, SystemClock
 from app.policy.energy import EnergyMeter
+from app.small_files import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -236,9 +237,7 @@ class Cards:
     def _before(self) -> dict[str, int]:
         """The limits as they were before they were changed, by card."""
         try:
-            with self._path.open("rb") as stream:
-                data = stream.read(MAX_FILE_BYTES)
-            return msgspec.json.decode(data, type=dict[str, int])
+            return msgspec.json.decode(read_small(self._path, MAX_FILE_BYTES), type=dict[str, int])
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:

@@ -136,6 +136,7 @@ class Situation:
         month_bytes: sent and received this month.
         previous: the reason that held before, so that what swings around a threshold
             does not start and stop work each time.
+        doubtful: a limit of the owner's could not be read, so the settings may be too loose.
     """
 
     settings: Settings
@@ -145,6 +146,7 @@ class Situation:
     machine: Machine
     month_bytes: int = 0
     previous: PauseReason = ""
+    doubtful: bool = False
 
 
 def judge(situation: Situation) -> Verdict:
@@ -191,7 +193,7 @@ def judge(situation: Situation) -> Verdict:
 
 
 def _firm_causes(situation: Situation) -> Iterator[Cause]:
-    """What "Share anyway" does not touch: consent, the owner's own pause, disk and heat."""
+    """What "Share anyway" does not touch: consent, limits, the owner's own pause, disk, heat."""
     settings, readings, manual = situation.settings, situation.readings, situation.manual
     if manual.remark and manual.consented is None:
         yield Cause("no_consent", say("rests_unread"), None, False)
@@ -199,6 +201,8 @@ def _firm_causes(situation: Situation) -> Iterator[Cause]:
         yield Cause("no_consent", say("not_asked"), None, False)
     elif not manual.consented:
         yield Cause("no_consent", say("only_chat"), None, False)
+    if situation.doubtful:
+        yield Cause("problem", say("limits_unread"), None, False)
     if manual.pause is not None:
         when = _ending(manual.pause, situation.moment)
         yield Cause("manual", say("by_hand", when=when), manual.pause.until, False)
