@@ -22,7 +22,7 @@ SLOWEST_LAYERS_PER_SECOND = 0.01
 class Offer:
     """A computer's span of the model, as announced.
 
-    `layers_per_second` is its own measurement, `tokens_free` its room for
+    `layers_per_second` is what it says that its owner's caps leave, `tokens_free` its room for
     conversations.
     """
 
