@@ -118,6 +118,7 @@ OFFERS = [
         served_by=4,
         chosen=True,
         trust="in the catalogue",
+        trust_said=say("from_catalogue").said,
     ),
     ModelOffer(
         name="guide-7m",
@@ -135,6 +136,7 @@ OFFERS = [
         served_by=1,
         chosen=False,
         trust="comes with Potluck",
+        trust_said=say("from_catalogue").said,
     ),
     ModelOffer(
         name="llama-70b",
@@ -152,6 +154,7 @@ OFFERS = [
         served_by=4,
         chosen=False,
         trust="in the catalogue",
+        trust_said=say("from_catalogue").said,
     ),
 ]
 

@@ -44,6 +44,7 @@ def test_a_change_is_sent_at_once(page, fake, wait) -> None:
 
 def test_a_wrong_entry_stays_to_be_mended_and_the_page_stays_where_it_is(page, fake, wait) -> None:
     field, row = page.fields["listen"].widget, page.rows["listen"]
+    wait(lambda: page.verticalScrollBar().maximum() > 400)
     page.verticalScrollBar().setValue(400)
     field.setText("nonsense")
     field.editingFinished.emit()
@@ -147,7 +148,7 @@ def test_programs_are_sent_when_the_field_is_left(page, fake, wait) -> None:
 def test_logs_are_shown_before_they_are_saved(page, qtbot, wait) -> None:
     from app.ui.logs_dialog import LogsDialog
 
-    page._show_logs()
+    page.show_logs()
     wait(lambda: page.findChildren(LogsDialog))
     (dialog,) = page.findChildren(LogsDialog)
     assert "serving units" in dialog.text.toPlainText()
