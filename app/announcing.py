@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 LIFETIME_SECONDS: Final = 60.0
 """A node that vanished without a word is forgotten after a minute."""
 WITHDRAW_SECONDS: Final = 0.5
+SPEED_CHANGE: Final = 0.2
+"""A speed is announced anew when it differs by more than this part of what was announced:
+routes are made by it, and need no news of every breath."""
 
 
 class Announcer:
@@ -106,6 +109,11 @@ class Announcer:
             version=__version__,
         )
         await self._directory.announce(sign_announcement(self._identity, announcement))
+
+
+def steady_speed(announced: float, now: float) -> float:
+    """The speed to announce: what was announced, unless it is another by now."""
+    return announced if abs(now - announced) <= SPEED_CHANGE * announced else now
 
 
 def announced_addresses(endpoint: Endpoint) -> list[str]:

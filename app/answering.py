@@ -28,14 +28,15 @@ from app.clock import Clock
 from app.conversations import Conversations
 from app.desk import Desk
 from app.errors import PotluckError, PromptTooLong, Refusal
+from app.sentences import Sentence, say, sentence_of
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
 
 SAVE_SECONDS: Final = 1.0
 """How much of an answer a sudden end of the program may cost."""
-INTERRUPTED: Final = "Potluck ended while this was being written; what there was is kept."
-LEFT_OUT: Final = "The beginning of this conversation is too long for the model and was left out."
+INTERRUPTED: Final = say("interrupted")
+LEFT_OUT: Final = say("beginning_left_out")
 
 
 class _Writing:
@@ -102,7 +103,7 @@ class Answering:
         while messages and messages[-1].role == "assistant":
             await self._conversations.remove_from(conversation, messages.pop().id)
         if not messages:
-            raise Refusal("Nothing was said yet that could be answered.", code="nothing_said")
+            raise Refusal(say("nothing_said"), code="nothing_said")
         return await self._begin(conversation)
 
     async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
@@ -149,7 +150,7 @@ class Answering:
 
     def _require_quiet(self, conversation: str) -> None:
         if conversation in self._writing:
-            raise Refusal("An answer is being written; stop it first, or wait.", code="busy")
+            raise Refusal(say("being_written"), code="busy")
 
     async def _begin(self, conversation: str) -> int:
         whole = await self._conversations.get(conversation)
@@ -173,16 +174,17 @@ class Answering:
         try:
             end = await self._write_fitting(conversation, writing, written, end)
         except asyncio.CancelledError:
-            error = INTERRUPTED if self._stopping else ""
-            end = msgspec.structs.replace(end, state="stopped", error=error)
+            end = msgspec.structs.replace(end, state="stopped")
+            if self._stopping:
+                end = _with_error(end, INTERRUPTED)
             raise
         except PotluckError as error:
             logger.info("an answer failed: %s", error)
-            end = msgspec.structs.replace(end, state="failed", error=str(error))
+            end = _with_error(msgspec.structs.replace(end, state="failed"), sentence_of(error))
         except Exception as error:  # the edge of one answer; the log has the rest
             logger.exception("an answer failed by a mistake")
-            words = f"This is a mistake in Potluck itself ({type(error).__name__})."
-            end = msgspec.structs.replace(end, state="failed", error=words)
+            sentence = say("our_mistake", kind=type(error).__name__)
+            end = _with_error(msgspec.structs.replace(end, state="failed"), sentence)
         finally:
             writing.message = _final(end, writing, written)
             await self._end(conversation.id, writing)
@@ -204,7 +206,7 @@ class Answering:
                 if len(history) < 3:
                     raise
                 del history[:2]
-                end = msgspec.structs.replace(end, remark=LEFT_OUT)
+                end = msgspec.structs.replace(end, remark=LEFT_OUT.words, remark_said=LEFT_OUT.said)
             else:
                 return end
 
@@ -225,7 +227,7 @@ class Answering:
         try:
             await self._conversations.update(writing.message)
         except Refusal as error:
-            writing.message = msgspec.structs.replace(writing.message, error=str(error))
+            writing.message = _with_error(writing.message, sentence_of(error))
         finally:
             self._writing.pop(conversation, None)
             writing.done = True
@@ -236,6 +238,10 @@ def _message(role: str, content: str, *, state: str = "done") -> MessageView:
     return msgspec.convert(
         {"id": 0, "role": role, "content": content, "created_at": 0.0, "state": state}, MessageView
     )
+
+
+def _with_error(message: MessageView, error: Sentence) -> MessageView:
+    return msgspec.structs.replace(message, error=error.words, error_said=error.said)
 
 
 def _history(conversation: Conversation) -> list[dict[str, str]]:
@@ -269,6 +275,7 @@ def _final(end: MessageView, writing: _Writing, written: Written) -> MessageView
         id=writing.message.id,
         created_at=writing.message.created_at,
         content=writing.text,
+        model=written.title,
         chain=written.chain,
         readers=written.readers,
         tokens=written.tokens,

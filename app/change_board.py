@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.api.control_port import Changes
+from app.sentences import Sentence
 
 
 class ChangeBoard:
@@ -21,10 +22,10 @@ class ChangeBoard:
         for listener in self._listeners:
             listener.mark()
 
-    def warn(self, words: str) -> None:
+    def warn(self, warning: Sentence) -> None:
         """A sentence for the person."""
         for listener in self._listeners:
-            listener.warn(words)
+            listener.warn(warning)
 
     def listen(self) -> Changes:
         """A new listener; take it off with `unlisten`."""

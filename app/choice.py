@@ -6,7 +6,6 @@ A file that cannot be used means that nothing was chosen; it is said in the log.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,6 +13,8 @@ import msgspec
 
 from app.errors import UsageError
 from app.ids import MODEL_ID_BYTES, Span
+from app.sentences import say
+from app.small_files import read_small, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +33,10 @@ def load_choice(folder: Path) -> Choice | None:
     """What was chosen; None when nothing was."""
     path = folder / CHOICE_FILE
     try:
-        with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(MAX_FILE_BYTES), type=Choice)
+        return msgspec.json.decode(read_small(path, MAX_FILE_BYTES), type=Choice)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         logger.warning("%s cannot be used (%s); choose a model again.", path, error)
         return None
 
@@ -48,11 +48,8 @@ def save_choice(folder: Path, choice: Choice) -> None:
         UsageError: the file cannot be written.
     """
     path = folder / CHOICE_FILE
-    draft = path.with_name(f"{path.name}.draft")
     try:
-        draft.write_bytes(msgspec.json.encode(choice))
-        os.replace(draft, path)
+        write_whole(path, msgspec.json.encode(choice))
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror or error}); the choice stays as it was."
-        ) from None
+        reason = error.strerror or str(error)
+        raise UsageError(say("choice_unkept", path=str(path), reason=reason)) from None

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 Command = Callable[[argparse.Namespace], Awaitable[int]]
 
-_OWNERS_FILES: Final = ("app.settings", "app.engine.shelf")
+_OWNERS_FILES: Final = ("app.settings", "app.engine.shelf", "app.fetching")
 """Every command says what is wrong in files that a person wrote or handed over."""
 
 

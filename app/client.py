@@ -18,7 +18,8 @@ from app.clock import Clock, SystemClock
 from app.data_folder import DataFolder, OpenModel, ProgressLine, fetch_units
 from app.engine.supervisor import Engine
 from app.errors import UsageError
-from app.ids import PeerId, Span, new_session
+from app.fetching import Fetching
+from app.ids import PeerId, new_session
 from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
@@ -78,8 +79,9 @@ class Client:
                 "No bootstrap is known: give one with --bootstrap PEERID@HOST:PORT,"
                 " or run the whole model on this computer with --alone."
             )
+        fetching = Fetching(self.data, changed=lambda: None, show=True)
         self._opened = await self._stack.enter_async_context(
-            OpenedModel(self.data, self.model, fetch=self._fetch)
+            OpenedModel(self.data, self.model, fetch=fetching.fetch, mend=fetching.mend)
         )
         self.vocabulary = self._opened.vocabulary
         talk = Talk(
@@ -92,9 +94,6 @@ class Client:
         self._stack.push_async_callback(lambda: self._talk.close())
         if options.alone:
             await self._opened.whole()
-
-    async def _fetch(self, model: OpenModel, span: Span) -> None:
-        await fetch_units(self.data, model, span, ProgressLine(model.manifest.name))
 
     async def request(
         self,

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from app.client import lookup_all
 from app.data_folder import DataFolder, OpenModel
@@ -24,11 +24,10 @@ from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
 from app.net.records import Announcement
 from app.node import Node, NodeOptions
+from app.node_file import read_node_file
 from app.terminal import one_line, shown
 
 logger = logging.getLogger(__name__)
-
-STALE_STATUS_SECONDS: Final = 10.0
 
 
 async def node(options: argparse.Namespace) -> int:
@@ -116,7 +115,7 @@ async def models(options: argparse.Namespace) -> int:
                 "units": str(_whole(manifest.block_count)),
                 "bytes": manifest.payload_bytes,
                 "units_held": held,
-                "trusted": known.trust_text,
+                "trusted": known.trust.words,
             }
         )
     if options.json:
@@ -152,7 +151,7 @@ async def status(options: argparse.Namespace) -> int:
             unreachable = str(error)
     report = {
         "data_dir": str(data.folder),
-        "node": _running_node(data.folder),
+        "node": read_node_file(data.folder, now=time.time()),
         "disk": {
             "used_bytes": data.store.used_bytes(),
             "quota_bytes": data.store.quota_bytes,
@@ -166,17 +165,6 @@ async def status(options: argparse.Namespace) -> int:
     else:
         print("\n".join(_status_lines(report)))
     return 0
-
-
-def _running_node(folder: Path) -> dict[str, Any] | None:
-    """What a node wrote about itself lately; None when none runs here."""
-    try:
-        written = json.loads((folder / "node.json").read_text())
-        age = time.time() - float(written["written_at"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    known = {"listen", "units"} <= written.keys()
-    return written if known and 0 <= age < STALE_STATUS_SECONDS else None
 
 
 def _announced(found: list[Announcement]) -> list[ModelId]:
@@ -212,10 +200,11 @@ def _status_lines(report: dict[str, Any]) -> Iterator[str]:
     if running is None:
         yield f"no node runs in {report['data_dir']}"
     elif running["units"] is None:
-        yield f"a node runs at {running['listen']} and serves no layers"
+        yield f"a node runs at {one_line(running['listen'])} and serves no layers"
     else:
         yield (
-            f"sharing units {running['units']} of {running['model']} at {running['listen']}:"
+            f"sharing units {one_line(running['units'])} of {one_line(running['model'])}"
+            f" at {one_line(running['listen'])}:"
             f" {running['sessions']} conversations now, {running['sessions_ever']} ever"
         )
     disk = report["disk"]

@@ -1,23 +1,19 @@
 """The owner's conversations, kept in one SQLite file in the data folder.
 
-Never lost silently: a damaged file is moved aside and named, one of a newer version
-or locked by another program is left alone, and each is said in `problem` or `remarks`.
-`app/answering.py` writes the answers into it; its shapes are those of the API.
+Never lost silently: what happens when the file is damaged, locked or of a newer version is
+`app/conversation_file.py`'s. `app/answering.py` writes the answers; the shapes are the API's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 import secrets
 import sqlite3
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -29,54 +25,38 @@ from app.api.shapes import (
     MessageView,
 )
 from app.clock import Clock
+from app.conversation_file import ConversationFile
 from app.errors import Refusal
-
-logger = logging.getLogger(__name__)
+from app.sentences import Sentence, say
 
 FILE: Final = "conversations.sqlite3"
-VERSION: Final = 1
-LOCK_SECONDS: Final = 2.0
-"""How long another program may hold the file before we say so."""
 FACTS: Final = (
-    *("error", "chain", "readers", "tokens", "tokens_per_second", "first_token_seconds"),
-    *("repairs", "remark"),
+    *("error", "model", "chain", "readers", "tokens", "tokens_per_second", "first_token_seconds"),
+    *("repairs", "remark", "error_said", "remark_said"),
 )
 """The fields of a message that only answers have; kept together, as JSON."""
-
-_SCHEMA: Final = """
-CREATE TABLE conversations (
-    id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at REAL NOT NULL,
-    changed_at REAL NOT NULL, options TEXT NOT NULL
-);
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    conversation TEXT NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
-    role TEXT NOT NULL, content TEXT NOT NULL, created_at REAL NOT NULL,
-    state TEXT NOT NULL, facts TEXT NOT NULL
-);
-CREATE INDEX messages_of ON messages(conversation, id);
-"""
-_INTERRUPTED: Final = "Potluck ended while this was being written; what there was is kept."
 
 T = TypeVar("T")
 
 
 class Conversations:
-    """All conversations; every method may be called from the event loop.
-
-    Attributes:
-        remarks: sentences for the person about what happened when it was opened.
-        problem: why nothing can be kept at present; "" when all is well.
-    """
+    """All conversations; every method may be called from the event loop."""
 
     def __init__(self, folder: Path, *, clock: Clock) -> None:
-        self._path = folder / FILE
+        self._file = ConversationFile(folder / FILE, clock=clock)
         self._clock = clock
-        self._database: sqlite3.Connection | None = None
         # One thread: SQLite is used by one at a time, and the order of writes is kept.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
-        self.remarks: list[str] = []
-        self.problem = ""
+
+    @property
+    def remarks(self) -> list[Sentence]:
+        """For the person: which damaged files were put aside."""
+        return self._file.remarks
+
+    @property
+    def problem(self) -> Sentence | None:
+        """Why nothing goes into the file at present; None when all is well."""
+        return self._file.problem
 
     async def open(self) -> None:
         """Open the file, making it if it is new; what is wrong is told, not raised."""
@@ -86,7 +66,7 @@ class Conversations:
     async def close(self) -> None:
         """Write what is left and let go of the file."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._close)
+        await loop.run_in_executor(self._thread, self._file.close)
         self._thread.shutdown(wait=False)
 
     # ── conversations ────────────────────────────────────────────────────────
@@ -205,79 +185,14 @@ class Conversations:
         """Do something in one transaction, in the database's thread.
 
         Raises:
-            Refusal: the file cannot be used now ("conversations_closed").
+            Refusal: it cannot be done at all now ("conversations_closed").
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._transact, work)
-
-    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            if self._database is None:
-                self._database = self._opened()
-            with self._database:
-                done = work(self._database)
+            return await loop.run_in_executor(self._thread, self._file.use, work)
         except sqlite3.Error as error:
-            self._close()
-            self.problem = f"Conversations cannot be kept now ({error}); what was kept is safe."
-            raise Refusal(self.problem, code="conversations_closed") from None
-        self.problem = ""
-        return done
-
-    def _opened(self) -> sqlite3.Connection:
-        try:
-            return _open(self._path)
-        except sqlite3.OperationalError:
-            raise  # locked, or the folder cannot be written: nothing is wrong with the file
-        except sqlite3.DatabaseError as error:
-            aside = self._move_aside()
-            self.remarks.append(
-                f"The file of your conversations was damaged ({error}). It was kept as"
-                f" {aside.name}, and new conversations begin in a new file."
-            )
-            logger.warning("%s", self.remarks[-1])
-            return _open(self._path)
-
-    def _move_aside(self) -> Path:
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self._clock.wall()))
-        aside = self._path.with_name(f"conversations-damaged-{stamp}.sqlite3")
-        for ending in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{self._path}{ending}", f"{aside}{ending}")
-        return aside
-
-    def _close(self) -> None:
-        if self._database is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._database.close()
-            self._database = None
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Open and check; a DatabaseError that is not an OperationalError means damage."""
-    database = sqlite3.connect(path, timeout=LOCK_SECONDS, check_same_thread=False)
-    try:
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise sqlite3.OperationalError("they were written by a newer Potluck; update this one")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("PRAGMA foreign_keys = ON")
-        if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("its pages contradict each other")
-        if version == 0:
-            database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        with database:
-            database.execute(
-                "UPDATE messages SET state = 'stopped', facts = json_set(facts, '$.error', ?)"
-                " WHERE state = 'writing'",
-                (_INTERRUPTED,),
-            )
-        with contextlib.suppress(OSError):
-            path.chmod(0o600)
-    except BaseException:
-        database.close()
-        raise
-    return database
+            words = say("conversations_closed", file=FILE, reason=str(error))
+            raise Refusal(words, code="conversations_closed") from None
 
 
 def _heads(database: sqlite3.Connection) -> list[ConversationHead]:
@@ -304,25 +219,30 @@ def _conversation(database: sqlite3.Connection, conversation: str) -> Conversati
         title=title,
         created_at=created_at,
         changed_at=changed_at,
-        options=msgspec.json.decode(options, type=ConversationOptions),
+        options=_options(options),
         messages=[_message(row) for row in rows],
     )
 
 
+def _options(text: str) -> ConversationOptions:
+    """How answers are to be written; the usual way where a row is damaged."""
+    try:
+        return msgspec.json.decode(text, type=ConversationOptions)
+    except (ValueError, TypeError):
+        return ConversationOptions()
+
+
 def _message(row: tuple[Any, ...]) -> MessageView:
+    """A message; of a damaged row its words, and not who answered and how."""
     number, role, content, created_at, state, facts = row
-    kept = msgspec.json.decode(facts, type=dict[str, Any])
-    return msgspec.convert(
-        {
-            "id": number,
-            "role": role,
-            "content": content,
-            "created_at": created_at,
-            "state": state,
-        }
-        | {name: kept[name] for name in FACTS if name in kept},
-        MessageView,
-    )
+    plain = {"id": number, "role": role, "content": content, "created_at": created_at}
+    try:
+        kept = msgspec.json.decode(facts, type=dict[str, Any])
+        known = {name: kept[name] for name in FACTS if name in kept}
+        return msgspec.convert(plain | {"state": state} | known, MessageView)
+    except (ValueError, TypeError):
+        who: Literal["user", "assistant"] = "user" if role == "user" else "assistant"
+        return MessageView(id=number, role=who, content=str(content), created_at=0.0)
 
 
 def _facts(message: MessageView) -> str:
@@ -335,7 +255,7 @@ def _require(database: sqlite3.Connection, conversation: str) -> tuple[str, str,
         (conversation,),
     ).fetchone()
     if row is None:
-        raise Refusal("There is no such conversation any more.", code="unknown_conversation")
+        raise Refusal(say("no_conversation"), code="unknown_conversation")
     return row
 
 
@@ -344,10 +264,25 @@ def _cut(database: sqlite3.Connection, conversation: str, message: int) -> None:
         "SELECT 1 FROM messages WHERE conversation = ? AND id = ?", (conversation, message)
     ).fetchone()
     if found is None:
-        raise Refusal("There is no such message any more.", code="unknown_message")
+        raise Refusal(say("no_message"), code="unknown_message")
+    first = database.execute(
+        "SELECT id, content FROM messages WHERE conversation = ? AND role = 'user' ORDER BY id",
+        (conversation,),
+    ).fetchone()
+    if first is not None and first[0] >= message:
+        # The question that named it goes, and the name with it, unless a person gave it.
+        database.execute(
+            "UPDATE conversations SET title = '' WHERE id = ? AND title = ?",
+            (conversation, _title_of(first[1])),
+        )
     database.execute(
         "DELETE FROM messages WHERE conversation = ? AND id >= ?", (conversation, message)
     )
+
+
+def _title_of(question: str) -> str:
+    words = " ".join(question.split())
+    return words if len(words) <= 60 else words[:59].rstrip() + "…"
 
 
 def _touch(
@@ -356,10 +291,9 @@ def _touch(
     """Move a conversation to the top; the first thing a person says names it."""
     _set(database, conversation, "changed_at", now)
     if message.role == "user":
-        words = " ".join(message.content.split())
-        title = words if len(words) <= 60 else words[:59].rstrip() + "…"
         database.execute(
-            "UPDATE conversations SET title = ? WHERE id = ? AND title = ''", (title, conversation)
+            "UPDATE conversations SET title = ? WHERE id = ? AND title = ''",
+            (_title_of(message.content), conversation),
         )
 
 

@@ -31,11 +31,13 @@ from app.engine.mounting import MountRequest
 from app.engine.progress import Progress
 from app.engine.shelf import ModelShelf
 from app.engine.slicing import Plan
+from app.engine.soundness import Soundness
 from app.engine.store import UnitStore
 from app.errors import BadInput, UsageError
 from app.ids import ModelId, PeerId, Span
 from app.net.addresses import parse_bootstrap
 from app.net.identity import Identity, load_or_create_identity
+from app.sentences import say
 from app.settings import Settings, default_data_folder, load_settings
 
 DEFAULT_MODEL: Final = "guide"
@@ -81,6 +83,7 @@ class DataFolder:
         self.settings = settings
         self.shelf = shelf
         self.store = UnitStore(folder / "units", quota_bytes=settings.disk_quota_bytes)
+        self.soundness = Soundness(self.store)
 
     @classmethod
     def open(cls, folder: Path | None) -> DataFolder:
@@ -104,7 +107,7 @@ class DataFolder:
             ) from None
         shelf = ModelShelf(catalogue, folder / "manifests")
         shelf.load()
-        return cls(folder, load_settings(folder), shelf)
+        return cls(folder, load_settings(folder).settings, shelf)
 
     def use_settings(self, settings: Settings) -> None:
         """Other settings from now on, for whatever is begun after this."""
@@ -129,16 +132,15 @@ class DataFolder:
         try:
             return OpenModel(known, check_consistency(known.manifest))
         except BadInput as error:
-            raise UsageError(
-                f"The manifest of {known.manifest.name} is damaged: {error}."
-            ) from None
+            name = known.manifest.name
+            raise UsageError(say("manifest_damaged", model=name, reason=str(error))) from None
 
     def _embedded(self) -> KnownModel:
         for known in self.shelf.all():
             name = known.manifest.name
             if name.startswith(DEFAULT_MODEL) and "draft" not in name:
                 return known
-        raise UsageError("This Potluck carries no model of its own; name one with --model.")
+        raise UsageError(say("no_embedded_model"))
 
     def downloader(self, *, limit: Callable[[int], Awaitable[None]] | None = None) -> Downloader:
         """Brings units here; use it with `async with`. `limit` is as `Downloader`'s."""

@@ -23,7 +23,9 @@ from app.errors import NoRoom
 from app.ids import ModelId, PeerId
 from app.known_models import KnownModels
 from app.net.shaping import Shaper
-from app.opened_model import Fetch, Message, OpenedModel
+from app.opened_model import Fetch, Mend, Message, OpenedModel
+from app.sentences import say
+from app.swarm.credits import Credits
 from app.swarm.generate import Answer, AnswerRequest
 from app.swarm.sampling import SamplingOptions
 from app.swarm.token_chain import ChainPart
@@ -69,6 +71,7 @@ class Desk:
     Args:
         lookup: who serves a model.
         shaper: keeps the caps on bandwidth.
+        credits: where what others compute is counted.
         own: this computer's name as a host.
         changed: called when an answer begins or ends.
     """
@@ -79,18 +82,22 @@ class Desk:
         models: KnownModels,
         *,
         fetch: Fetch,
+        mend: Mend | None = None,
         lookup: Lookup,
         own: PeerId,
         shaper: Shaper | None,
+        credits: Credits,
         changed: Callable[[], None],
         clock: Clock,
     ) -> None:
         self._data = data
         self._models = models
         self._fetch = fetch
+        self._mend = mend
         self._lookup = lookup
         self._own = own
         self._shaper = shaper
+        self._credits = credits
         self._changed = changed
         self._clock = clock
         self._tasks = TaskOwner("desk")
@@ -134,9 +141,10 @@ class Desk:
             NotServed, ChainBroken, EngineFault: nobody is left who can answer.
         """
         if self.writing >= MOST_AT_ONCE:
-            raise NoRoom(f"{self.writing} answers are being written already; wait for one to end.")
+            raise NoRoom(say("many_answers", count=self.writing))
         model = await self._models.find(order.model)
         written.model = model.manifest.name
+        written.title = model.manifest.title or model.manifest.name
         self.writing += 1
         self._changed()
         try:
@@ -174,9 +182,11 @@ class Desk:
             try:
                 async for piece in self._pieces(talk, request, answer):
                     _fill(written, answer, talk)
+                    self._count(answer, opened.model)
                     yield piece
             finally:
                 _fill(written, answer, talk)
+                self._count(answer, opened.model)
                 self.last_parts = answer.parts or self.last_parts
             fine = True
         except (GeneratorExit, asyncio.CancelledError):
@@ -225,9 +235,23 @@ class Desk:
             seed=order.seed,
         )
 
+    def _count(self, answer: Answer, model: OpenModel) -> None:
+        """Take what others have computed into the account; what is counted is taken off."""
+        head = model.plan.head_unit
+        for part, positions in answer.work.items():
+            self._credits.took([part], positions=positions, head_unit=head, own=self._own)
+        answer.work.clear()
+
     def _new_talk(self, opened: OpenedModel, order: Order) -> Talk:
         ways = Ways(alone=order.alone, may_be_alone=True, own=self._own)
-        return Talk(opened, self._lookup, ways, clock=self._clock, shaper=self._shaper)
+        return Talk(
+            opened,
+            self._lookup,
+            ways,
+            clock=self._clock,
+            shaper=self._shaper,
+            credits=self._credits,
+        )
 
     # ── chains that are kept ─────────────────────────────────────────────────
 
@@ -272,7 +296,13 @@ class Desk:
         async with self._doors[model.id]:
             entry = self._opened.get(model.id)
             if entry is None:
-                opened = OpenedModel(self._data, model, fetch=self._fetch, sequences=MOST_AT_ONCE)
+                opened = OpenedModel(
+                    self._data,
+                    model,
+                    fetch=self._fetch,
+                    mend=self._mend,
+                    sequences=MOST_AT_ONCE,
+                )
                 entry = _Opened(await opened.__aenter__())
                 self._opened[model.id] = entry
             entry.users += 1

@@ -15,15 +15,23 @@
         └── WorkerDied        ... its process ended in the middle of something
 
 The text of each is one line a person can read: what happened, what was kept and
-what to do. Our own mistakes stay builtin exceptions and are allowed to be loud;
+what to do; raised with a `Sentence` (`app/sentences.py`), it can be told in any
+language. Our own mistakes stay builtin exceptions and are allowed to be loud;
 `BadInput` is never loud: whoever sees it counts it against the sender and goes on.
 """
 
 from __future__ import annotations
 
+from app.sentences import Said, Sentence, said_of
+
 
 class PotluckError(Exception):
     """The root: caught once, at the edge, and shown as one line."""
+
+    @property
+    def said(self) -> Said | None:
+        """The line without its language; None if it has only its words."""
+        return said_of(self)
 
 
 class UsageError(PotluckError):
@@ -44,18 +52,22 @@ class Refusal(PotluckError):
     """
 
     def __init__(
-        self, reason: str, *, code: str = "refused", retry_after_seconds: float | None = None
+        self,
+        reason: str | Sentence,
+        *,
+        code: str = "refused",
+        retry_after_seconds: float | None = None,
     ) -> None:
         super().__init__(reason)
         self.code = code
-        self.reason = reason
+        self.reason = str(reason)
         self.retry_after_seconds = retry_after_seconds
 
 
 class NoRoom(Refusal):
     """Memory for conversations is full; somebody has to finish first."""
 
-    def __init__(self, reason: str, *, retry_after_seconds: float | None = 5.0) -> None:
+    def __init__(self, reason: str | Sentence, *, retry_after_seconds: float | None = 5.0) -> None:
         super().__init__(reason, code="no_room", retry_after_seconds=retry_after_seconds)
 
 
@@ -85,7 +97,7 @@ class NotServed(PotluckError):
         missing: the units nobody serves, in order.
     """
 
-    def __init__(self, reason: str, *, missing: tuple[int, ...]) -> None:
+    def __init__(self, reason: str | Sentence, *, missing: tuple[int, ...]) -> None:
         super().__init__(reason)
         self.missing = missing
 

@@ -9,6 +9,7 @@ from app.engine.catalogue import KnownModel
 from app.engine.manifest import check_consistency
 from app.errors import BadInput, UsageError
 from app.ids import ModelId
+from app.sentences import say
 
 
 class KnownModels:
@@ -57,8 +58,7 @@ class KnownModels:
             try:
                 plan = await asyncio.to_thread(check_consistency, known.manifest)
             except BadInput as error:
-                raise UsageError(
-                    f"The manifest of {known.manifest.name} is damaged: {error}."
-                ) from None
+                name = known.manifest.name
+                raise UsageError(say("manifest_damaged", model=name, reason=str(error))) from None
             self._open.setdefault(known.model, OpenModel(known, plan))
         return self._open[known.model]

@@ -17,6 +17,7 @@ from app.engine.hardware import Hardware, read_hardware
 from app.errors import PotluckError
 from app.ids import PeerId, Span
 from app.known_models import KnownModels
+from app.measured_speed import MeasuredSpeed
 from app.offers import Fit, fit, room_bytes, tokens_per_second
 from app.sharing import Sharing
 from app.snapshot import Wanted
@@ -50,7 +51,7 @@ class ModelOffers:
         self._clock = clock
         self._hardware: Hardware | None = None
         self._looked_at = float("-inf")
-        self._bytes_per_second: float | None = None
+        self._speed = MeasuredSpeed(data.folder)
 
     async def all(self, wanted: Wanted | None) -> list[ModelOffer]:
         """Every model that can be cut, in the shelf's order."""
@@ -101,7 +102,8 @@ class ModelOffers:
             ),
             served_by=len(self._announced.of(model.id, without=self._own)),
             chosen=chosen,
-            trust=known.trust_text,
+            trust=known.trust.words,
+            trust_said=known.trust.said,
         )
 
     def _fit(self, model: OpenModel, room: int) -> Fit:
@@ -114,8 +116,14 @@ class ModelOffers:
         if engine is not None and order is not None and engine.status.layers_per_second > 0:
             blocks = order.model.manifest.units[1:-1]
             mean = sum(unit.size for unit in blocks) / len(blocks)
-            self._bytes_per_second = engine.status.layers_per_second * mean
-        return self._bytes_per_second
+            self._speed.note(engine.status.layers_per_second * mean)
+        return self._speed.bytes_per_second
+
+    async def keep_speed(self) -> None:
+        """Write down how fast this computer computes, if that is news."""
+        self._measured()
+        if self._speed.is_news:
+            await asyncio.to_thread(self._speed.save)
 
     async def _room(self) -> int:
         now = self._clock.monotonic()

@@ -23,8 +23,8 @@ from app import __version__
 from app.announced import Announced
 from app.announcing import Announcer
 from app.answering import Answering
-from app.api.guard import load_or_create_token
 from app.api.server import ApiServer
+from app.api.token import ApiToken
 from app.change_board import ChangeBoard
 from app.clock import Clock, SystemClock
 from app.conversations import Conversations
@@ -32,6 +32,7 @@ from app.data_folder import DataFolder
 from app.desk import Desk
 from app.errors import PeerLost, Refusal, UsageError
 from app.fetching import Fetching
+from app.folder_watch import keep_folder
 from app.ids import ModelId, Span, peer_text
 from app.known_models import KnownModels
 from app.logs import RecentLines
@@ -44,6 +45,7 @@ from app.net.endpoint import Endpoint
 from app.net.identity import Identity
 from app.node_file import connection_lines, keep_node_file
 from app.opened_model import sweep_scratch
+from app.own_processes import OwnProcesses
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
 from app.policy.power import Cards
@@ -51,10 +53,13 @@ from app.policy.sensors import ComputerSensors, Sensors, this_system
 from app.policy.traffic import Traffic
 from app.policy.verdict import Machine
 from app.process_lock import data_folder_lock
+from app.sentences import say
 from app.service import Service
 from app.settings import SETTINGS_FILE, read_settings
 from app.sharing import Sharing
+from app.small_files import remove_drafts
 from app.snapshot import Parts, Wanted
+from app.swarm.credits import Credits
 from app.swarm.route import Offer
 from app.talk import offers_of
 from app.tally import Tally
@@ -131,7 +136,8 @@ class Node:
     async def _start(self) -> None:
         options = self._options
         self.data = DataFolder.open(options.data_dir)
-        self._stack.enter_context(data_folder_lock(self.data.folder))
+        lock = self._stack.enter_context(data_folder_lock(self.data.folder))
+        await asyncio.to_thread(remove_drafts, self.data.folder)
         self._keep_log()
         await asyncio.to_thread(sweep_scratch, self.data.folder)
         self._bootstraps = self.data.bootstraps(options.bootstraps)
@@ -149,17 +155,18 @@ class Node:
         if options.api is not None:
             await self._open_api(options.api)
         self._tasks.start(self.service.keep_house(), name="housekeeping")
+        keeping_folder = keep_folder(lock, warn=self.service.warn, quit=self.service.quit)
+        self._tasks.start(keeping_folder, name="data folder")
         keeping = keep_node_file(self.data.folder, self.status, clock=self._clock)
         self._tasks.start(keeping, name="status")
 
     async def _serve_as_told(self) -> None:
         """Wait until it serves; a person who typed the command learns at once if it cannot."""
         if self.service.governor.verdict.reason == "disk":
-            raise Refusal(
-                f"The disk of {self.data.folder} is full, and nothing was changed; layers are"
-                " shared when 1 GB is free.",
-                code="disk_full",
-            )
+            words = say("disk_full_at_start", folder=str(self.data.folder))
+            raise Refusal(words, code="disk_full")
+        if self.service.governor.verdict.reason == "problem":
+            raise UsageError(self.service.governor.verdict.sentence)
         await self.sharing.settled()
         if self.sharing.problem is not None:
             raise self.sharing.problem
@@ -215,8 +222,13 @@ class Node:
         data, clock, changed = self.data, self._clock, self._board.changed
         self._cards = cards = Cards(data.folder)
         pacer = self._pacer(cards)
+        credits = Credits()
         fetching = Fetching(
-            data, changed=changed, limit=self._traffic.limit, show=self._options.api is None
+            data,
+            changed=changed,
+            limit=self._traffic.limit,
+            show=self._options.api is None,
+            dropped=lambda hashes: self.sharing.were_damaged(hashes),
         )
         self.sharing = await self._stack.enter_async_context(
             Sharing(
@@ -224,9 +236,12 @@ class Node:
                 self.endpoint,
                 self._announcer,
                 fetch=fetching.fetch,
+                mend=fetching.mend,
+                credits=credits,
                 changed=changed,
                 clock=clock,
                 rest=pacer.rest_seconds,
+                share=pacer.sustained_share,
             )
         )
         announced = Announced(self._directory, changed=changed, clock=clock)
@@ -236,9 +251,11 @@ class Node:
                 data,
                 self.models,
                 fetch=fetching.fetch,
+                mend=fetching.mend,
                 lookup=self._offers_for_asking,
                 own=own,
                 shaper=self._traffic,
+                credits=credits,
                 changed=changed,
                 clock=clock,
             )
@@ -251,7 +268,20 @@ class Node:
         )
         tally = Tally(data.folder, clock=clock)
         self._stack.callback(tally.save)
-        self._stack.callback(lambda: tally.note(self.sharing.positions_computed))
+        parts = Parts(
+            self.identity,
+            self.endpoint,
+            self.sharing,
+            fetching,
+            self.desk,
+            announced,
+            tally,
+            self._traffic,
+            credits,
+            clock,
+            started_at=clock.monotonic(),
+        )
+        self._stack.callback(parts.count)
         offers = ModelOffers(data, self.models, announced, self.sharing, own=own, clock=clock)
         wishes = Wishes(
             data,
@@ -262,13 +292,14 @@ class Node:
             machine=self._machine,
             changed=changed,
         )
+        found = read_settings(data.folder / SETTINGS_FILE)
         governor = await self._stack.enter_async_context(
             Governor(
                 data.folder,
                 data.settings,
                 wishes,
                 sensors=self._sensors
-                or ComputerSensors(this_system(), data.folder, own=self._workers),
+                or ComputerSensors(this_system(), data.folder, own=OwnProcesses(data.folder).pids),
                 traffic=self._traffic,
                 pacer=pacer,
                 cards=cards,
@@ -276,21 +307,11 @@ class Node:
                 clock=clock,
                 changed=changed,
                 as_told=told is not None,
+                doubtful=found.doubtful,
             )
         )
         await wishes.begin(governor)
-        parts = Parts(
-            self.identity,
-            self.endpoint,
-            self.sharing,
-            fetching,
-            self.desk,
-            announced,
-            tally,
-            self._traffic,
-            clock,
-            started_at=clock.monotonic(),
-        )
+        await governor.reconsider()
         self.service = Service(
             data,
             parts,
@@ -301,7 +322,7 @@ class Node:
             self.answering,
             self._lines,
             changes=self._board,
-            remarks=read_settings(data.folder / SETTINGS_FILE)[1],
+            complaints=found.complaints,
         )
 
     async def _open_api(self, address: str) -> None:
@@ -310,14 +331,15 @@ class Node:
             host, port = parse_address(self.data.settings.api if is_default else address)
         except ValueError as error:
             raise UsageError(f"{error}.") from None
-        token = await asyncio.to_thread(load_or_create_token, self.data.folder)
+        token = ApiToken(self.data.folder)
+        await asyncio.to_thread(token.current)
         self._api = await self._stack.enter_async_context(
             ApiServer(
                 self.service,
                 host=host,
                 port=port,
                 may_move=is_default,
-                admission=lambda: self.service.admission(token),
+                admission=lambda: self.service.admission(token.current()),
             )
         )
 
@@ -332,6 +354,7 @@ class Node:
         )
 
     def _workers(self) -> list[int]:
+        """The workers whose processor time is capped: those that compute for others."""
         engine = self.sharing.engine
         pid = None if engine is None else engine.worker_pid
         return [] if pid is None else [pid]
@@ -385,6 +408,7 @@ class Node:
                 "configuration": engine.status.configuration,
                 "threads": engine.status.threads,
                 "layers_per_second": round(engine.status.layers_per_second, 1),
+                "shared_layers_per_second": round(self.sharing.layers_per_second, 1),
                 "worker_pid": engine.worker_pid,
                 "worker_restarts": engine.status.restarts,
                 "sessions": host.status.sessions,

@@ -10,17 +10,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from app.api.shapes import NODE_FILE
 from app.clock import Clock
 from app.ids import peer_text
 from app.net.endpoint import ConnectionStatus
+from app.small_files import read_small, write_whole
 
 WRITE_SECONDS: Final = 2.0
+STALE_SECONDS: Final = 10.0
+MAX_FILE_BYTES: Final = 1 << 20
+"""Some hundred bytes for each connection, of which there are at most some hundred."""
 
 
 def connection_lines(connections: Sequence[ConnectionStatus]) -> list[dict[str, object]]:
@@ -45,14 +50,41 @@ async def keep_node_file(
     costs nothing but the file.
     """
     path = folder / NODE_FILE
-    draft = path.with_suffix(".draft")
     try:
         while True:
             text = json.dumps({**status(), "written_at": clock.wall()})
             with contextlib.suppress(OSError):
-                draft.write_text(text)
-                os.replace(draft, path)
+                write_whole(path, text.encode(), durable=False)
             await asyncio.sleep(WRITE_SECONDS)
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+class _Told(msgspec.Struct):
+    """What has to be there, and of which kind, for the file to be shown."""
+
+    written_at: float
+    listen: str
+    units: str | None
+    model: str = ""
+    sessions: int = 0
+    sessions_ever: int = 0
+
+
+def read_node_file(folder: Path, *, now: float) -> dict[str, Any] | None:
+    """What a node wrote about itself lately; None when none runs here, or it is no such file.
+
+    Anybody may have written it, so what it says has to be made safe before it is shown.
+
+    Args:
+        now: in seconds since 1970.
+    """
+    try:
+        written = json.loads(read_small(folder / NODE_FILE, MAX_FILE_BYTES))
+        told = msgspec.convert(written, _Told)
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not 0 <= now - told.written_at < STALE_SECONDS:
+        return None
+    return {**written, **msgspec.to_builtins(told)}

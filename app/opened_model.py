@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -21,6 +22,7 @@ from app.engine.supervisor import Engine
 from app.engine.vocabulary import Vocabulary
 from app.errors import PromptTooLong, UsageError
 from app.ids import Span, new_session
+from app.sentences import say
 from app.swarm.generate import AnswerRequest
 from app.swarm.sampling import SamplingOptions
 
@@ -32,6 +34,8 @@ SCRATCH_SECONDS: Final = 86_400.0
 Message = dict[str, str]
 Fetch = Callable[[OpenModel, Span], Awaitable[None]]
 """Brings the units of a span to this computer, unless they are here."""
+Mend = Callable[[OpenModel, Span], Awaitable[bool]]
+"""Brings units again that are damaged, when a span cannot be mounted; whether there were any."""
 
 
 def sweep_scratch(folder: Path) -> None:
@@ -47,15 +51,23 @@ class OpenedModel:
 
     Args:
         fetch: brings units here when they are to run here.
+        mend: as `Engine`'s; None mends nothing.
         sequences: how many conversations the whole model may hold at once.
     """
 
     def __init__(
-        self, data: DataFolder, model: OpenModel, *, fetch: Fetch, sequences: int = 1
+        self,
+        data: DataFolder,
+        model: OpenModel,
+        *,
+        fetch: Fetch,
+        mend: Mend | None = None,
+        sequences: int = 1,
     ) -> None:
         self.model = model
         self._data = data
         self._fetch = fetch
+        self._mend = mend
         self._sequences = sequences
         self._stack = AsyncExitStack()
         self._mounting = asyncio.Lock()
@@ -115,12 +127,12 @@ class OpenedModel:
             prompt = await self.vocabulary.prompt(messages)
         context = self.context_tokens
         if len(prompt) >= context:
+            name = self.model.manifest.name
             raise PromptTooLong(
-                f"The prompt has {len(prompt):,} tokens and {self.model.manifest.name} reads"
-                f" at most {context - 1:,}; nothing was sent. Shorten it."
+                say("prompt_too_long", tokens=len(prompt), model=name, most=context - 1)
             )
         if not prompt:
-            raise UsageError("The prompt is empty; nothing was sent.")
+            raise UsageError(say("prompt_empty"))
         return AnswerRequest(
             prompt=tuple(prompt),
             options=sampling,
@@ -169,7 +181,9 @@ class OpenedModel:
             sequences=sequences,
             name=f"{self._scratch}-{span.start}-{span.stop}",
         )
-        return await self._stack.enter_async_context(Engine(request, self._data.ladder()))
+        mend = None if self._mend is None else partial(self._mend, self.model, span)
+        engine = Engine(request, self._data.ladder(), mend=mend)
+        return await self._stack.enter_async_context(engine)
 
     @property
     def _folder(self) -> Path:

@@ -26,8 +26,9 @@ LOOKS: Final = "Looks"
 SECTIONS: Final = (IN_USE, AWAY, RULES, NETWORK, DISK, MODELS, PRIVACY, START, NOTICES, LOOKS)
 """In the order they are shown."""
 
-HOST_AND_PORT: Final = r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$"
-_BOOTSTRAP: Final = r"^[a-z2-7]{52}@(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$"
+_PORT: Final = r"([0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+HOST_AND_PORT: Final = rf"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):{_PORT}$"
+_BOOTSTRAP: Final = rf"^[a-z2-7]{{52}}@(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):{_PORT}$"
 _DAYS: Final = (
     r"(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?"
     r"(,(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?)*"
@@ -382,13 +383,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         words(
             "Disk for models",
-            "How much of the disk models may take, in bytes.",
+            "How much of the disk models may take.",
             DISK,
             unit="bytes",
             least=0,
             most=2**50,
         ),
-    ] = 20 * 1024**3
+    ] = 20 * 10**9
 
     kv_tokens: Annotated[
         int,

@@ -7,6 +7,7 @@ processes from downloading into one folder with it, the node keeps its data fold
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,11 @@ class ProcessLock:
         self._busy_text = busy_text
         self._file: BinaryIO | None = None
 
+    @property
+    def path(self) -> Path:
+        """The lock's file."""
+        return self._path
+
     def acquire(self) -> None:
         """Take the lock, or say who has it.
 
@@ -53,6 +59,28 @@ class ProcessLock:
             file.close()
             raise UsageError(self._busy_text) from None
         self._file = file
+
+    def is_held(self) -> bool:
+        """Whether what is held is still the file at its place: that may have been removed."""
+        if self._file is None:
+            return False
+        held = os.fstat(self._file.fileno())
+        try:
+            there = self._path.stat()
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+
+    def hold_again(self) -> None:
+        """Take the file that is at its place now, and let go of the one that is not any more.
+
+        Raises:
+            UsageError: another process has it, or it cannot be made; the old one stays held.
+        """
+        before = self._file
+        self.acquire()
+        if before is not None:
+            before.close()
 
     def release(self) -> None:
         """Let go; nothing happens if it is not held."""

@@ -28,6 +28,7 @@ from app.api.shapes import (
     MessageView,
     ModelOffer,
     PauseRequest,
+    ResumeRequest,
     SayRequest,
     SettingsView,
     SettingView,
@@ -38,10 +39,12 @@ from app.conversations import Conversations
 from app.data_folder import DataFolder
 from app.errors import Refusal
 from app.known_models import KnownModels
+from app.listening import check_listening
 from app.logs import RecentLines, private_words, redact
 from app.model_offers import ModelOffers
 from app.policy.governor import Governor
-from app.settings import SETTINGS, save_settings
+from app.sentences import Sentence, say
+from app.settings import SETTINGS, SETTINGS_FILE, Settings, changed, save_settings
 from app.snapshot import Disk, Parts, take_snapshot
 from app.wishes import Wishes
 
@@ -57,7 +60,7 @@ class Service:
     """Answers the API.
 
     Args:
-        remarks: sentences about what was met at the start, such as damaged settings.
+        complaints: what is wrong in the settings file.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Service:
         lines: RecentLines,
         *,
         changes: ChangeBoard,
-        remarks: Sequence[str] = (),
+        complaints: Sequence[Sentence] = (),
     ) -> None:
         self._data = data
         self._parts = parts
@@ -83,7 +86,9 @@ class Service:
         self._answering = answering
         self._lines = lines
         self._changes = changes
-        self._remarks = list(remarks)
+        self._remarks: list[Sentence] = []
+        self._complaints = tuple(complaints)
+        self._changing_settings = asyncio.Lock()
         self._disk = Disk()
         self.quitting = asyncio.Event()
 
@@ -94,8 +99,10 @@ class Service:
         saved_at = self._parts.clock.monotonic()
         while True:
             await self._look_at_disk()
+            await self._offers.keep_speed()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            self._parts.tally.note(self._parts.sharing.positions_computed)
+            self._parts.count()
+            await self._look_at_conversations()
             if self._changes.has_listeners:
                 await self._parts.announced.refresh()
             if self._parts.clock.monotonic() - saved_at >= SAVE_SECONDS:
@@ -115,11 +122,14 @@ class Service:
 
     def snapshot(self) -> Snapshot:
         """As `NodeControl.snapshot`."""
-        problem = [self._conversations.problem] if self._conversations.problem else []
+        problem = [self._conversations.problem] if self._conversations.problem is not None else []
         warnings = [
+            *self._complaints,
             *self._remarks,
             *self._conversations.remarks,
             *problem,
+            *self._parts.tally.remarks,
+            *self._parts.fetching.remarks,
             *self._wishes.warnings(),
         ]
         return take_snapshot(
@@ -151,11 +161,11 @@ class Service:
         """As `NodeControl.unlisten`."""
         self._changes.unlisten(changes)
 
-    def warn(self, words: str) -> None:
+    def warn(self, warning: Sentence) -> None:
         """Tell whoever listens, and keep it for whoever comes later."""
-        if words not in self._remarks:
-            self._remarks.append(words)
-            self._changes.warn(words)
+        if warning not in self._remarks:
+            self._remarks.append(warning)
+            self._changes.warn(warning)
 
     def quit(self) -> None:
         """As `NodeControl.quit`."""
@@ -165,8 +175,9 @@ class Service:
 
     async def consent(self, request: ConsentRequest) -> Snapshot:
         """As `NodeControl.consent`."""
-        values = {**request.settings, "start_at_login": request.start_at_login}
-        await self.change_settings(values)
+        # Not ticked means not asked for: agreeing later must not undo what was set before.
+        login = {"start_at_login": True} if request.start_at_login else {}
+        await self.change_settings({**request.settings, **login})
         await self.governor.consent(share=request.share)
         if request.share:
             await self._wishes.choose_what_costs_nothing()
@@ -185,9 +196,9 @@ class Service:
             await self._parts.sharing.settled()
         return self.snapshot()
 
-    async def resume(self) -> Snapshot:
+    async def resume(self, request: ResumeRequest) -> Snapshot:
         """As `NodeControl.resume`."""
-        await self.governor.resume("all")
+        await self.governor.resume(request.what)
         self._wishes.renew()
         return self.snapshot()
 
@@ -219,19 +230,29 @@ class Service:
             )
             for setting in SETTINGS
         ]
-        return SettingsView(settings=views, remarks=[*self._remarks, *self.governor.remarks()])
+        remarks = [*self._complaints, *self._remarks, *self.governor.remarks()]
+        return SettingsView(
+            settings=views,
+            remarks=[remark.words for remark in remarks],
+            remarks_said=[remark.said for remark in remarks],
+        )
 
     async def change_settings(self, values: Mapping[str, Any]) -> SettingsView:
         """As `NodeControl.change_settings`."""
-        before = self._data.settings
-        settings = await asyncio.to_thread(save_settings, self._data.folder, values)
-        self._data.use_settings(settings)
-        later = {name for name in AT_NEXT_START if getattr(before, name) != getattr(settings, name)}
-        if later:
-            labels = [setting.label for setting in SETTINGS if setting.name in later]
-            self.warn(f"Holds when Potluck starts the next time: {', '.join(labels)}.")
-        await self.governor.use_settings(settings)
-        self._wishes.renew()
+        async with self._changing_settings:
+            before = self._data.settings
+            await asyncio.to_thread(_check_addresses, before, values)
+            found = await asyncio.to_thread(save_settings, self._data.folder, values)
+            settings, self._complaints = found.settings, found.complaints
+            self._data.use_settings(settings)
+            if found.aside:
+                self.warn(say("settings_aside", file=SETTINGS_FILE, aside=found.aside))
+            later = {n for n in AT_NEXT_START if getattr(before, n) != getattr(settings, n)}
+            if later:
+                labels = [setting.label for setting in SETTINGS if setting.name in later]
+                self.warn(say("next_start", labels=labels))
+            await self.governor.use_settings(settings, doubtful=found.doubtful)
+            self._wishes.renew()
         return self.settings()
 
     async def logs(self) -> LogsView:
@@ -266,6 +287,12 @@ class Service:
             KnownName(known.manifest.name, "potluck" if known.source == "catalogue" else "file")
             for known in self._models.all()
         ]
+
+    async def _look_at_conversations(self) -> None:
+        """What could not go into its file a while ago may do so now."""
+        if self._conversations.problem is not None:
+            await self._conversations.open()
+            self._changes.changed()
 
     async def _look_at_disk(self) -> None:
         keep = self._hashes_in_use()
@@ -340,3 +367,12 @@ def _remove_unused(data: DataFolder, keep: set[bytes]) -> int:
         with contextlib.suppress(Refusal):
             data.store.remove(sha256)
     return before - data.store.used_bytes()
+
+
+def _check_addresses(before: Settings, values: Mapping[str, Any]) -> None:
+    """An address that cannot be used would keep Potluck from starting the next time."""
+    after = changed(before, values)
+    if after.listen != before.listen:
+        check_listening(after.listen, udp=True)
+    if after.api != before.api:
+        check_listening(after.api, udp=False)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -20,14 +22,21 @@ import msgspec
 import platformdirs
 
 from app.errors import UsageError
-from app.preferences import Settings
-from app.toml_text import UnwritableText, edited
+from app.keeping import set_aside
+from app.preferences import AWAY, IN_USE, RULES, Settings
+from app.sentences import Sentence, say, sentence_of
+from app.small_files import read_small, write_whole
+from app.toml_text import UnwritableText, edited, salvaged
 
 logger = logging.getLogger(__name__)
 
 SETTINGS_FILE: Final = "settings.toml"
 MAX_SETTINGS_FILE_BYTES: Final = 64 * 1024
 """A settings file is a page of text; anything larger is a mistake and not read."""
+MOST_NAMED: Final = 8
+MOST_CHARACTERS: Final = 40
+"""A file of a far newer version must not fill the window with names."""
+DEFAULTS: Final = Settings()
 
 
 @dataclass(frozen=True)
@@ -59,17 +68,20 @@ class Setting:
     told: str = ""
 
     @property
-    def expected(self) -> str:
+    def expected(self) -> Sentence:
         """What a value has to be, as it ends the sentence "it must be ..."."""
+        bounds = {"least": self.least or 0, "most": self.most or 0}
         match self.kind:
             case "switch":
-                return "true or false"
+                return say("true_or_false")
             case "choice":
-                return " or ".join(f'"{choice}"' for choice in self.choices)
-            case "number" | "whole number":
-                return f"a {self.kind} from {self.least:,} to {self.most:,}"
+                return say("one_of", choices=" or ".join(f'"{choice}"' for choice in self.choices))
+            case "number":
+                return say("number_between", **bounds)
+            case "whole number":
+                return say("whole_between", **bounds)
             case _:
-                return self.told or "a text"
+                return say("as_told", told=self.told) if self.told else say("a_text")
 
 
 def default_data_folder() -> Path:
@@ -77,7 +89,25 @@ def default_data_folder() -> Path:
     return Path(platformdirs.user_data_dir("potluck", appauthor=False))
 
 
-def load_settings(folder: Path) -> Settings:
+@dataclass(frozen=True)
+class FoundSettings:
+    """What a settings file says.
+
+    Attributes:
+        settings: what can be used of it; the defaults for the rest.
+        complaints: what is wrong in it, a line each.
+        doubtful: whether one of the owner's limits may be among what is wrong, so that
+            nothing may be shared.
+        aside: the name under which a damaged file was just kept, "" without one.
+    """
+
+    settings: Settings = DEFAULTS
+    complaints: tuple[Sentence, ...] = ()
+    doubtful: bool = False
+    aside: str = ""
+
+
+def load_settings(folder: Path) -> FoundSettings:
     """The owner's settings; what is wrong in the file is logged, a line each.
 
     Never fails: a setting that cannot be used keeps its default, and the file is left
@@ -86,39 +116,60 @@ def load_settings(folder: Path) -> Settings:
     Args:
         folder: the data folder, which holds `settings.toml` or does not.
     """
-    settings, complaints = read_settings(folder / SETTINGS_FILE)
-    for complaint in complaints:
+    found = read_settings(folder / SETTINGS_FILE)
+    for complaint in found.complaints:
         logger.warning("%s", complaint)
-    return settings
+    return found
 
 
-def read_settings(path: Path) -> tuple[Settings, tuple[str, ...]]:
+def read_settings(path: Path) -> FoundSettings:
     """As `load_settings`, with the lines handed over instead of logged."""
-    defaults = Settings()
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_SETTINGS_FILE_BYTES + 1)
+        data = read_small(path, MAX_SETTINGS_FILE_BYTES)
     except FileNotFoundError:
-        return defaults, ()
+        return FoundSettings()
     except OSError as error:
-        return defaults, (f"{path} cannot be read ({error.strerror}); the defaults hold.",)
-    if len(data) > MAX_SETTINGS_FILE_BYTES:
-        return defaults, (f"{path} is too large for a settings file; the defaults hold.",)
+        reason = error.strerror or str(error)
+        complaint = say("settings_unread", path=str(path), reason=reason)
+        return FoundSettings(complaints=(complaint,), doubtful=True)
+    except ValueError:
+        complaint = say("settings_too_large", path=str(path))
+        return FoundSettings(complaints=(complaint,), doubtful=True)
     try:
-        table = tomllib.loads(data.decode("utf-8"))
+        return _found(path, tomllib.loads(data.decode("utf-8")))
+    except UnicodeDecodeError:
+        why: str | Sentence = say("no_text")
     except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
-        return defaults, (f"{path} is damaged ({reason}); the defaults hold until it is mended.",)
+        why = str(error).splitlines()[0] if str(error) else say("nested_too_deeply")
+    found = _found(path, tomllib.loads(salvaged(data.decode("utf-8", errors="replace"))))
+    damage = say("settings_damaged", path=str(path), reason=why)
+    return FoundSettings(found.settings, (damage, *found.complaints), doubtful=True)
+
+
+def _found(path: Path, table: Mapping[str, Any]) -> FoundSettings:
+    """What a sound table says, each setting judged by itself."""
     usable: dict[str, Any] = {}
-    complaints: list[str] = []
-    for name, value in table.items():
+    complaints: list[Sentence] = []
+    doubtful = False
+    unknown = [ascii(name)[:MOST_CHARACTERS] for name in table if name not in _BY_NAME]
+    for name in (name for name in table if name in _BY_NAME):
         try:
-            changed(defaults, {name: value})
+            changed(DEFAULTS, {name: table[name]})
         except UsageError as error:
-            complaints.append(f"{path}: {error} The default holds.")
+            doubtful |= name in _LIMITS
+            complaints.append(
+                say(
+                    "setting_rests" if name in _LIMITS else "setting_defaults",
+                    path=str(path),
+                    complaint=sentence_of(error),
+                )
+            )
         else:
-            usable[name] = value
-    return changed(defaults, usable), tuple(complaints)
+            usable[name] = table[name]
+    if unknown:
+        names = ", ".join([*unknown[:MOST_NAMED], *(["..."] if unknown[MOST_NAMED:] else [])])
+        complaints.append(say("settings_unknown", path=str(path), names=names))
+    return FoundSettings(changed(DEFAULTS, usable), tuple(complaints), doubtful=doubtful)
 
 
 def changed(settings: Settings, values: Mapping[str, object]) -> Settings:
@@ -131,78 +182,71 @@ def changed(settings: Settings, values: Mapping[str, object]) -> Settings:
     for name, value in values.items():
         setting = _BY_NAME.get(name)
         if setting is None:
-            raise UsageError(f"{name[:40]!r} is not a setting of this version.")
+            raise UsageError(say("setting_unknown", name=repr(name[:MOST_CHARACTERS])))
         try:
             msgspec.convert({name: value}, Settings)
         except (msgspec.ValidationError, OverflowError):
             shown = repr(value)[:60]
-            raise UsageError(f"{name} cannot be {shown}; it must be {setting.expected}.") from None
+            words = say("setting_wrong", name=name, value=shown, expected=setting.expected)
+            raise UsageError(words) from None
     return msgspec.convert({**msgspec.structs.asdict(settings), **values}, Settings)
 
 
-def save_settings(folder: Path, values: Mapping[str, object]) -> Settings:
+def save_settings(folder: Path, values: Mapping[str, object]) -> FoundSettings:
     """Keep some settings in the owner's file; what else it says, comments too, stays.
+
+    Calls may overlap: each begins with what the one before has kept.
 
     Args:
         folder: the data folder.
         values: the settings to change, each checked as in `changed`.
 
     Returns:
-        The settings that hold from now on.
+        What the file says from now on.
 
     Raises:
         UsageError: a value does not fit, or the file cannot be written; it is as it was.
     """
     path = folder / SETTINGS_FILE
-    settings = changed(read_settings(path)[0], values)
-    kept = {name: getattr(settings, name) for name in values}
-    text = _text_to_edit(path)
-    try:
-        draft = edited(text, kept)
-        _write_whole(path, draft.encode("utf-8"))
-    except UnwritableText as error:
-        raise UsageError(f"{path} could not be changed ({error}); mend it by hand.") from None
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror or error}); the settings stay as they were."
-        ) from None
-    return settings
+    with _CHANGING:
+        settings = changed(read_settings(path).settings, values)
+        kept = {name: getattr(settings, name) for name in values}
+        text, aside = _text_to_edit(path)
+        try:
+            write_whole(path, edited(text, kept).encode("utf-8"))
+        except UnwritableText as error:
+            words = say("settings_unchangeable", path=str(path), reason=str(error))
+            raise UsageError(words) from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError(say("settings_unwritten", path=str(path), reason=reason)) from None
+        return replace(read_settings(path), aside=aside)
 
 
-def _text_to_edit(path: Path) -> str:
-    """What the file says; a damaged one is put aside under another name, not lost."""
+def _text_to_edit(path: Path) -> tuple[str, str]:
+    """What the file says; of a damaged one what is sound, and under which name it was kept."""
+    text = ""
     try:
-        text = path.read_text(encoding="utf-8")
-        if len(text) <= MAX_SETTINGS_FILE_BYTES:
-            tomllib.loads(text)
-            return text
+        data = read_small(path, MAX_SETTINGS_FILE_BYTES)
+        text = data.decode("utf-8", errors="replace")
+        tomllib.loads(data.decode("utf-8"))
     except FileNotFoundError:
-        return ""
+        return "", ""
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read ({error.strerror}); the settings stay as they were."
-        ) from None
+        reason = error.strerror or str(error)
+        raise UsageError(say("settings_not_read", path=str(path), reason=reason)) from None
     except (ValueError, RecursionError):
         pass
-    aside = path.with_name(f"{path.name}.damaged")
+    else:
+        return text, ""
     try:
-        os.replace(path, aside)
+        # Of a link, what it names goes aside: the link is the owner's and stays.
+        aside = set_aside(Path(os.path.realpath(path)), time.time())
     except OSError as error:
-        raise UsageError(
-            f"{path} is damaged and cannot be put aside ({error.strerror}); mend it by hand."
-        ) from None
-    logger.warning("%s was damaged; it is kept as %s and a new one is begun.", path, aside.name)
-    return ""
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that at any moment there is the old one or the new one."""
-    draft = path.with_name(f"{path.name}.draft")
-    with draft.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(draft, path)
+        reason = error.strerror or str(error)
+        raise UsageError(say("settings_stuck", path=str(path), reason=reason)) from None
+    logger.warning("%s was damaged; it is kept as %s.", path, aside.name)
+    return salvaged(text), aside.name
 
 
 def _declared() -> tuple[Setting, ...]:
@@ -239,11 +283,20 @@ def _declared() -> tuple[Setting, ...]:
 
 SETTINGS: Final = _declared()
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+_LIMITS: Final = {
+    *(setting.name for setting in SETTINGS if setting.section in (IN_USE, AWAY, RULES)),
+    *("monthly_budget_gb", "slow_upload_mbit", "slow_download_mbit"),
+    *("disk_quota_bytes", "gpu", "threads"),
+}
+"""What the owner's computer is not to exceed: one that is not understood is not guessed."""
+_CHANGING: Final = threading.Lock()
+"""Held from reading to writing, so that no change is lost to another one."""
 
 __all__ = [
     "MAX_SETTINGS_FILE_BYTES",
     "SETTINGS",
     "SETTINGS_FILE",
+    "FoundSettings",
     "Setting",
     "Settings",
     "changed",

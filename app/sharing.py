@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Literal
 
-from app.announcing import Announcer, own_address
+from app.announcing import Announcer, own_address, steady_speed
 from app.clock import Clock
 from app.data_folder import DataFolder, OpenModel
 from app.engine.supervisor import Engine
@@ -25,7 +26,8 @@ from app.ids import ModelId, Span
 from app.net import wire
 from app.net.channel import Channel
 from app.net.endpoint import Endpoint
-from app.opened_model import Fetch
+from app.opened_model import Fetch, Mend
+from app.swarm.credits import Credits
 from app.swarm.host import Host
 from app.swarm.route import Offer
 from app.tasks import TaskOwner
@@ -67,7 +69,7 @@ class _Serving:
     engine: Engine
     host: Host
     stack: AsyncExitStack
-    announcing: bool = False
+    announced_speed: float = 0.0
 
 
 class Sharing:
@@ -76,8 +78,12 @@ class Sharing:
     Args:
         announcer: None when nobody could be told.
         fetch: brings layers here.
+        mend: brings damaged layers again; None mends nothing.
+        credits: where what is computed for others is counted.
         changed: called whenever something is different.
         rest: as `Engine`'s: how long to rest after each batch.
+        share: how much of its full speed a worker of so many threads keeps up with these
+            rests; None all of it.
     """
 
     def __init__(
@@ -87,21 +93,31 @@ class Sharing:
         announcer: Announcer | None,
         *,
         fetch: Fetch,
+        mend: Mend | None = None,
+        credits: Credits | None = None,
         changed: Callable[[], None],
         clock: Clock,
         rest: Callable[[float], float] | None = None,
+        share: Callable[[int], float] | None = None,
     ) -> None:
         self._data = data
         self._endpoint = endpoint
         self._announcer = announcer
         self._fetch = fetch
+        self._mend = mend
+        self._credits = credits
+        self._is_mending = False
+        self._mount_again = False
         self._changed = changed
         self._clock = clock
         self._rest = rest
+        self._share = share
+        self._speed_changed = asyncio.Event()
         self._most_threads: int | None = None
         self._tasks = TaskOwner("sharing")
         self._wished: ShareOrder | None = None
         self._serving: _Serving | None = None
+        self._bringing_up = False
         self._failed: ShareOrder | None = None
         self._wish_changed = asyncio.Event()
         self._settled = asyncio.Condition()
@@ -137,11 +153,27 @@ class Sharing:
         self._failed = self.problem = None
         self._wish_changed.set()
 
+    def were_damaged(self, hashes: Set[bytes]) -> None:
+        """Stored units with these hashes were damaged: mount again what was loaded from them."""
+        serving = self._serving
+        if serving is None or self._is_mending:
+            return  # it is loaded anew anyway
+        span = serving.order.span
+        units = serving.order.model.manifest.units[span.start : span.stop]
+        if any(unit.sha256 in hashes for unit in units):
+            self._mount_again = True
+            self._wish_changed.set()
+
     async def limit_threads(self, most: int) -> None:
         """Compute with at most so many threads from now on."""
         self._most_threads = most
         if self.engine is not None:
             await self.engine.limit_threads(most)
+        serving = self._serving
+        if serving is not None:
+            speed = steady_speed(serving.announced_speed, self.layers_per_second)
+            if speed != serving.announced_speed:
+                self._speed_changed.set()
 
     async def settled(self) -> None:
         """Wait until what is served is what was wished last, or it has failed."""
@@ -150,7 +182,7 @@ class Sharing:
 
     def _is_settled(self) -> bool:
         if self._wished is None:
-            return self._serving is None
+            return self._serving is None and not self._bringing_up
         current = self._serving.order if self._serving is not None else self._failed
         return current == self._wished
 
@@ -172,6 +204,18 @@ class Sharing:
         return None if self._serving is None else self._serving.host
 
     @property
+    def layers_per_second(self) -> float:
+        """How fast it computes for others under the owner's caps; 0.0 while unknown."""
+        if self._serving is None:
+            return 0.0
+        status = self._serving.engine.status
+        if self._share is None:
+            return status.layers_per_second
+        # A graphics card needs one thread that feeds it.
+        threads = 1 if status.configuration == "gpu" else status.tuned_threads
+        return status.layers_per_second * self._share(threads)
+
+    @property
     def positions_computed(self) -> int:
         """Positions of strangers computed since the start, whatever was served."""
         return self._positions_before + (self.host.status.positions_computed if self.host else 0)
@@ -190,7 +234,7 @@ class Sharing:
             peer=self._endpoint.peer_id,
             addresses=(own_address(self._endpoint),),
             span=serving.order.span,
-            layers_per_second=serving.engine.status.layers_per_second,
+            layers_per_second=self.layers_per_second,
             tokens_free=serving.host.tokens_free,
         )
 
@@ -218,10 +262,17 @@ class Sharing:
         while True:
             self._wish_changed.clear()
             wished = self._wished
-            if self._serving is not None and self._serving.order != wished:
+            outdated = self._mount_again
+            self._mount_again = False
+            if self._serving is not None and (self._serving.order != wished or outdated):
                 await self._put_away(drain_seconds=DRAIN_SECONDS)
             elif wished is not None and self._serving is None:
-                await self._unless_wish_changes(self._bring_up(wished))
+                # A worker may be starting: it is gone when this is over, and not before.
+                self._bringing_up = True
+                try:
+                    await self._unless_wish_changes(self._bring_up(wished))
+                finally:
+                    self._bringing_up = False
             await self._tell()
             if self._wish_changed.is_set():
                 retry_seconds = FIRST_RETRY_SECONDS
@@ -277,13 +328,21 @@ class Sharing:
             gpu=order.gpu,
             threads=order.threads,
         )
+        mend = None if self._mend is None else partial(self._mend_layers, self._mend, order)
         async with AsyncExitStack() as building:
             engine = await building.enter_async_context(
-                Engine(request, self._data.ladder(), rest=self._rest)
+                Engine(request, self._data.ladder(), rest=self._rest, mend=mend)
             )
             if self._most_threads is not None:
                 await engine.limit_threads(self._most_threads)
-            host = Host(engine, order.model.id, self._endpoint, clock=self._clock)
+            host = Host(
+                engine,
+                order.model.id,
+                self._endpoint,
+                clock=self._clock,
+                credits=self._credits,
+                head_unit=order.model.plan.head_unit,
+            )
             tasks = await building.enter_async_context(TaskOwner("serving"))
             tasks.start(host.sweep(), name="leases")
             serving = _Serving(order, engine, host, building.pop_all())
@@ -293,6 +352,13 @@ class Sharing:
             tasks.start(self._keep_announcing(serving), name="announcements")
         else:
             logger.warning("no bootstrap is known, so nobody can find this node")
+
+    async def _mend_layers(self, mend: Mend, order: ShareOrder) -> bool:
+        self._is_mending = True
+        try:
+            return await mend(order.model, order.span)
+        finally:
+            self._is_mending = False
 
     async def _put_away(self, *, drain_seconds: float) -> None:
         serving = self._serving
@@ -318,16 +384,20 @@ class Sharing:
 
     async def _keep_announcing(self, serving: _Serving) -> None:
         while True:
-            await asyncio.sleep(ANNOUNCE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ANNOUNCE_SECONDS):
+                    await self._speed_changed.wait()
+            self._speed_changed.clear()
             if self.phase == "serving":
                 await self._announce(serving)
 
     async def _announce(self, serving: _Serving) -> None:
         assert self._announcer is not None
+        serving.announced_speed = steady_speed(serving.announced_speed, self.layers_per_second)
         await self._announcer.announce(
             serving.order.model,
             serving.order.span,
-            layers_per_second=serving.engine.status.layers_per_second,
+            layers_per_second=serving.announced_speed,
             tokens_free=serving.host.tokens_free,
             sessions=serving.host.status.sessions,
         )

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from app import __version__
 from app.announced import Announced
+from app.api.shapes import Credits as CreditsView
 from app.api.shapes import (
     LayerHolder,
     LimitInForce,
     ModelView,
     Pause,
-    PauseReason,
     Snapshot,
     Speeds,
     State,
@@ -32,10 +32,11 @@ from app.net.identity import Identity
 from app.policy.governor import Governor
 from app.policy.traffic import Traffic
 from app.policy.verdict import Verdict
+from app.reasons import PauseReason
+from app.sentences import Sentence, say, sentence_of
 from app.sharing import Sharing
+from app.swarm.credits import Credits
 from app.tally import Tally
-
-NO_MODEL = "Choose a model to share"
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,22 @@ class Parts:
     announced: Announced
     tally: Tally
     traffic: Traffic
+    credits: Credits
     clock: Clock
     started_at: float
+
+    def count(self) -> None:
+        """Take what was computed since the last time into the counts that are kept."""
+        counted = self.credits
+        positions = self.sharing.positions_computed
+        self.tally.note(positions, given=counted.given, taken=counted.taken)
 
 
 @dataclass(frozen=True)
 class Disk:
-    """What the layers take, and what of it nothing here uses."""
+    """What the layers take, None before the first look, and what of it nothing here uses."""
 
-    used_bytes: int = 0
+    used_bytes: int | None = None
     unused_bytes: int = 0
 
 
@@ -76,7 +84,7 @@ def take_snapshot(
     wanted: Wanted | None,
     *,
     disk: Disk,
-    warnings: Sequence[str],
+    warnings: Sequence[Sentence],
     as_told: bool,
 ) -> Snapshot:
     """Everything at this moment.
@@ -87,12 +95,13 @@ def take_snapshot(
     verdict, manual = governor.verdict, governor.manual
     state, headline, pause = tell_state(parts.sharing, verdict, wanted, parts.fetching)
     if as_told and state == "sharing" and wanted is not None:
-        headline = _sharing_words(wanted)  # nobody said "share anyway"
-    parts.tally.note(parts.sharing.positions_computed)
+        headline = _sharing(wanted)  # nobody said "share anyway"
+    parts.count()
     consented = True if as_told else manual.consented
     return Snapshot(
         state=state,
-        headline=headline,
+        headline=headline.words,
+        headline_said=headline.said,
         pause=pause,
         sharing_wanted=bool(consented) and manual.pause is None,
         consented=consented,
@@ -108,6 +117,7 @@ def take_snapshot(
             download_bytes_per_second=round(parts.traffic.download_bytes_per_second, 1),
         ),
         totals=_totals(parts),
+        credits=_credits(parts),
         limits=[
             LimitInForce(
                 name=limit.name,
@@ -116,65 +126,80 @@ def take_snapshot(
                 asked=limit.asked,
                 measured=limit.measured,
                 how=limit.how,
+                said=limit.title.said,
+                how_said=limit.means.said,
             )
-            for limit in governor.limits()
+            for limit in governor.limits(disk_used_bytes=disk.used_bytes)
         ],
         gpu_paused=manual.gpu_pause is not None,
         cpu_paused=manual.cpu_pause is not None,
         slow_mode=manual.slow_mode,
-        disk_used_bytes=disk.used_bytes,
+        disk_used_bytes=disk.used_bytes or 0,
         disk_unused_bytes=disk.unused_bytes,
         identity_kept_in=parts.identity.kept_in,
-        warnings=list(warnings),
+        warnings=[warning.words for warning in warnings],
+        warnings_said=[warning.said for warning in warnings],
     )
 
 
 def tell_state(
     sharing: Sharing, verdict: Verdict, wanted: Wanted | None, fetching: Fetching
-) -> tuple[State, str, Pause | None]:
+) -> tuple[State, Sentence, Pause | None]:
     """The state, its headline, and why sharing rests if it does."""
-    if verdict.state == "paused":
-        reason: PauseReason = verdict.reason
-        pause = Pause(
-            reason=reason,
-            words=verdict.words,
-            until=verdict.until,
-            can_override=verdict.can_override,
-        )
-        if reason == "no_consent":
-            return "idle", verdict.words, pause
+    if verdict.state == "paused" and verdict.sentence is not None:
+        line = verdict.sentence
+        pause = _pause(verdict.reason, line, verdict.until, can_override=verdict.can_override)
+        if verdict.reason == "no_consent":
+            return "idle", line, pause
+        if verdict.reason == "problem":
+            return "problem", line, pause
         if sharing.phase == "stopping":
-            return "paused", f"{verdict.words}; finishing", pause
-        return "paused", verdict.words, pause
+            return "paused", say("finishing", paused=line), pause
+        return "paused", line, pause
     if wanted is None:
-        return "idle", NO_MODEL, Pause(reason="no_model", words=NO_MODEL)
-    title = wanted.model.manifest.title or wanted.model.manifest.name
-    layers = layers_text(wanted.model, wanted.span)
+        return "idle", say("choose_model"), _pause("no_model", say("choose_model"))
+    title, layers = _title(wanted), layers_text(wanted.model, wanted.span)
     if sharing.phase == "failed" and sharing.problem is not None:
-        words = str(sharing.problem)
-        return "problem", f"Not sharing: {words}", Pause(reason="problem", words=words)
+        problem = sentence_of(sharing.problem)
+        return "problem", say("not_sharing", problem=problem), _pause("problem", problem)
     if sharing.phase == "serving":
-        anyway = f" ({verdict.words[:1].lower()}{verdict.words[1:]})" if verdict.words else ""
-        return "sharing", _sharing_words(wanted) + anyway, None
+        return "sharing", _sharing(wanted, verdict), None
     if fetching.current is not None and sharing.phase == "fetching":
         done, total = fetching.current.done_bytes, max(1, fetching.current.total_bytes)
-        return "starting", f"Getting {layers} of {title}: {100 * done // total} %", None
-    return "starting", f"Preparing {layers} of {title}", None
+        percent = 100 * done // total
+        line = say("getting", layers=layers, model=title, percent=percent)
+        return "starting", line, None
+    return "starting", say("preparing", layers=layers, model=title), None
 
 
-def _sharing_words(wanted: Wanted) -> str:
-    title = wanted.model.manifest.title or wanted.model.manifest.name
-    return f"Sharing {layers_text(wanted.model, wanted.span)} of {title}"
+def _pause(
+    reason: PauseReason, line: Sentence, until: float | None = None, *, can_override: bool = False
+) -> Pause:
+    return Pause(
+        reason=reason, words=line.words, until=until, can_override=can_override, said=line.said
+    )
 
 
-def layers_text(model: OpenModel, span: Span) -> str:
+def _title(wanted: Wanted) -> str:
+    return wanted.model.manifest.title or wanted.model.manifest.name
+
+
+def _sharing(wanted: Wanted, verdict: Verdict | None = None) -> Sentence:
+    """What is shared; with a verdict also that it is so although a rule speaks against it."""
+    layers, title = layers_text(wanted.model, wanted.span), _title(wanted)
+    if verdict is None or verdict.ending is None:
+        return say("sharing", layers=layers, model=title)
+    return say("sharing_anyway", layers=layers, model=title, when=verdict.ending)
+
+
+def layers_text(model: OpenModel, span: Span) -> Sentence:
     """The layers of a span in words: "12 layers", "all 36 layers"."""
     blocks = max(0, min(span.stop, model.plan.head_unit) - max(span.start, 1))
     if blocks == model.plan.block_count:
-        return f"all {blocks} layers"
+        return say("all_layers", count=blocks)
     if blocks == 0:
-        return "the words" if span.start == 0 else "the last step"
-    return "1 layer" if blocks == 1 else f"{blocks} layers"
+        return say("the_words") if span.start == 0 else say("the_last_step")
+    return say("one_layer") if blocks == 1 else say("some_layers", count=blocks)
 
 
 def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
@@ -203,20 +228,19 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
                 peer_id=peer_text(own),
                 start=mine.start,
                 stop=mine.stop,
-                layers_per_second=round(engine.status.layers_per_second, 1),
+                layers_per_second=round(parts.sharing.layers_per_second, 1),
                 round_trip_seconds=0.0,
                 mine=True,
                 in_chain=own in chain,
             )
         )
-    shown = mine or wanted.span
     return ModelView(
         name=model.manifest.name,
         title=model.manifest.title or model.manifest.name,
         model_id=model.id.hex(),
         units=len(model.plan.units),
-        my_start=shown.start,
-        my_stop=shown.stop,
+        my_start=None if mine is None else mine.start,
+        my_stop=None if mine is None else mine.stop,
         holders=sorted(holders, key=lambda holder: (holder.start, holder.stop, holder.peer_id)),
     )
 
@@ -230,4 +254,15 @@ def _totals(parts: Parts) -> Totals:
         conversations_now=0 if host is None else host.status.sessions,
         uploaded_bytes_month=parts.traffic.sent_month_bytes,
         downloaded_bytes_month=parts.traffic.received_month_bytes,
+    )
+
+
+def _credits(parts: Parts) -> CreditsView:
+    served = parts.tally.served
+    return CreditsView(
+        given=served.given_ever,
+        taken=served.taken_ever,
+        balance=served.given_ever - served.taken_ever,
+        given_today=served.given_today,
+        taken_today=served.taken_today,
     )

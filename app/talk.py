@@ -21,6 +21,7 @@ from app.net.shaping import Shaper
 from app.opened_model import LEAST_ROOM, OpenedModel
 from app.swarm.chain import RingChain
 from app.swarm.chains import Chains
+from app.swarm.credits import Credits
 from app.swarm.generate import Answer, AnswerRequest, Generator
 from app.swarm.local_chain import LocalChain
 from app.swarm.route import Offer, Route
@@ -66,8 +67,10 @@ class Talk:
         *,
         clock: Clock,
         shaper: Shaper | None = None,
+        credits: Credits | None = None,
     ) -> None:
         self._shaper = shaper
+        self._credits = credits
         self.opened = opened
         self.ways = ways
         self.generator = Generator(
@@ -114,6 +117,8 @@ class Talk:
         """Give everything back."""
         await self.generator.close()
         await self._stack.aclose()
+        if self._endpoint is not None and self._credits is not None:
+            self._credits.own_names.discard(self._endpoint.peer_id)
         self._endpoint = None
 
     def part_names(self, parts: Sequence[ChainPart]) -> list[str]:
@@ -177,6 +182,8 @@ class Talk:
                     shaper=self._shaper,
                 )
             )
+            if self._credits is not None:
+                self._credits.own_names.add(self._endpoint.peer_id)
         return self._endpoint
 
     def _note_readers(self, chain: RingChain) -> None:

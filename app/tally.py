@@ -1,17 +1,22 @@
-"""How much this computer has served, today and ever: DATA/served.json, and how fast now."""
+"""How much this computer has served, today and ever: DATA/served.json, and how fast now.
+
+Beside the tokens it keeps what was given to others and taken from them.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from app.clock import Clock
+from app.keeping import set_aside
+from app.sentences import Sentence, say
+from app.small_files import read_small, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -21,35 +26,64 @@ SPEED_SECONDS: Final = 5.0
 MAX_SAMPLES: Final = 512
 
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Served(msgspec.Struct, frozen=True):
-    """Tokens that went through this computer's layers; `day` is written "2030-01-31"."""
+    """What was counted; `day`, written "2030-01-31", is the one that "today" means.
+
+    Tokens went through this computer's layers. What was given and taken is counted in
+    layer-tokens, as `app/swarm/credits.py` says. Older files know of tokens alone.
+    """
 
     day: str = ""
-    tokens_today: int = 0
-    tokens_ever: int = 0
+    tokens_today: Count = 0
+    tokens_ever: Count = 0
+    given_today: Count = 0
+    given_ever: Count = 0
+    taken_today: Count = 0
+    taken_ever: Count = 0
 
-    def more(self, tokens: int, day: str) -> Served:
+    def more(self, day: str, *, tokens: int = 0, given: int = 0, taken: int = 0) -> Served:
         """With so many more; a new day begins at zero."""
-        today = self.tokens_today if day == self.day else 0
-        return Served(day, today + tokens, self.tokens_ever + tokens)
+        same = day == self.day
+        return Served(
+            day=day,
+            tokens_today=self.tokens_today * same + tokens,
+            tokens_ever=self.tokens_ever + tokens,
+            given_today=self.given_today * same + given,
+            given_ever=self.given_ever + given,
+            taken_today=self.taken_today * same + taken,
+            taken_ever=self.taken_ever + taken,
+        )
 
 
 class Tally:
-    """Counts what is served, and keeps it."""
+    """Counts what is served, and keeps it.
+
+    Attributes:
+        remarks: sentences for the person about a file that was damaged.
+    """
 
     def __init__(self, folder: Path, *, clock: Clock) -> None:
         self._path = folder / SERVED_FILE
         self._clock = clock
-        self._served = self._saved = _load(self._path)
-        self._seen = 0
+        self.remarks: list[Sentence] = []
+        self._may_save = True
+        self._served = self._saved = self._load()
+        self._seen = (0, 0, 0)
         self._samples: deque[tuple[float, int]] = deque(maxlen=MAX_SAMPLES)
 
-    def note(self, positions: int) -> None:
-        """So many positions were computed since the program started."""
+    def note(self, positions: int, *, given: int, taken: int) -> None:
+        """So much was counted since the program started."""
         now = self._clock.monotonic()
-        if positions != self._seen or not self._samples:
-            self._served = self._served.more(positions - self._seen, self._day())
-            self._seen = positions
+        counts = (positions, given, taken)
+        if counts != self._seen or not self._samples:
+            more = [count - seen for count, seen in zip(counts, self._seen, strict=True)]
+            self._served = self._served.more(
+                self._day(), tokens=more[0], given=more[1], taken=more[2]
+            )
+            self._seen = counts
         self._samples.append((now, positions))
         while len(self._samples) > 2 and self._samples[1][0] <= now - SPEED_SECONDS:
             self._samples.popleft()
@@ -57,7 +91,7 @@ class Tally:
     @property
     def served(self) -> Served:
         """The counts as of now."""
-        return self._served.more(0, self._day())
+        return self._served.more(self._day())
 
     @property
     def tokens_per_second(self) -> float:
@@ -69,13 +103,14 @@ class Tally:
         return (after - before) / seconds if seconds > 0 else 0.0
 
     def save(self) -> None:
-        """Keep the counts, if there is anything new; a failure is logged."""
-        if self._served == self._saved:
+        """Keep the counts, if there is anything new; a failure is logged.
+
+        A file that could be neither read nor put aside is not written over.
+        """
+        if self._served == self._saved or not self._may_save:
             return
-        draft = self._path.with_name(f"{self._path.name}.draft")
         try:
-            draft.write_bytes(msgspec.json.encode(self._served))
-            os.replace(draft, self._path)
+            write_whole(self._path, msgspec.json.encode(self._served))
             self._saved = self._served
         except OSError as error:
             logger.warning("what was served is not kept: %s", error.strerror or error)
@@ -83,13 +118,24 @@ class Tally:
     def _day(self) -> str:
         return time.strftime("%Y-%m-%d", time.localtime(self._clock.wall()))
 
-
-def _load(path: Path) -> Served:
-    try:
-        with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(MAX_FILE_BYTES), type=Served)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:
-        logger.warning("%s is damaged (%s); counting begins again.", path, error)
-    return Served()
+    def _load(self) -> Served:
+        """What was kept; a file that says something else is kept aside as it is."""
+        try:
+            return msgspec.json.decode(read_small(self._path, MAX_FILE_BYTES), type=Served)
+        except FileNotFoundError:
+            return Served()
+        except OSError as error:
+            told = say("served_unread", file=SERVED_FILE, reason=error.strerror or str(error))
+            self._may_save = False
+        except (ValueError, RecursionError) as error:
+            reason = str(error).splitlines()[0]
+            try:
+                aside = set_aside(self._path, self._clock.wall())
+            except OSError:
+                told = say("served_unread", file=SERVED_FILE, reason=reason)
+                self._may_save = False
+            else:
+                told = say("served_damaged", reason=reason, aside=aside.name)
+        self.remarks.append(told)
+        logger.warning("%s", told)
+        return Served()

@@ -8,8 +8,16 @@ counterpart is `app/settings.py`, which does both with the owner's file.
 from __future__ import annotations
 
 import json
+import math
+import re
 import tomllib
 from collections.abc import Mapping
+from typing import Final
+
+LONGEST_STATEMENT_LINES: Final = 32
+"""A list of programs is written over several lines; more than this is not looked for."""
+_TABOO: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What TOML allows nowhere, not even in a comment."""
 
 
 class UnwritableText(ValueError):
@@ -70,6 +78,43 @@ def value_text(value: object) -> str:
             raise UnwritableText(f"{type(value).__name__} is no kind of setting")
 
 
+def salvaged(text: str) -> str:
+    """What is sound in a damaged document: every statement that stands for itself.
+
+    What is not understood, and what says a name again, becomes a comment. Tables are left
+    out with all that follows, because what follows would else stand in another place.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    kept: list[str] = []
+    seen: set[str] = set()
+    index = 0
+    while index < len(lines) and not lines[index].lstrip().startswith("["):
+        names, length = _sound_statement(lines, index)
+        if names is None or names & seen:
+            kept.append(f"# {_TABOO.sub('?', lines[index])}")
+            length = 1
+        else:
+            kept.extend(lines[index : index + length])
+            seen |= names
+        index += length
+    while kept and not kept[-1].strip():
+        kept.pop()
+    result = "\n".join([*kept, ""]) if kept else ""
+    return "" if _parsed(result) is None else result
+
+
+def _sound_statement(lines: list[str], start: int) -> tuple[set[str] | None, int]:
+    """The names that one statement sets, and how many lines it takes; None without a sound one."""
+    for length in range(1, min(LONGEST_STATEMENT_LINES, len(lines) - start) + 1):
+        # What could not be read was replaced by this mark, so the line says something else.
+        if "\ufffd" in lines[start + length - 1]:
+            break
+        table = _parsed("\n".join(lines[start : start + length]))
+        if table is not None:
+            return set(table), length
+    return None, 1
+
+
 def _split_at_first_table(lines: list[str]) -> tuple[list[str], list[str]]:
     """The lines before the first `[table]`, and the rest.
 
@@ -113,5 +158,18 @@ def _check(before: str, after: str, values: Mapping[str, object]) -> None:
     wanted = _parsed(before) or {}
     for name, value in values.items():
         wanted[name] = list(value) if isinstance(value, tuple) else value
-    if _parsed(after) != wanted:
+    result = _parsed(after)
+    if result is None or not _same(result, wanted):
         raise UnwritableText("its layout is unusual")
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two values are the same to TOML, where nan is itself and 1 is not true."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        pairs = zip(one, other, strict=True) if len(one) == len(other) else None
+        return pairs is not None and all(_same(*pair) for pair in pairs)
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return type(one) is type(other) and one == other

@@ -19,8 +19,10 @@ from app.ids import ModelId, Span
 from app.known_models import KnownModels
 from app.model_offers import ModelOffers
 from app.policy.governor import Governor
+from app.policy.manual import DAMAGED
 from app.policy.remarks import settings_remarks
 from app.policy.verdict import Caps, Machine, Verdict
+from app.sentences import Sentence, say
 from app.sharing import ShareOrder, Sharing
 from app.snapshot import Wanted
 
@@ -101,7 +103,7 @@ class Wishes:
             self._sharing.wish(None)
         else:
             known = self._machine().gpu_usable
-            gpu = governor.verdict.caps.gpu if known else governor.manual.gpu_pause is None
+            gpu = governor.verdict.caps.gpu if known else governor.unknown_card_allowed
             self._sharing.wish(
                 ShareOrder(
                     wanted.model,
@@ -114,10 +116,10 @@ class Wishes:
             )
         self._changed()
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[Sentence]:
         """What stands in the way of sharing until the owner changes it."""
-        remark = self.governor.manual.remark
-        return ([remark] if remark else []) + settings_remarks(self._data.settings)
+        own = [DAMAGED] if self.governor.manual.remark else []
+        return own + settings_remarks(self._data.settings)
 
     # ── the owner's choice ───────────────────────────────────────────────────
 
@@ -172,14 +174,11 @@ class Wishes:
         if request.start is None and request.stop is None:
             suggested = await self._offers.suggested(model)
             if suggested is None:
-                raise Refusal(
-                    f"Not even one layer of {model.manifest.name} fits into the memory that is"
-                    " free; close other programs or choose a smaller model.",
-                    code="no_memory",
-                )
+                words = say("no_layer_fits", model=model.manifest.name)
+                raise Refusal(words, code="no_memory")
             return suggested
         if request.start is None or request.stop is None:
-            raise UsageError("Name both ends of the layers, or neither.")
+            raise UsageError(say("one_end"))
         return checked_span(model, request.start, request.stop)
 
     async def _restore(self) -> None:
@@ -211,7 +210,8 @@ def checked_span(model: OpenModel, start: int, stop: int) -> Span:
     try:
         span = Span(start, stop)
     except ValueError as error:
-        raise UsageError(f"{error}.") from None
+        raise UsageError(say("span_wrong", reason=str(error))) from None
     if not whole.covers(span):
-        raise UsageError(f"{model.manifest.name} has the units {whole}; {span} is not among them.")
+        name = model.manifest.name
+        raise UsageError(say("span_outside", model=name, units=str(whole), span=str(span)))
     return span

@@ -119,12 +119,18 @@ def frame_gaps(folder: Path) -> list[float]:
     from app.ui.desktop import Desktop
     from app.ui.node_process import NodeProcess
     from app.ui.theme import Theme
+    from app.ui.translations import Language
 
     application = QApplication(["potluck"])
     theme = Theme(application, "light")
     theme.start()
     desktop = Desktop(
-        application, theme, folder, NodeProcess(folder), LinuxAutostart(["potluck"], folder)
+        application,
+        theme,
+        Language(application),
+        folder,
+        NodeProcess(folder),
+        LinuxAutostart(["potluck"], folder),
     )
     desktop.start(hidden=False)
     chat = desktop.window.chat

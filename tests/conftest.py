@@ -1,12 +1,59 @@
-"""What tests of several rooms share: the embedded guide's manifest, written once in a run."""
+"""What tests of several rooms share, and how a run of all of them is spread over processors."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+
+# Before numpy is imported, here and in every process that a test starts: a pool of threads for
+# matrices nobody multiplies takes longer to start than most tests to run.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Compiling the program again in each of hundreds of processes takes a third of their time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 
 from tests.helpers.running_node import write_guide_manifest
+from tools.measured_last import MEASURED, MeasuredLast
+
+MOST_WORKERS = 8
+"""More would wait for the longest file, having taken seconds each to begin."""
+
+
+def pytest_configure() -> None:
+    """In this process too, what is compiled is kept."""
+    sys.dont_write_bytecode = False
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """All tests go to all processors; a choice of them is over before workers would have begun."""
+    chosen = config.option.keyword or config.option.markexpr or config.option.capture == "no"
+    if chosen or {Path(argument).name for argument in config.args} != {"tests"}:
+        return 0
+    return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> MeasuredLast:
+    """Files in the order of `pytest_collection_modifyitems`."""
+    config.option.loadscopereorder = False
+    return MeasuredLast(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is measured comes last; in parallel, what takes long comes first."""
+    for item in items:
+        if item.get_closest_marker(MEASURED):
+            item.add_marker(pytest.mark.xdist_group(MEASURED))
+    long_first = hasattr(config, "workerinput")
+
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker(MEASURED):
+            return 2
+        return 0 if long_first and "e2e" in item.path.parts else 1
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

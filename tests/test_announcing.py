@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.announcing import WITHDRAW_SECONDS, Announcer, announced_addresses, own_address
+from app.announcing import (
+    WITHDRAW_SECONDS,
+    Announcer,
+    announced_addresses,
+    own_address,
+    steady_speed,
+)
 from app.clock import SystemClock
 from app.errors import PeerLost
 from app.ids import Span
@@ -57,6 +63,15 @@ async def test_a_computer_that_listens_everywhere_names_where_it_was_seen() -> N
         port = endpoint.address.rpartition(":")[2]
         assert own_address(endpoint) == f"127.0.0.1:{port}"
         assert announced_addresses(endpoint) == [f"127.0.0.1:{port}"]
+
+
+def test_a_speed_is_announced_anew_when_it_is_another_by_a_fifth() -> None:
+    assert steady_speed(0.0, 50.0) == 50.0
+    assert steady_speed(100.0, 81.0) == 100.0
+    assert steady_speed(100.0, 119.0) == 100.0
+    assert steady_speed(100.0, 79.0) == 79.0
+    assert steady_speed(100.0, 121.0) == 121.0
+    assert steady_speed(100.0, 0.0) == 0.0
 
 
 class Deaf:

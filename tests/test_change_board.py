@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.change_board import ChangeBoard
+from app.sentences import unworded
 
 
 async def test_listeners_are_told_until_they_leave() -> None:
@@ -14,7 +15,7 @@ async def test_listeners_are_told_until_they_leave() -> None:
     assert await other.wait(0.1)
     board.unlisten(one)
     board.unlisten(one)
-    board.warn("The disk is full.")
+    board.warn(unworded("The disk is full."))
     assert not await one.wait(0)
-    assert other.take_warnings() == ["The disk is full."]
+    assert other.take_warnings() == [unworded("The disk is full.")]
     assert board.has_listeners

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from app import conversations as module
+from app import conversation_file as module
 from app.api.shapes import ConversationOptions, MessageView
 from app.conversations import FILE, Conversations
 from app.errors import Refusal
@@ -110,7 +111,7 @@ async def test_a_damaged_file_is_kept_aside_and_named(tmp_path: Path, damage: by
         assert await kept.all() == []
         (remark,) = kept.remarks
         (aside,) = [name for name in os.listdir(tmp_path) if name.startswith(f"{ASIDE}-")]
-        assert aside in remark
+        assert aside in str(remark)
         assert (tmp_path / aside).read_bytes() == damage
         await kept.create(ConversationOptions())
     async with opened(tmp_path) as kept:
@@ -138,30 +139,52 @@ async def test_a_file_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> Non
     database.close()
     before = (tmp_path / FILE).read_bytes()
     async with opened(tmp_path) as kept:
-        assert "newer Potluck" in kept.problem
-        with pytest.raises(Refusal) as caught:
-            await kept.all()
-        assert caught.value.code == "conversations_closed"
+        assert "newer Potluck" in str(kept.problem)
+        made = await kept.create(ConversationOptions())  # for as long as the program runs
+        await kept.add(made.id, said("hello"))
+        assert [head.id for head in await kept.all()] == [made.id]
     assert (tmp_path / FILE).read_bytes() == before
 
 
-async def test_a_locked_file_is_said_and_used_again_when_it_is_free(
+async def test_a_conversation_goes_on_while_another_program_has_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
-    async with opened(tmp_path) as kept:
-        await kept.create(ConversationOptions())
-    other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
-    other.execute("PRAGMA locking_mode = EXCLUSIVE")
-    other.execute("BEGIN EXCLUSIVE")
-    async with opened(tmp_path) as kept:
-        assert "locked" in kept.problem
-        with pytest.raises(Refusal, match="what was kept is safe"):
-            await kept.create(ConversationOptions())
+    clock = VirtualClock()
+    async with opened(tmp_path, clock) as kept:
+        made = await kept.create(ConversationOptions())
+        answer = await kept.add(made.id, said("", "assistant", state="writing"))
+        other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        await kept.update(msgspec.structs.replace(answer, content="Half of"))
+        assert "Another program" in str(kept.problem)
         other.execute("ROLLBACK")
         other.close()
-        assert len(await kept.all()) == 1
-        assert kept.problem == ""
+        clock.advance(module.RETRY_SECONDS)
+        await kept.update(msgspec.structs.replace(answer, content="All of it", state="done"))
+        assert kept.problem is None
+    async with opened(tmp_path) as kept:
+        (message,) = (await kept.get(made.id)).messages
+        assert (message.content, message.state) == ("All of it", "done")
+
+
+async def test_of_a_damaged_row_the_words_are_shown(tmp_path: Path) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions(system="Be brief."))
+        await kept.add(made.id, said("one"))
+        await kept.add(made.id, said("two", "assistant"))
+    database = sqlite3.connect(tmp_path / FILE)
+    database.execute("UPDATE messages SET facts = '{', state = 'odd'")
+    database.execute("UPDATE conversations SET options = '[['")
+    database.commit()
+    database.close()
+    async with opened(tmp_path) as kept:
+        whole = await kept.get(made.id)
+        assert whole.options == ConversationOptions()
+        assert [(m.role, m.content) for m in whole.messages] == [
+            ("user", "one"),
+            ("assistant", "two"),
+        ]
 
 
 async def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
@@ -170,3 +193,20 @@ async def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
         await asyncio.gather(*(kept.add(made.id, said(f"{n}")) for n in range(40)))
         messages = (await kept.get(made.id)).messages
         assert [m.content for m in messages] == [f"{n}" for n in range(40)]
+
+
+async def test_another_first_question_names_the_conversation_anew(tmp_path: Path) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions())
+        first = await kept.add(made.id, said("What is rain?"))
+        await kept.add(made.id, said("What is snow?"), replaces=first.id)
+        assert (await kept.get(made.id)).title == "What is snow?"
+
+
+async def test_a_name_that_a_person_gave_stays(tmp_path: Path) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions())
+        first = await kept.add(made.id, said("What is rain?"))
+        await kept.change(made.id, title="Weather")
+        await kept.add(made.id, said("What is snow?"), replaces=first.id)
+        assert (await kept.get(made.id)).title == "Weather"

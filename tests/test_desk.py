@@ -29,6 +29,14 @@ async def text_of(desk: Desk, order: Order, *, key: str = "") -> tuple[str, Writ
     return "".join([piece async for piece in desk.write(order, written, key=key)]), written
 
 
+async def credits_of(running: RunningNode) -> tuple[int, int]:
+    """What a node says it gave and took."""
+    credits = (await running.ask("GET", "/status"))["credits"]
+    assert credits["balance"] == credits["given"] - credits["taken"]
+    assert credits["given_today"] == credits["given"]
+    return credits["given"], credits["taken"]
+
+
 async def test_the_same_words_come_over_the_own_layers_and_alone(
     tmp_path: Path, guide: Path
 ) -> None:
@@ -38,6 +46,8 @@ async def test_the_same_words_come_over_the_own_layers_and_alone(
         alone, _ = await text_of(desk, replace(STORY, alone=True))
         assert shared == alone
         assert running.node.sharing.sessions_ever == 1
+        assert running.node.sharing.positions_computed > 0
+        assert await credits_of(running) == (0, 0)  # to itself nobody gives
         assert (written.chain, written.readers) == (["this computer"], [])
         assert (written.model, written.tokens) == ("guide", 30)
         assert written.finish == "length"
@@ -59,8 +69,15 @@ async def test_others_compute_what_is_not_here_and_are_named(tmp_path: Path, gui
             assert text
             assert written.chain == [peer[:8], last[:8]]
             assert written.readers == sorted([peer[:8], last[:8]])
+            positions = first.node.sharing.positions_computed
+            assert (await credits_of(first)) == (3 * positions, 0)
+            assert (await credits_of(rest)) == (5 * positions, 0)
+            assert (await credits_of(running)) == (0, 8 * positions)
             # The host is its own helper, and no stranger to itself.
             _, own = await text_of(desk_of(first), STORY)
+            mine = first.node.sharing.positions_computed - positions
+            assert (await credits_of(first)) == (3 * positions, 5 * mine)
+            assert (await credits_of(rest)) == (5 * positions + 5 * mine, 0)
             assert own.chain == ["this computer", last[:8]]
             assert own.readers == [last[:8]]
 

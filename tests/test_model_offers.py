@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from app import model_offers as module
+from app import service as service_module
+from app.choice import load_choice
 from app.engine.hardware import Hardware, Memory, Processor
 from app.ids import Span
-from tests.helpers.running_node import WHOLE, adopt_guide, running_node
+from app.measured_speed import SPEED_FILE
+from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 
 MB = 1 << 20
 
@@ -37,8 +40,9 @@ async def test_less_memory_fits_fewer_layers_and_suggests_them(
         assert offer["suggested_start"] == 0
         assert offer["missing_bytes"] < offer["bytes"]
         await running.ask("POST", "/models/choose", {"model": "guide"})
-        status = await running.ask("GET", "/status")
-        assert status["model"]["my_stop"] == offer["suggested_stop"]
+        chosen = load_choice(tmp_path)
+        assert chosen is not None
+        assert chosen.span == Span(offer["suggested_start"], offer["suggested_stop"])
 
 
 async def test_no_memory_at_all_is_said(
@@ -51,6 +55,23 @@ async def test_no_memory_at_all_is_said(
         assert (offer["fits_units"], offer["suggested_stop"], offer["missing_bytes"]) == (0, 0, 0)
         refused = await running.ask("POST", "/models/choose", {"model": "guide"}, expect=409)
         assert refused["code"] == "no_memory"
+
+
+async def test_what_to_expect_of_a_model_is_known_after_a_restart(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "HOUSEKEEPING_SECONDS", 0.02)
+    adopt_guide(tmp_path, guide)
+    async with running_node(tmp_path) as running:
+        assert (await running.offer())["expected_tokens_per_second"] is None
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        expected = (await running.offer())["expected_tokens_per_second"]
+        assert expected > 0
+        await until(lambda: (tmp_path / SPEED_FILE).exists())
+    async with running_node(tmp_path) as running:
+        assert running.node.sharing.engine is None
+        again = (await running.offer())["expected_tokens_per_second"]
+        assert again == pytest.approx(expected, rel=0.06)
 
 
 async def test_what_others_lack_is_suggested(

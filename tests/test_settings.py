@@ -1,6 +1,9 @@
 """Settings: declared once, checked everywhere, and a damaged file harms nothing."""
 
 import logging
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from app.errors import UsageError
 from app.settings import (
     MAX_SETTINGS_FILE_BYTES,
     SETTINGS,
+    FoundSettings,
     Settings,
     changed,
     default_data_folder,
@@ -31,7 +35,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_without_a_file_the_defaults_hold_and_nothing_is_said(tmp_path: Path) -> None:
-    assert read_settings(tmp_path / "settings.toml") == (Settings(), ())
+    assert read_settings(tmp_path / "settings.toml") == FoundSettings()
 
 
 def test_what_the_owner_wrote_holds(tmp_path: Path) -> None:
@@ -40,9 +44,10 @@ def test_what_the_owner_wrote_holds(tmp_path: Path) -> None:
         f'listen = "[::1]:4433"\nkv_tokens = 4096\nkeyring = false\ngpu = "off"\n'
         f'bootstrap = ["{PEER}@example.org:4433"]\norigin_timeout_seconds = 5\n',
     )
-    read, complaints = read_settings(path)
-    assert complaints == ()
-    assert read == Settings(
+    found = read_settings(path)
+    assert found.complaints == ()
+    assert not found.doubtful
+    assert found.settings == Settings(
         listen="[::1]:4433",
         kv_tokens=4096,
         keyring=False,
@@ -65,8 +70,8 @@ def test_what_the_owner_wrote_holds(tmp_path: Path) -> None:
         ('gpu = "all"', 'gpu cannot be \'all\'; it must be "auto" or "off".'),
         ('listen = "nowhere"', "listen cannot be 'nowhere'; it must be HOST:PORT."),
         ('bootstrap = ["example.org:1"]', "it must be at most 16 texts, each PEERID@HOST:PORT."),
-        ("nap_seconds = 3", "'nap_seconds' is not a setting of this version."),
-        ("[policy]\nkind = 1", "'policy' is not a setting of this version."),
+        ("nap_seconds = 3", "no setting of this version ('nap_seconds'); it is kept"),
+        ("[policy]\nkind = 1", "no setting of this version ('policy'); it is kept"),
     ],
 )
 def test_one_bad_setting_keeps_its_default_and_the_others_hold(
@@ -74,12 +79,13 @@ def test_one_bad_setting_keeps_its_default_and_the_others_hold(
 ) -> None:
     path = write(tmp_path, f"max_sessions = 3\n{text}\n")
     before = path.read_bytes()
-    read, complaints = read_settings(path)
+    found = read_settings(path)
+    read, complaints = found.settings, found.complaints
     assert read == Settings(max_sessions=3)
     assert len(complaints) == 1
-    assert line in complaints[0]
-    assert complaints[0].startswith(str(path))
-    assert "\n" not in complaints[0]
+    assert line in str(complaints[0])
+    assert str(complaints[0]).startswith(str(path))
+    assert "\n" not in str(complaints[0])
     assert path.read_bytes() == before
 
 
@@ -93,20 +99,25 @@ def test_a_damaged_file_is_named_left_alone_and_the_defaults_hold(
 ) -> None:
     path = tmp_path / "settings.toml"
     path.write_bytes(data)
-    read, complaints = read_settings(path)
+    found = read_settings(path)
+    read, complaints = found.settings, found.complaints
     assert read == Settings()
     assert len(complaints) == 1
-    assert str(path) in complaints[0]
-    assert "the defaults hold" in complaints[0]
-    assert "\n" not in complaints[0]
+    assert str(path) in str(complaints[0])
+    assert "the defaults hold" in str(complaints[0])
+    assert found.doubtful
+    assert "stays as it is" in str(complaints[0])
+    assert "\n" not in str(complaints[0])
     assert path.read_bytes() == data
 
 
 def test_a_folder_in_the_files_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").mkdir()
-    read, complaints = read_settings(tmp_path / "settings.toml")
+    found = read_settings(tmp_path / "settings.toml")
+    read, complaints = found.settings, found.complaints
+    assert found.doubtful
     assert read == Settings()
-    assert "cannot be read" in complaints[0]
+    assert "cannot be read" in str(complaints[0])
 
 
 def test_loading_logs_a_line_for_each_complaint(
@@ -114,7 +125,7 @@ def test_loading_logs_a_line_for_each_complaint(
 ) -> None:
     write(tmp_path, "threads = -1\nnaps = 1\nmax_sessions = 2\n")
     with caplog.at_level(logging.WARNING):
-        assert load_settings(tmp_path) == Settings(max_sessions=2)
+        assert load_settings(tmp_path).settings == Settings(max_sessions=2)
     assert len(caplog.records) == 2
 
 
@@ -125,9 +136,10 @@ def test_any_file_gives_settings_and_complaints_of_one_line(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any-settings.toml"
     path.write_bytes(data)
-    read, complaints = read_settings(path)
+    found = read_settings(path)
+    read, complaints = found.settings, found.complaints
     assert isinstance(read, Settings)
-    assert all("\n" not in complaint for complaint in complaints)
+    assert all("\n" not in str(complaint) for complaint in complaints)
 
 
 def test_values_from_the_command_line_are_checked_like_those_in_the_file() -> None:
@@ -151,7 +163,7 @@ def test_every_setting_has_words_a_default_and_bounds_where_it_is_a_number() -> 
 def test_a_settings_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
     text = "max_sessions = 2\n"
     path = write(tmp_path, text + "#" * (MAX_SETTINGS_FILE_BYTES - len(text)))
-    assert read_settings(path) == (Settings(max_sessions=2), ())
+    assert read_settings(path) == FoundSettings(Settings(max_sessions=2))
 
 
 def test_data_lies_where_the_system_wants_it() -> None:
@@ -165,8 +177,8 @@ def test_data_lies_where_the_system_wants_it() -> None:
 def test_what_is_saved_is_what_is_read_again(tmp_path: Path) -> None:
     values = {"schedule": "mon-fri 18-8", "pause_programs": ("steam",), "upload_mbit_away": 2.5}
     saved = save_settings(tmp_path, values)
-    assert saved == changed(Settings(), values)
-    assert read_settings(tmp_path / "settings.toml") == (saved, ())
+    assert saved == FoundSettings(changed(Settings(), values))
+    assert read_settings(tmp_path / "settings.toml") == saved
     assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.toml"]
 
 
@@ -183,18 +195,137 @@ def test_a_value_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
     assert path.read_text() == "threads = 4\n"
 
 
-def test_a_damaged_file_is_put_aside_before_a_new_one_is_written(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    write(tmp_path, "threads = ")
-    with caplog.at_level(logging.WARNING):
-        save_settings(tmp_path, {"threads": 2})
-    assert (tmp_path / "settings.toml.damaged").read_text() == "threads = "
-    assert read_settings(tmp_path / "settings.toml") == (Settings(threads=2), ())
-    assert "settings.toml.damaged" in caplog.text
+def test_a_damaged_file_is_put_aside_before_a_new_one_is_written(tmp_path: Path) -> None:
+    told = []
+    for text in ("threads = ", "#" * 100_000, "kv = ["):
+        write(tmp_path, text)
+        told.append(save_settings(tmp_path, {"threads": 2}).aside)
+        assert read_settings(tmp_path / "settings.toml") == FoundSettings(Settings(threads=2))
+    aside = sorted(tmp_path.glob("settings-damaged-*.toml"))
+    assert {path.read_text() for path in aside} == {"threads = ", "#" * 100_000, "kv = ["}
+    assert sorted(told) == [path.name for path in aside]
+
+
+def test_a_file_of_a_far_newer_version_is_told_in_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "threads = 3\n" + "".join(f"new_{n} = {n}\n" for n in range(100)))
+    before = path.read_bytes()
+    found = read_settings(path)
+    (complaint,) = found.complaints
+    assert found.settings == Settings(threads=3)
+    assert not found.doubtful
+    assert "'new_0'" in str(complaint)
+    assert len(str(complaint)) < 400
+    assert path.read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the settings stay as they were") as refusal:
         save_settings(tmp_path / "missing", {"threads": 2})
     assert "\n" not in str(refusal.value)
+
+
+# ── nothing is guessed, nothing is lost ──────────────────────────────────────
+
+
+def test_one_stray_word_leaves_the_rules_in_force_and_lets_nothing_be_shared(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, 'schedule = "never"\noops\ncpu_percent_away = 5\n')
+    found = read_settings(path)
+    assert found.settings == Settings(schedule="never", cpu_percent_away=5)
+    assert found.doubtful
+    saved = save_settings(tmp_path, {"theme": "dark"})
+    assert saved.settings == Settings(schedule="never", cpu_percent_away=5, theme="dark")
+    assert not saved.doubtful
+    assert (tmp_path / saved.aside).read_text().splitlines()[1] == "oops"
+    assert "# oops" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "doubtful"),
+    [
+        ('cpu_percent_in_use = "5 %"', True),
+        ('schedule = "sometimes"', True),
+        ("monthly_budget_gb = -1", True),
+        ('gpu = "no"', True),
+        ('theme = "pink"', False),
+        ("max_sessions = 0", False),
+        ("nap_seconds = 3", False),
+    ],
+)
+def test_a_limit_that_is_not_understood_is_not_guessed(
+    tmp_path: Path, text: str, doubtful: bool
+) -> None:
+    found = read_settings(write(tmp_path, text))
+    assert found.doubtful == doubtful
+    assert ("sharing rests" in str(found.complaints[0])) == doubtful
+
+
+def test_changes_that_overlap_are_all_kept(tmp_path: Path) -> None:
+    save_settings(tmp_path, {"schedule": "never"})
+    names = ("cpu_percent_in_use", "cpu_percent_away", "threads", "max_sessions")
+
+    def change(name: str) -> None:
+        for value in range(1, 11):
+            save_settings(tmp_path, {name: value})
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        list(threads.map(change, names))
+    kept = changed(Settings(), {**dict.fromkeys(names, 10), "schedule": "never"})
+    assert read_settings(tmp_path / "settings.toml") == FoundSettings(kept)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+def test_a_value_that_is_no_number_does_not_block_other_changes(tmp_path: Path) -> None:
+    path = write(tmp_path, "upload_mbit_away = nan\n")
+    saved = save_settings(tmp_path, {"threads": 2})
+    assert saved.settings.threads == 2
+    assert saved.doubtful
+    assert path.read_text() == "upload_mbit_away = nan\nthreads = 2\n"
+    assert not save_settings(tmp_path, {"upload_mbit_away": 3.0}).doubtful
+
+
+def test_an_address_without_a_port_that_can_be_is_refused(tmp_path: Path) -> None:
+    for name in ("listen", "api"):
+        with pytest.raises(UsageError, match="it must be HOST:PORT"):
+            save_settings(tmp_path, {name: "127.0.0.1:65536"})
+        save_settings(tmp_path, {name: "127.0.0.1:65535"})
+
+
+if sys.platform != "win32":
+
+    def test_a_pipe_or_a_device_in_the_files_place_is_not_opened(tmp_path: Path) -> None:
+        path = tmp_path / "settings.toml"
+        for make in (lambda: os.mkfifo(path), lambda: path.symlink_to("/dev/zero")):
+            make()
+            found = read_settings(path)
+            assert found.doubtful
+            assert "no ordinary file" in str(found.complaints[0])
+            with pytest.raises(UsageError, match="the settings stay as they were"):
+                save_settings(tmp_path, {"threads": 2})
+            path.unlink()
+
+    def test_a_file_of_any_size_is_put_aside_unread(tmp_path: Path) -> None:
+        with (tmp_path / "settings.toml").open("wb") as stream:
+            stream.truncate(1 << 36)
+        saved = save_settings(tmp_path, {"threads": 2})
+        assert (tmp_path / saved.aside).stat().st_size == 1 << 36
+        assert saved.settings == Settings(threads=2)
+
+    def test_a_link_to_settings_elsewhere_stays_one(tmp_path: Path) -> None:
+        real = tmp_path / "dotfiles" / "potluck.toml"
+        real.parent.mkdir()
+        real.write_text("threads = 1\n")
+        (tmp_path / "settings.toml").symlink_to(real)
+        save_settings(tmp_path, {"threads": 2})
+        assert (tmp_path / "settings.toml").is_symlink()
+        assert real.read_text() == "threads = 2\n"
+        real.write_text("threads = ")
+        save_settings(tmp_path, {"threads": 3})
+        assert (tmp_path / "settings.toml").is_symlink()
+        assert "threads = 3" in real.read_text()
+
+    def test_what_is_saved_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+        write(tmp_path, "threads = 1\n").chmod(0o644)
+        save_settings(tmp_path, {"api_key": "0123456789abcdef"})
+        assert (tmp_path / "settings.toml").stat().st_mode & 0o777 == 0o600

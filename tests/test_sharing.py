@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from app.client import lookup_all
+from app.engine import mounting, supervisor
+from app.engine.child import Child
+from app.engine.download import Downloader
+from app.engine.mounting import Mount
+from app.engine.slice_files import HEADER_ROOM_BYTES
 from app.errors import DownloadFailed
 from app.ids import Span, parse_peer
 from app.sharing import ShareOrder, Sharing
@@ -100,6 +108,165 @@ async def test_a_drain_ends_within_its_time_and_frees_the_worker(
         assert (name, message["state"]) == ("message", "done")
 
 
+async def test_what_is_announced_is_what_the_caps_leave_and_follows_them(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path / "a", manifest=guide, units=WHOLE, public=True) as running:
+        peer = str(running.node.ready_line()["peer_id"])
+        bootstrap = [(parse_peer(peer), running.node.endpoint.address)]
+        sharing = running.node.sharing
+        assert sharing.engine is not None
+        full = sharing.engine.status.layers_per_second
+
+        async def announced(wanted: float) -> bool:
+            async with asyncio.timeout(5):  # sooner than the next announcement is due
+                while True:
+                    (record,) = await lookup_all(bootstrap)
+                    if record.layers_per_second == pytest.approx(wanted):
+                        return True
+                    await asyncio.sleep(0.02)
+
+        await running.ask("PATCH", "/settings", {"cpu_percent_away": 100})
+        assert await announced(full)
+        await running.ask("PATCH", "/settings", {"cpu_percent_away": 1})
+        share = (psutil.cpu_count() or 1) / 100 / sharing.engine.status.tuned_threads
+        assert share < 0.8
+        assert await announced(full * share)
+        for left, wanted in ((0.5, 0.5), (0.55, 0.5), (0.65, 0.65), (0.6, 0.65)):
+            sharing._share = lambda _, left=left: left
+            await sharing.limit_threads(1)
+            assert sharing.layers_per_second == pytest.approx(full * left)
+            await asyncio.sleep(0.1)
+            assert await announced(full * wanted), "a little more or less is no news"
+
+
 def _workers() -> list[psutil.Process]:
     children = psutil.Process().children()
     return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def damage(path: Path, *, at: int, keep_time: bool) -> None:
+    """Change one byte of a stored payload, as a failing disk does, which keeps the time."""
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(HEADER_ROOM_BYTES + at)
+        (byte,) = file.read(1)
+        file.seek(HEADER_ROOM_BYTES + at)
+        file.write(bytes([byte ^ 0xFF]))
+    if keep_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+async def greedy(running: RunningNode) -> str:
+    """What the shared layers say, the likeliest word each time."""
+    body = {"model": "guide", "prompt": "Potluck is", "max_tokens": 12, "temperature": 0}
+    answer = await running.openai("/v1/completions", body)
+    assert answer["potluck"]["chain"] == ["this computer"]
+    return str(answer["choices"][0]["text"])
+
+
+async def test_a_flipped_byte_on_the_disk_is_found_at_the_next_start_and_mended(
+    tmp_path: Path, guide: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        order = running.node.sharing.order
+        assert order is not None
+        words = await greedy(running)
+        unit = order.model.manifest.units[3]
+        path = running.node.data.store.path(unit.sha256)
+    damage(path, at=unit.size // 2, keep_time=False)
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        assert running.node.data.store.verify(unit)
+        assert await greedy(running) == words
+        status = await running.ask("GET", "/status")
+        (warning,) = [line for line in status["warnings"] if "damaged" in line]
+        assert "(units 3)" in warning
+        assert "fetched again" in warning
+    assert "fetched again" in caplog.text
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        status = await running.ask("GET", "/status")
+        assert [line for line in status["warnings"] if "damaged" in line] == []
+
+
+async def test_a_damage_that_kills_the_worker_is_mended_and_no_way_of_loading_is_blamed(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        sharing = running.node.sharing
+        order = sharing.order
+        assert order is not None
+        words = await greedy(running)
+        ladder_before = _ladder(tmp_path)
+        await running.ask("POST", "/pause", {"kind": "resume"})
+        assert sharing.order is None
+        store = running.node.data.store
+        unit = order.model.manifest.units[4]
+        damage(store.path(unit.sha256), at=unit.size // 2, keep_time=True)
+        real = mounting.mount_in
+
+        async def dies_of_damage(child: Child, *rest: Any) -> Mount:
+            if not store.verify(unit):
+                os.kill(child.pid, signal.SIGSEGV)
+            return await real(child, *rest)
+
+        monkeypatch.setattr(supervisor, "mount_in", dies_of_damage)
+        await running.ask("POST", "/resume")
+        await sharing.settled()
+        assert sharing.phase == "serving"
+        assert store.verify(unit)
+        assert await greedy(running) == words
+        assert _ladder(tmp_path) == ladder_before
+        assert "(units 4)" in " ".join((await running.ask("GET", "/status"))["warnings"])
+
+
+async def test_layers_that_are_served_are_loaded_anew_when_they_turn_out_damaged(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        sharing = running.node.sharing
+        words = await greedy(running)
+        assert sharing.order is not None
+        assert sharing.engine is not None
+        before = sharing.engine.worker_pid
+        store = running.node.data.store
+        unit = sharing.order.model.manifest.units[5]
+        damage(store.path(unit.sha256), at=unit.size // 2, keep_time=False)
+        # A chat on this computer alone looks at the same layers before it uses them.
+        body = {"max_tokens": 12, "temperature": 0, "alone": True}
+        made = await running.ask("POST", "/conversations", body, expect=201)
+        path = f"/conversations/{made['id']}/messages"
+        async for _ in running.events("POST", path, {"content": "Hello."}):
+            pass
+        assert store.verify(unit)
+        await until(lambda: sharing.engine is not None and sharing.engine.worker_pid != before)
+        await until(lambda: sharing.phase == "serving", seconds=15)
+        assert await greedy(running) == words
+
+
+async def test_damage_that_cannot_be_had_again_is_said_and_tried_later(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        sharing = running.node.sharing
+        order = sharing.order
+        assert order is not None
+        await running.ask("POST", "/pause", {"kind": "resume"})
+        assert sharing.order is None
+        store = running.node.data.store
+        os.truncate(store.path(order.model.manifest.units[2].sha256), 9)
+
+        async def away(*_: object) -> None:
+            raise DownloadFailed("no origin delivers unit 2")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Downloader, "fetch", away)
+            await running.ask("POST", "/resume")
+            await sharing.settled()
+            assert (sharing.phase, str(sharing.problem)) == ("failed", "no origin delivers unit 2")
+        sharing.retry()
+        await until(lambda: sharing.phase == "serving", seconds=15)
+
+
+def _ladder(folder: Path) -> str:
+    file = folder / "engine.json"
+    return file.read_text() if file.exists() else ""

@@ -53,13 +53,14 @@ def draw(look: str, out: Path, only: str) -> int:
     from app.ui.desktop import Desktop
     from app.ui.node_process import NodeProcess
     from app.ui.theme import Theme
-    from app.ui.translations import install_language
+    from app.ui.translations import Language
     from app.ui.tray import Tray
     from tests.helpers.fake_node_api import TOKEN, FakeNodeThread
     from tests.helpers.fake_node_data import old_conversations
 
     application = QApplication(["potluck"])
-    install_language(application, "en")
+    language = Language(application)
+    language.use("en")
     theme = Theme(application, "dark" if LOOKS[look][0] == "dark" else "light")
     theme.start()
     folder = Path(tempfile.mkdtemp(prefix="potluck-pictures-"))
@@ -83,7 +84,12 @@ def draw(look: str, out: Path, only: str) -> int:
         look_of_it = {"theme": LOOKS[look][0]}
         asyncio.run(thread.node.change_settings(look_of_it))
         desktop = Desktop(
-            application, theme, folder, NodeProcess(folder), LinuxAutostart(["potluck"], folder)
+            application,
+            theme,
+            language,
+            folder,
+            NodeProcess(folder),
+            LinuxAutostart(["potluck"], folder),
         )
         window = desktop.window
         window.resize(WIDTH, HEIGHT)

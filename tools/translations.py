@@ -4,7 +4,8 @@
     python -m tools.translations --write  bring resources/translations up to date
 
 Strings are found in the calls of `tr` and `counted` (`app/ui/translations.py`), in the
-tables listed below, and in the declaration of the settings (`app/preferences.py`). A
+tables listed below, in the node's sentences (`app/wordings.py`) and in the declaration of
+the settings (`app/preferences.py`). A
 language's .ts file is Qt's own format, to be edited by hand or with Qt Linguist; its
 .qm file is made from it with lrelease and stands beside it, because it ships.
 """
@@ -44,17 +45,19 @@ def table_strings() -> set[str]:
     """What stands in tables, and in the declaration of the settings."""
     from app.settings import SETTINGS
     from app.ui.chat import SUGGESTIONS
-    from app.ui.setting_fields import CHOICES
+    from app.ui.setting_fields import WEEKS
+    from app.ui.setting_words import CHOICES, EXPECTED
     from app.ui.translations import LANGUAGES
-    from app.ui.words import LIMITS, REASONS
+    from app.wordings import WORDINGS
 
-    found = {*SUGGESTIONS, *REASONS.values(), *LIMITS.values()}
+    found = {*SUGGESTIONS, *WORDINGS.values(), *EXPECTED.values()}
+    found |= {name for name, _ in WEEKS}
     found |= {shown for name, shown in CHOICES.items() if name not in LANGUAGES}
     for setting in SETTINGS:
         words = setting.words
         if setting.kind == "choice":
             words = words.split(":")[0].rstrip(".") + "."
-        found |= {setting.label, setting.section}
+        found |= {setting.label, setting.section, setting.told}
         found |= {words} if setting.name != "schedule" else set()
         found |= {setting.unit} if setting.unit.isalpha() else set()
     return found

@@ -22,6 +22,7 @@ from app.api.shapes import (
     ConversationChange,
     ConversationOptions,
     PauseRequest,
+    ResumeRequest,
     SayRequest,
     ShareAnywayRequest,
     SlowModeRequest,
@@ -99,8 +100,11 @@ class _Steering:
             )
         return json_response(await self._node.pause(asked))
 
-    async def resume(self, _: web.Request) -> web.Response:
-        return json_response(await self._node.resume())
+    async def resume(self, request: web.Request) -> web.Response:
+        asked = ResumeRequest()
+        if request.can_read_body:
+            asked = await read_body(request, ResumeRequest)
+        return json_response(await self._node.resume(asked))
 
     async def share_anyway(self, request: web.Request) -> web.Response:
         asked = await read_body(request, ShareAnywayRequest)
@@ -208,9 +212,9 @@ def _told(handler: Handler) -> Handler:
 def _denied(error: PotluckError) -> Denied:
     match error:
         case Refusal():
-            return Denied(_STATUS.get(error.code, 409), error.code, str(error))
+            return Denied(_STATUS.get(error.code, 409), error.code, str(error), said=error.said)
         case UsageError():
-            return Denied(400, "invalid_value", str(error))
+            return Denied(400, "invalid_value", str(error), said=error.said)
         case NotServed():
-            return Denied(503, "not_served", str(error))
-    return Denied(500, "failed", str(error))
+            return Denied(503, "not_served", str(error), said=error.said)
+    return Denied(500, "failed", str(error), said=error.said)

@@ -24,10 +24,12 @@ from app.api.shapes import (
     MessageView,
     ModelOffer,
     PauseRequest,
+    ResumeRequest,
     SayRequest,
     SettingsView,
     Snapshot,
 )
+from app.sentences import Sentence
 
 MAX_WARNINGS_WAITING = 32
 
@@ -59,6 +61,7 @@ class Written:
     """What came of an order so far: who wrote it, how much, how fast, and who could read it."""
 
     model: str = ""
+    title: str = ""
     prompt_tokens: int = 0
     tokens: int = 0
     finish: str | None = None
@@ -86,15 +89,15 @@ class Changes:
 
     def __init__(self) -> None:
         self._changed = asyncio.Event()
-        self._warnings: list[str] = []
+        self._warnings: list[Sentence] = []
 
     def mark(self) -> None:
         """Something is different now."""
         self._changed.set()
 
-    def warn(self, words: str) -> None:
+    def warn(self, warning: Sentence) -> None:
         """A sentence for the person."""
-        self._warnings = [*self._warnings, words][-MAX_WARNINGS_WAITING:]
+        self._warnings = [*self._warnings, warning][-MAX_WARNINGS_WAITING:]
         self._changed.set()
 
     async def wait(self, seconds: float) -> bool:
@@ -107,7 +110,7 @@ class Changes:
         self._changed.clear()
         return True
 
-    def take_warnings(self) -> list[str]:
+    def take_warnings(self) -> list[Sentence]:
         """The warnings that nobody took yet."""
         taken, self._warnings = self._warnings, []
         return taken
@@ -148,8 +151,8 @@ class NodeControl(Protocol):
         """Rest; returns when the layers are out of memory."""
         ...
 
-    async def resume(self) -> Snapshot:
-        """End a pause by hand."""
+    async def resume(self, request: ResumeRequest) -> Snapshot:
+        """End a pause by hand, of everything or of one part."""
         ...
 
     async def share_anyway(self, seconds: float) -> Snapshot:

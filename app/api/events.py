@@ -14,8 +14,9 @@ import msgspec
 from aiohttp import web
 
 from app.api.control_port import NodeControl
-from app.api.shapes import AnswerDelta, ErrorBody, MessageView
+from app.api.shapes import AnswerDelta, ErrorBody, MessageView, WarningTold
 from app.errors import PotluckError
+from app.sentences import Sentence
 
 logger = logging.getLogger(__name__)
 
@@ -76,12 +77,13 @@ async def status_stream(request: web.Request, node: NodeControl) -> web.StreamRe
         node.unlisten(changes)
 
 
-def _news(node: NodeControl, warnings: list[str], number: int) -> list[bytes]:
+def _news(node: NodeControl, warnings: list[Sentence], number: int) -> list[bytes]:
     snapshot = node.snapshot()
     pieces = [event("status", snapshot, number=number)]
     if snapshot.download is not None:
         pieces.append(event("download", snapshot.download))
-    pieces += [event("warning", {"words": words}) for words in warnings]
+    for warning in warnings:
+        pieces.append(event("warning", WarningTold(words=warning.words, said=warning.said)))
     return pieces
 
 
@@ -96,7 +98,8 @@ async def answer_stream(
                 name = "delta" if isinstance(piece, AnswerDelta) else "message"
                 await response.write(event(name, piece))
         except PotluckError as error:
-            await response.write(event("error", ErrorBody(code="failed", words=str(error))))
+            told = ErrorBody(code="failed", words=str(error), said=error.said)
+            await response.write(event("error", told))
         await response.write_eof()
     except ConnectionError:
         logger.debug("a window left in the middle of an answer; it is written on")

@@ -10,16 +10,11 @@ yes. Control also needs the token that only the owner can read.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
 import ipaddress
 import logging
-import os
-import secrets
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -27,14 +22,13 @@ import msgspec
 from aiohttp import web
 
 from app.api.shapes import API_PREFIX, TOKEN_FILE, ErrorBody
-from app.errors import UsageError
+from app.sentences import Said
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 4 << 20
 """A message of the longest kind, every character escaped, fits twice."""
 BODY_SECONDS: Final = 30.0
-TOKEN_BYTES: Final = 32
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
@@ -54,14 +48,24 @@ class Denied(Exception):
         code: a word for programs.
         words: a sentence for people.
         parameter: the field of the body that is wrong, if one is.
+        said: the sentence without its language, where it has a code.
     """
 
-    def __init__(self, status: int, code: str, words: str, *, parameter: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        words: str,
+        *,
+        parameter: str | None = None,
+        said: Said | None = None,
+    ) -> None:
         super().__init__(words)
         self.status = status
         self.code = code
         self.words = words
         self.parameter = parameter
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -76,34 +80,6 @@ class Admission:
 
     token: str
     key: str = ""
-
-
-def load_or_create_token(folder: Path) -> str:
-    """The token of a data folder, in a file that only its owner can read.
-
-    Raises:
-        UsageError: the file cannot be read or written.
-    """
-    path = folder / TOKEN_FILE
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            text = path.read_text(encoding="ascii", errors="replace").strip()
-            if sys.platform != "win32" and path.stat().st_mode & 0o077:
-                logger.warning("%s was open to others; a new token was made", path)
-            elif len(text) >= 2 * TOKEN_BYTES and text.isalnum():
-                return text
-        token = secrets.token_hex(TOKEN_BYTES)
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(token + "\n")
-        os.replace(draft, path)
-    except OSError as error:
-        raise UsageError(
-            f"The token in {path} cannot be used ({error.strerror or error}); nothing was"
-            " changed. Check the folder's permissions."
-        ) from None
-    return token
 
 
 def guard(admission: Callable[[], Admission]) -> Any:
@@ -126,7 +102,7 @@ def guard(admission: Callable[[], Admission]) -> Any:
 
 def refusal(denied: Denied, *, openai: bool) -> web.Response:
     """What a refused request is told, in the words of its half of the API."""
-    body: Any = ErrorBody(code=denied.code, words=denied.words)
+    body: Any = ErrorBody(code=denied.code, words=denied.words, said=denied.said)
     if openai:
         kind = "server_error" if denied.status >= 500 else "invalid_request_error"
         body = {

@@ -6,6 +6,10 @@ shapes of the OpenAI-compatible endpoints are that company's and stand in
 `app/api/openai.py`.
 
 Unknown is not zero: what a computer cannot tell is None.
+
+Sentences for people are English. Beside each stands, under the same name with `said`, what
+it says without a language (`app/sentences.py`): a stable code and typed values, from which
+the window makes another language. It is None, or has the code "", where there are only words.
 """
 
 from __future__ import annotations
@@ -13,6 +17,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+
+from app.reasons import LimitName, Part, PauseReason
+from app.sentences import Said
 
 API_PREFIX: Final = "/potluck/v1"
 TOKEN_FILE: Final = "api-token"
@@ -25,24 +32,6 @@ MAX_TITLE_CHARACTERS: Final = 120
 
 State = Literal["starting", "sharing", "idle", "paused", "problem"]
 """What the tray icon shows. "idle": not asked to share, or no layers chosen yet."""
-
-PauseReason = Literal[
-    "",
-    "no_consent",
-    "manual",
-    "battery",
-    "metered",
-    "other_program",
-    "full_screen",
-    "temperature",
-    "schedule",
-    "program_list",
-    "budget",
-    "limits",
-    "disk",
-    "no_model",
-    "problem",
-]
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +48,7 @@ class Pause(Shape, frozen=True):
     words: str
     until: float | None = None
     can_override: bool = False
+    said: Said | None = None
 
 
 class LimitInForce(Shape, frozen=True):
@@ -67,12 +57,14 @@ class LimitInForce(Shape, frozen=True):
     `how` says what enforces it, such as "NVML power limit" or "duty cycle".
     """
 
-    name: Literal["cpu", "gpu", "power", "upload", "download", "month", "disk"]
+    name: LimitName
     words: str
     unit: str
     asked: float | None
     measured: float | None
     how: str
+    said: Said | None = None
+    how_said: Said | None = None
 
 
 class LayerHolder(Shape, frozen=True):
@@ -91,7 +83,10 @@ class LayerHolder(Shape, frozen=True):
 
 
 class ModelView(Shape, frozen=True):
-    """The model this computer serves or would serve, and who holds which of its units."""
+    """The model this computer serves or would serve, and who holds which of its units.
+
+    `my_start` and `my_stop` are None while this computer serves none of it.
+    """
 
     name: str
     title: str
@@ -130,11 +125,26 @@ class Totals(Shape, frozen=True):
     downloaded_bytes_month: int
 
 
+class Credits(Shape, frozen=True):
+    """What this computer gave to others and took from them, in layer-tokens, by its own count.
+
+    One position through one layer is one layer-token. `given`, `taken` and `balance`, their
+    difference, are of all time; they buy nothing, and what it computed for itself is in neither.
+    """
+
+    given: int
+    taken: int
+    balance: int
+    given_today: int
+    taken_today: int
+
+
 class Snapshot(Shape, frozen=True):
     """Everything the dashboard and the tray show, at one moment.
 
     `headline` is the first line of the tray menu. `warnings` are sentences for the
-    person. `consented` is None until the first run is over.
+    person, and `warnings_said` are the same in the same order. `consented` is None until
+    the first run is over.
     """
 
     state: State
@@ -150,6 +160,7 @@ class Snapshot(Shape, frozen=True):
     download: Download | None
     speeds: Speeds
     totals: Totals
+    credits: Credits
     limits: list[LimitInForce]
     gpu_paused: bool
     cpu_paused: bool
@@ -158,6 +169,8 @@ class Snapshot(Shape, frozen=True):
     disk_unused_bytes: int
     identity_kept_in: str
     warnings: list[str]
+    headline_said: Said | None = None
+    warnings_said: list[Said] = []
 
 
 class ConsentRequest(Shape, frozen=True):
@@ -173,7 +186,13 @@ class PauseRequest(Shape, frozen=True):
 
     kind: Literal["seconds", "tomorrow", "resume"]
     seconds: Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)] | None = None
-    what: Literal["all", "gpu", "cpu"] = "all"
+    what: Part = "all"
+
+
+class ResumeRequest(Shape, frozen=True):
+    """End a pause by hand; "all" ends those of the graphics card and the processor too."""
+
+    what: Part = "all"
 
 
 class ShareAnywayRequest(Shape, frozen=True):
@@ -208,10 +227,14 @@ class SettingView(Shape, frozen=True):
 
 
 class SettingsView(Shape, frozen=True):
-    """All settings, and what is to be said about them (such as rules that allow no work)."""
+    """All settings, and what is to be said about them (such as rules that allow no work).
+
+    `remarks_said` are the remarks again, in the same order.
+    """
 
     settings: list[SettingView]
     remarks: list[str]
+    remarks_said: list[Said] = []
 
 
 class ModelOffer(Shape, frozen=True):
@@ -236,6 +259,7 @@ class ModelOffer(Shape, frozen=True):
     served_by: int
     chosen: bool
     trust: str
+    trust_said: Said | None = None
 
 
 class ChooseModelRequest(Shape, frozen=True):
@@ -247,7 +271,8 @@ class ChooseModelRequest(Shape, frozen=True):
 
 
 class MessageView(Shape, frozen=True):
-    """One message. `chain` is who computed an answer: "this computer" or helpers' short names;
+    """One message. `model` is the title of the model that wrote an answer, "" where nobody noted
+    it; `chain` is who computed it: "this computer" or helpers' short names;
     `readers` which helpers could read it. `remark` is a sentence for the person, such as that
     the beginning of the conversation was left out.
 
@@ -260,6 +285,7 @@ class MessageView(Shape, frozen=True):
     created_at: float
     state: Literal["done", "writing", "stopped", "failed"] = "done"
     error: str = ""
+    model: str = ""
     chain: list[str] = []
     readers: list[str] = []
     tokens: int = 0
@@ -267,6 +293,8 @@ class MessageView(Shape, frozen=True):
     first_token_seconds: float = 0.0
     repairs: int = 0
     remark: str = ""
+    error_said: Said | None = None
+    remark_said: Said | None = None
 
 
 class ConversationHead(Shape, frozen=True):
@@ -328,6 +356,14 @@ class ErrorBody(Shape, frozen=True):
 
     code: str
     words: str
+    said: Said | None = None
+
+
+class WarningTold(Shape, frozen=True):
+    """Event "warning": a sentence for the person, at the moment it becomes true."""
+
+    words: str
+    said: Said | None = None
 
 
 class LogsView(Shape, frozen=True):

@@ -26,6 +26,8 @@ from app.engine.manifest import (
 )
 from app.errors import BadInput, BadSignature, Refusal
 from app.ids import MODEL_ID_BYTES, ModelId, parse_peer, peer_text
+from app.sentences import Sentence, say
+from app.small_files import read_small
 
 PROJECT_KEY: Final = "5mttfzw4ce4ysqpld275eqgadvc3x2wdbhaamx7uk7j3r3ls6y7q"
 """The public key of Potluck's maintainers, who keep the private one."""
@@ -57,11 +59,11 @@ class KnownModel:
     source: Source
 
     @property
-    def trust_text(self) -> str:
+    def trust(self) -> Sentence:
         """Why it is trusted, as people read it."""
         if self.source == "catalogue":
-            return "from Potluck's catalogue"
-        return f"handed over as a file; its publisher's key is {self.publisher}"
+            return say("from_catalogue")
+        return say("from_file", publisher=self.publisher)
 
 
 class CatalogueEntry(msgspec.Struct, frozen=True):
@@ -183,11 +185,7 @@ def trust(read: VerifiedManifest, catalogue: Catalogue, *, handed_over: bool) ->
         return KnownModel(*read, source="catalogue")
     if handed_over:
         return KnownModel(*read, source="file")
-    raise Refusal(
-        f"The model {read.manifest.name} is not in Potluck's catalogue. To use it all the same, "
-        "get its manifest from somebody you trust and hand it over as a file.",
-        code="untrusted_model",
-    )
+    raise Refusal(say("not_in_catalogue", model=read.manifest.name), code="untrusted_model")
 
 
 def find_model(text: str, models: list[KnownModel]) -> KnownModel:
@@ -205,22 +203,20 @@ def find_model(text: str, models: list[KnownModel]) -> KnownModel:
     if not found and _HEX.fullmatch(wanted):
         found = [known for known in models if known.model.hex().startswith(wanted)]
     if not found:
-        names = ", ".join(sorted({known.manifest.name for known in models})) or "none"
-        raise Refusal(
-            f"No model is called {text[:80]!a}; known here: {names}.", code="unknown_model"
-        )
+        names = ", ".join(sorted({known.manifest.name for known in models}))
+        called = ascii(text[:80])
+        words = say("no_such_model", name=called, models=names)
+        raise Refusal(words if names else say("no_models", name=called), code="unknown_model")
     if len(found) > 1:
         ids = ", ".join(known.model.hex()[:12] for known in found)
-        raise Refusal(
-            f"Several models are called {text[:80]!a}; say which by its id: {ids}.",
-            code="ambiguous_model",
-        )
+        words = say("several_models", name=ascii(text[:80]), ids=ids)
+        raise Refusal(words, code="ambiguous_model")
     return found[0]
 
 
 def _read(path: Path, most_bytes: int) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(most_bytes + 1)
-    except OSError as error:
-        raise BadInput(f"the catalogue's {path.name} cannot be read: {error.strerror}") from None
+        return read_small(path, most_bytes)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(f"the catalogue's {path.name} cannot be read: {why}") from None

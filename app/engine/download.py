@@ -27,6 +27,7 @@ from app.engine.origins import CHUNK_BYTES, OriginFault, OriginReader, origin_na
 from app.engine.progress import Progress, ProgressMeter
 from app.engine.store import PartialUnit, UnitStore
 from app.errors import BadInput, DownloadFailed, PotluckError
+from app.sentences import say
 from app.tasks import TaskOwner
 
 UNITS_AT_ONCE: Final = 2
@@ -289,11 +290,9 @@ class Downloader:
         usable = [url for url in urls if not self._origin(url).avoided and url not in job.given_up]
         if not usable:
             told = "; ".join(f"{origin_name(url)} {self._origin(url).reason}" for url in urls)
-            raise DownloadFailed(
-                f"Unit {unit} of {job.manifest.name} could not be downloaded: "
-                f"{told or 'its manifest names no origin'}. "
-                "What has arrived is kept; try again later."
-            )
+            why = told or say("no_origin")
+            name = job.manifest.name
+            raise DownloadFailed(say("unit_not_downloaded", unit=unit, model=name, reason=why))
         if prefer in usable:
             usable = [prefer]
         now = self._clock.monotonic()

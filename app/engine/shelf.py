@@ -15,6 +15,8 @@ from app.engine.catalogue import Catalogue, KnownModel, find_model, trust
 from app.engine.manifest import MAX_MANIFEST_BYTES, check_consistency, read_manifest
 from app.errors import BadInput, UsageError
 from app.ids import ModelId
+from app.sentences import say
+from app.small_files import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +66,11 @@ class ModelShelf:
             read = read_manifest(data)
             check_consistency(read.manifest)
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
+            reason = error.strerror or str(error)
+            raise UsageError(say("manifest_unread", path=str(path), reason=reason)) from None
         except BadInput as error:
-            raise UsageError(
-                f"{path.name} was not taken: {error}. Ask whoever gave it to you for a new one."
-            ) from None
+            words = say("manifest_not_taken", file=path.name, reason=str(error))
+            raise UsageError(words) from None
         known = trust(read, self._catalogue, handed_over=True)
         if known.source == "file":
             self._keep(known.model, data)
@@ -114,11 +116,13 @@ class ModelShelf:
                 os.fsync(file.fileno())
             os.replace(part, path)
         except OSError as error:
-            raise UsageError(
-                f"The manifest cannot be kept in {self._folder}: {error.strerror or error}."
-            ) from None
+            reason = error.strerror or str(error)
+            words = say("manifest_unkept", folder=str(self._folder), reason=reason)
+            raise UsageError(words) from None
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_MANIFEST_BYTES + 1)
+    try:
+        return read_small(path, MAX_MANIFEST_BYTES)
+    except ValueError as error:  # too large, or no name that a file can have
+        raise BadInput(str(error)) from None

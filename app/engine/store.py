@@ -30,6 +30,7 @@ from app.engine.manifest import HASH_BYTES, UnitEntry
 from app.engine.slice_files import HEADER_ROOM_BYTES
 from app.errors import BadInput, Refusal, UsageError
 from app.process_lock import ProcessLock
+from app.sentences import say
 
 DISK_MARGIN_BYTES = 1 << 30
 """Left free for the owner: Potluck never takes the last gigabyte of a disk."""
@@ -119,12 +120,8 @@ class UnitStore:
             self._drop_parts(keep=set(missing))
         used = self.used_bytes()
         if used + needed > self.quota_bytes:
-            raise Refusal(
-                f"Not enough room: {gigabytes(needed)} more are needed, and "
-                f"{gigabytes(used)} of the {gigabytes(self.quota_bytes)} that Potluck may use "
-                "are taken. Nothing was changed; allow more disk space or remove a model.",
-                code="over_quota",
-            )
+            words = say("over_quota", needed=needed, used=used, quota=self.quota_bytes)
+            raise Refusal(words, code="over_quota")
         self._require_free(needed)
 
     def begin(self, unit: UnitEntry, *, stopped: Callable[[], bool] | None = None) -> PartialUnit:
@@ -168,10 +165,7 @@ class UnitStore:
             except FileNotFoundError:
                 continue
             except PermissionError as error:
-                raise Refusal(
-                    f"{path.name} is in use and was kept; pause Potluck and try again.",
-                    code="in_use",
-                ) from error
+                raise Refusal(say("file_in_use", file=path.name), code="in_use") from error
         return found
 
     def verify(self, unit: UnitEntry, *, stopped: Callable[[], bool] | None = None) -> bool:
@@ -209,23 +203,21 @@ class UnitStore:
     def _require_free(self, needed_bytes: int) -> None:
         free = self._free_bytes(self.folder)
         if needed_bytes + self._margin_bytes > free:
-            raise Refusal(
-                f"The disk is too full: {gigabytes(needed_bytes)} more are needed, "
-                f"{gigabytes(free)} are free, and {gigabytes(self._margin_bytes)} always stay "
-                f"free for you. What has arrived is kept; make room on the disk of {self.folder}.",
-                code="disk_full",
+            words = say(
+                "disk_too_full",
+                needed=needed_bytes,
+                free=free,
+                margin=self._margin_bytes,
+                folder=str(self.folder),
             )
+            raise Refusal(words, code="disk_full")
 
     def _disk_trouble(self, error: OSError) -> Refusal | UsageError:
         if error.errno in _DISK_IS_FULL:
-            return Refusal(
-                f"The disk is full: {gigabytes(self._free_bytes(self.folder))} are free. What has "
-                f"arrived is kept; make room on the disk of {self.folder} and try again.",
-                code="disk_full",
-            )
-        return UsageError(
-            f"Cannot write in {self.folder}: {error.strerror or error}. What has arrived is kept."
-        )
+            free = self._free_bytes(self.folder)
+            return Refusal(say("disk_full", free=free, folder=str(self.folder)), code="disk_full")
+        reason = error.strerror or str(error)
+        return UsageError(say("folder_unwritable", folder=str(self.folder), reason=reason))
 
     # ── inside ───────────────────────────────────────────────────────────────
 

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
@@ -21,9 +21,10 @@ from app.engine import frames
 from app.engine.child import Child, start_child
 from app.engine.ladder import Ladder, Rung
 from app.engine.ledger import KvLedger
-from app.engine.mounting import BATCH_ROWS, MountRequest, mount_in
-from app.errors import EngineFault, NoRoom, WorkerDied
+from app.engine.mounting import BATCH_ROWS, Mount, MountRequest, mount_in
+from app.errors import DownloadFailed, EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
+from app.sentences import say
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -50,12 +51,24 @@ class _Pending:
     future: asyncio.Future[frames.PartResult]
 
 
+@dataclass(frozen=True)
+class _NoMount:
+    """Why one way of loading failed, and whether damaged files could be the cause."""
+
+    reason: str
+    files_doubtful: bool = True
+
+
 @dataclass
 class EngineStatus:
-    """How the engine does: `layers_per_second` is measured, 0.0 while unknown."""
+    """How the engine does: `layers_per_second` is measured, 0.0 while unknown.
+
+    It was measured with `tuned_threads`; `threads` are those that may compute now.
+    """
 
     configuration: str = ""
     threads: int = 0
+    tuned_threads: int = 0
     layers_per_second: float = 0.0
     restarts: int = 0
     decodes: int = 0
@@ -70,6 +83,9 @@ class Engine:
     Args:
         rest: called after each batch with the seconds it took, and with 0.0 after each
             rest; says how long to compute nothing. None never rests.
+        mend: called when the layers cannot be loaded, before any way of loading is blamed:
+            brings damaged files again and says whether there were any. May raise what
+            a download raises.
     """
 
     def __init__(
@@ -79,14 +95,15 @@ class Engine:
         *,
         command: Sequence[str] | None = None,
         rest: Callable[[float], float] | None = None,
+        mend: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.request = request
         self.status = EngineStatus()
         self._ladder = ladder
         self._command = command
         self._rest = rest
+        self._mend = mend
         self._resting: asyncio.TimerHandle | None = None
-        self._tuned_threads = 0
         self._most_threads: int | None = None
         self._child: Child | None = None
         self._rung: Rung | None = None
@@ -137,6 +154,7 @@ class Engine:
 
         Raises:
             EngineFault: no way of loading works; the text says what was tried.
+            Refusal, DownloadFailed: damaged files were found and cannot be had again.
         """
         try:
             mounted = await self._mount_some_way()
@@ -188,7 +206,7 @@ class Engine:
     async def limit_threads(self, most: int) -> None:
         """Compute with at most so many threads from now on, also after a restart."""
         self._most_threads = most
-        if self._child is not None and self._tuned_threads:
+        if self._child is not None and self.status.tuned_threads:
             with contextlib.suppress(WorkerDied):  # then it starts again, and knows
                 await self._use_threads(self._child)
 
@@ -200,7 +218,7 @@ class Engine:
                 async with asyncio.timeout(PROBE_SECONDS):
                     await self._ready.wait()
             except TimeoutError:
-                raise WorkerDied("the worker does not come back") from None
+                raise WorkerDied(say("worker_gone")) from None
         if self._stopping:
             raise WorkerDied("the engine stops")
 
@@ -300,7 +318,7 @@ class Engine:
                 self._rest_then_start(computed.seconds)
                 return
             reason = computed.reason if isinstance(computed, frames.Failed) else "a wrong answer"
-            error = EngineFault(f"the worker failed: {reason}")
+            error = EngineFault(say("worker_failed", reason=str(reason)))
         for pending in batch:
             _fail(pending, error)
         if self._child is not None and self._child.alive:
@@ -336,7 +354,7 @@ class Engine:
 
     def _running(self) -> Child:
         if self._child is None or not self._child.alive:
-            raise WorkerDied("the worker is being started again")
+            raise WorkerDied(say("worker_restarts"))
         return self._child
 
     # ── staying alive ────────────────────────────────────────────────────────
@@ -360,7 +378,7 @@ class Engine:
                     await self._mount_some_way()
                     retry_seconds = FIRST_RETRY_SECONDS
                     break
-                except EngineFault as error:
+                except (EngineFault, Refusal, DownloadFailed) as error:
                     how = str(error)
                     await asyncio.sleep(retry_seconds)
                     retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
@@ -377,38 +395,53 @@ class Engine:
         report = await self._start_worker()
         assert self._child is not None
         reasons = []
-        for rung in self._ladder.rungs(gpu=report.gpu and self.request.gpu):
+        rungs = deque(self._ladder.rungs(gpu=report.gpu and self.request.gpu))
+        may_mend = True
+        while rungs:
+            rung = rungs.popleft()
             if not self._child.alive:
                 await self._child.stop()
                 self._child = await start_child(self._command)
-            try:
-                async with asyncio.timeout(PROBE_SECONDS):
-                    mount = await mount_in(self._child, self.request, rung)
-            except WorkerDied:
-                how = await self._child.ended()
-                if self._child.crashed:
-                    self._ladder.strike(rung, how)
-                reasons.append(f"{rung.name}: {how}")
-            except TimeoutError:
-                self._child.kill()
-                await self._child.ended()
-                reasons.append(f"{rung.name}: no answer in {PROBE_SECONDS:.0f} s")
-            except (EngineFault, NoRoom, OSError) as error:
-                reasons.append(f"{rung.name}: {error}")
-            else:
+            mount = await self._try(self._child, rung)
+            if isinstance(mount, Mount):
                 self._rung = rung
                 self.status.configuration = rung.name
-                self._tuned_threads = self.status.threads = mount.threads
+                self.status.tuned_threads = self.status.threads = mount.threads
                 if mount.threads:
                     await self._use_threads(self._child)
                 self.status.layers_per_second = mount.layers_per_second
                 self._ready.set()
                 return mount.answer
-        raise EngineFault("the layers cannot be run here (" + "; ".join(reasons) + ")")
+            if may_mend and mount.files_doubtful and self._mend is not None:
+                may_mend = False
+                if await self._mend():  # then the way of loading was not to blame
+                    rungs.appendleft(rung)
+                    continue
+            if self._child.crashed:
+                self._ladder.strike(rung, mount.reason)
+            reasons.append(f"{rung.name}: {mount.reason}")
+        raise EngineFault(say("cannot_run", reasons="; ".join(reasons)))
+
+    async def _try(self, child: Child, rung: Rung) -> Mount | _NoMount:
+        """Load one way, or say why that does not work."""
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                return await mount_in(child, self.request, rung)
+        except WorkerDied:
+            return _NoMount(await child.ended())
+        except TimeoutError:
+            child.kill()
+            await child.ended()
+            return _NoMount(f"no answer in {PROBE_SECONDS:.0f} s")
+        except NoRoom as error:
+            return _NoMount(str(error), files_doubtful=False)
+        except (EngineFault, OSError) as error:
+            return _NoMount(str(error))
 
     async def _use_threads(self, child: Child) -> None:
         """The fastest count, or as many as are allowed."""
-        wanted = min(self._tuned_threads, self._most_threads or self._tuned_threads)
+        tuned = self.status.tuned_threads
+        wanted = min(tuned, self._most_threads or tuned)
         if wanted != self.status.threads:
             await child.ask(
                 frames.Done, lambda serial: frames.UseThreads(serial=serial, threads=wanted)
@@ -425,9 +458,9 @@ class Engine:
                 )
         except WorkerDied:
             how = await self._child.ended()
-            raise EngineFault(f"the worker does not start ({how}); its log says why") from None
+            raise EngineFault(say("worker_ended", how=how)) from None
         except TimeoutError:
-            raise EngineFault("the worker does not start: it says nothing") from None
+            raise EngineFault(say("worker_silent")) from None
 
 
 def _fail(pending: _Pending, error: Exception) -> None:

@@ -78,6 +78,8 @@ class Endpoint:
 
     Args:
         shaper: keeps caps on bandwidth; None sets none.
+        shape_loopback: whether it also counts and holds back what never leaves this
+            computer; for measuring caps between two endpoints of one computer.
 
     Attributes:
         observed_address: where others say they see this computer; None until one did.
@@ -92,6 +94,7 @@ class Endpoint:
         clock: Clock,
         agent: str = "potluck",
         shaper: Shaper | None = None,
+        shape_loopback: bool = False,
         on_peer_gone: Callable[[PeerId], None] | None = None,
     ) -> None:
         """`on_peer_gone` is told when the last connection to a peer has ended."""
@@ -103,7 +106,12 @@ class Endpoint:
         self._on_peer_gone = on_peer_gone
         self._answers = ListenConfigurations(identity)
         self._tasks = TaskOwner("endpoint")
-        self._port = Port(new_connection=self._answer, wants_retry=self._wants_retry, shaper=shaper)
+        self._port = Port(
+            new_connection=self._answer,
+            wants_retry=self._wants_retry,
+            shaper=shaper,
+            shape_loopback=shape_loopback,
+        )
         self._connections: set[Connection] = set()
         # The newest last; the last is the one that new channels use.
         self._by_peer: dict[PeerId, list[Connection]] = {}

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app import signing
 from app.errors import UsageError
 from app.ids import PeerId
+from app.small_files import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ IDENTITY_FILE = "identity.key"
 KEYRING_SECONDS = 3.0
 _KEYRING_SERVICE = "potluck"
 _FILE_HEAD = "potluck identity 1 "
+MAX_KEY_FILE_BYTES = 1024
 
 _Answer = TypeVar("_Answer")
 
@@ -152,11 +154,13 @@ def _tighten(path: Path, mode: int) -> None:
 
 def _read_file(path: Path) -> bytes | None:
     try:
-        text = path.read_bytes()
+        text = read_small(path, MAX_KEY_FILE_BYTES)
     except FileNotFoundError:
         return None
+    except ValueError:
+        text = b""  # far too large for a key: damaged
     _tighten(path, 0o600)
-    key = _decode_key(text[:1024].decode("ascii", errors="replace"))
+    key = _decode_key(text.decode("ascii", errors="replace"))
     if key is None:
         raise UsageError(
             f"{path} is damaged and was left as it is; restore it from a copy, or move it "

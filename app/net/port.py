@@ -8,6 +8,7 @@ few bytes; a first datagram that cannot be read costs no lasting memory.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import secrets
@@ -28,7 +29,7 @@ from aioquic.quic.packet import (
 from aioquic.quic.retry import QuicRetryTokenHandler
 
 from app.errors import UsageError
-from app.net.addresses import format_address, parse_address
+from app.net.addresses import format_address, is_loopback, parse_address
 from app.net.connection import Connection
 from app.net.quic import CONNECTION_ID_BYTES, Address
 from app.net.shaping import DelayLine, Shaper
@@ -40,6 +41,7 @@ SOCKET_BUFFER_BYTES = 4 << 20
 DATAGRAMS_PER_WAKE_UP = 32
 """How many waiting datagrams are read at once before others get a turn."""
 _MAX_DATAGRAM_BYTES = 65536
+_HOSTS_REMEMBERED = 1024
 _VERSIONS = (int(QuicProtocolVersion.VERSION_1), int(QuicProtocolVersion.VERSION_2))
 
 NewConnection = Callable[[Address, bytes, bytes | None], Connection | None]
@@ -52,6 +54,7 @@ class Port(asyncio.DatagramProtocol):
 
     Args:
         shaper: counts every datagram and may hold it back; None leaves all alone.
+        shape_loopback: whether the shaper sees what stays on this computer too.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Port(asyncio.DatagramProtocol):
         new_connection: NewConnection,
         wants_retry: Callable[[], bool],
         shaper: Shaper | None = None,
+        shape_loopback: bool = False,
     ) -> None:
         self._new_connection = new_connection
         self._wants_retry = wants_retry
@@ -70,6 +74,7 @@ class Port(asyncio.DatagramProtocol):
         self._address: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._shaper = shaper
+        self._shape_loopback = shape_loopback
         self._up: DelayLine | None = None
         self._down: DelayLine | None = None
 
@@ -124,7 +129,7 @@ class Port(asyncio.DatagramProtocol):
 
     def send(self, data: bytes, address: Address) -> None:
         """Put a datagram on the wire, or lose it: QUIC sends again what matters."""
-        if self._up is not None:
+        if self._up is not None and self._is_shaped(address):
             self._up.put(data, address)
         else:
             self._put(data, address)
@@ -170,10 +175,13 @@ class Port(asyncio.DatagramProtocol):
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _arrived(self, data: bytes, address: Address) -> None:
-        if self._down is not None:
+        if self._down is not None and self._is_shaped(address):
             self._down.put(data, address)
         else:
             self._take(data, address)
+
+    def _is_shaped(self, address: Address) -> bool:
+        return self._shape_loopback or not _stays_here(address[0])
 
     def _take(self, data: bytes, address: Address) -> None:
         # A short header is all of a datagram in a living connection: skip the parser.
@@ -281,6 +289,12 @@ def _bind(host: str, port: int) -> socket.socket:
             f"cannot listen on {where} ({error.strerror or error}); choose another address or port"
         ) from None
     return bound
+
+
+@functools.lru_cache(maxsize=_HOSTS_REMEMBERED)
+def _stays_here(host: str) -> bool:
+    """Remembered, because it is asked for each datagram and reading an address costs 2 us."""
+    return is_loopback(host)
 
 
 def _is_ip(host: str, *, version: int) -> bool:

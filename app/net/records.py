@@ -45,7 +45,8 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         addresses: where to dial the writer, best first.
         model, model_name: the model's id, and what people call it.
         span: the units served.
-        layers_per_second: measured blocks of this model computed in a second.
+        layers_per_second: measured blocks of this model computed in a second, as far as the
+            owner's caps leave it.
         kv_tokens_free: positions that new sessions may still use.
         sessions, capacity: how many sessions it serves now, and how many it would at most.
         ready: False while the units are still on their way; nobody can be served yet.

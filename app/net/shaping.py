@@ -16,8 +16,9 @@ from app.net.quic import Address
 
 
 class Shaper(Protocol):
-    """Counts what goes over the socket and says how long it has to wait.
+    """Counts what goes over the line and says how long it has to wait.
 
+    What stays on this computer, over loopback, is not shown to it: see `app/net/port.py`.
     Whatever is told to wait goes or is lost within a second, so the queues are bounded
     by a second of traffic.
     """

@@ -7,37 +7,48 @@ node, which hands itself in as a `Workplace` and shows what the governor says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from app.clock import Clock
-from app.errors import PotluckError
-from app.policy.manual import ManualState, What, load_manual, save_manual
+from app.errors import PotluckError, UsageError
+from app.policy.limits import (
+    LimitState,
+    card_limit,
+    disk_limit,
+    download_limit,
+    month_limit,
+    power_limit,
+    processor_limit,
+    upload_limit,
+)
+from app.policy.manual import DAMAGED, ManualState, load_manual, save_manual
 from app.policy.pacing import Pacer
 from app.policy.power import Cards
+from app.policy.power_cap import PowerCap
 from app.policy.readings import NOTHING_KNOWN, Readings
 from app.policy.remarks import settings_remarks
 from app.policy.sensors import Sensors
 from app.policy.traffic import Traffic
 from app.policy.verdict import (
-    GIGABYTE,
-    MEGABIT_BYTES,
     Caps,
     Machine,
     Moment,
-    PauseReason,
     Situation,
     Verdict,
     judge,
 )
 from app.preferences import Settings
+from app.reasons import Part, PauseReason
 from app.schedule import LocalTime
+from app.sentences import Sentence, say
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -71,18 +82,6 @@ class Workplace(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class LimitState:
-    """One cap as it holds now; the fields are those of the API's `LimitInForce`."""
-
-    name: Literal["cpu", "gpu", "power", "upload", "download", "month"]
-    words: str
-    unit: str
-    asked: float | None
-    measured: float | None
-    how: str
-
-
 class Governor:
     """Decides and enforces. Use with `async with`, inside what it steers.
 
@@ -96,6 +95,7 @@ class Governor:
             beside other programs and on battery, and what is unknown does not count as in
             use. A pause by hand, heat, a full disk and all that the settings fix (hours,
             budget, metered networks, programs, limits) hold all the same.
+        doubtful: a limit of the owner's could not be read; nothing is shared.
         changed: called after each change of the verdict or the owner's decisions.
     """
 
@@ -113,6 +113,7 @@ class Governor:
         clock: Clock,
         changed: Callable[[], None] = lambda: None,
         as_told: bool = False,
+        doubtful: bool = False,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -125,23 +126,27 @@ class Governor:
         self._clock = clock
         self._changed = changed
         self._as_told = as_told
+        self._doubtful = doubtful
+        self._failed = False
         self._manual = ManualState()
         self._readings = NOTHING_KNOWN
         self._verdict: Verdict | None = None
         self._told: Verdict | None = None
-        self._power_held_by_driver = False
+        self._power = PowerCap(cards)
         self._reading: asyncio.Task[Readings] | None = None
         self._turn = asyncio.Lock()
         self._tasks = TaskOwner("governor")
         self._saved_at = clock.monotonic()
 
     async def __aenter__(self) -> Governor:
-        self._manual = load_manual(self._folder).at(self._clock.wall())
+        manual = await asyncio.to_thread(load_manual, self._folder)
+        self._manual = manual.at(self._clock.wall(), watched=False)
         await asyncio.to_thread(self._cards.open)
         await self._look()
         self._judge()
-        await self._set_caps(self.verdict.caps)
+        await self._set_caps()
         self._tasks.start(self._keep_looking(), name="looks")
+        self._tasks.start(self._power.keep_sampling(), name="power readings")
         return self
 
     async def __aexit__(
@@ -177,71 +182,43 @@ class Governor:
         """What the owner decided by hand, as of now."""
         return self._manual
 
-    def remarks(self) -> list[str]:
+    def remarks(self) -> list[Sentence]:
         """What is to be said about the rules, and about the owner's decisions."""
-        own = [self._manual.remark] if self._manual.remark else []
+        own = [DAMAGED] if self._manual.remark else []
         return own + settings_remarks(self._settings, self._readings)
 
-    def limits(self) -> list[LimitState]:
-        """The caps in force, with what was measured."""
-        caps, settings = self.verdict.caps, self._settings
-        when = "while you use the computer" if self.verdict.in_use else "while you are away"
-        limits = [
-            LimitState(
-                name="cpu",
-                words=f"Processor {when}",
-                unit="%",
-                asked=round(100 * caps.cpu_fraction, 1),
-                measured=self._pacer.cpu_percent,
-                how="low priority"
-                if caps.cpu_fraction >= 1
-                else f"{caps.threads} thread{'s' * (caps.threads > 1)} with rests between batches",
-            )
-        ]
+    def limits(self, *, disk_used_bytes: int | None = None) -> list[LimitState]:
+        """The caps in force, with what was measured.
+
+        Args:
+            disk_used_bytes: what models take of the disk; None while nobody has looked.
+        """
+        caps, settings, traffic = self.verdict.caps, self._settings, self._traffic
+        in_use, slow = self.verdict.in_use, self._manual.slow_mode
+        limits = [processor_limit(caps, in_use=in_use, percent=self._pacer.cpu_percent)]
         if self._machine().gpu_usable:
-            allowed = "may compute" if caps.gpu else "rests"
-            limits.append(
-                LimitState("gpu", f"The graphics card {allowed} {when}", "", None, None, "")
-            )
+            limits.append(card_limit(caps, in_use=in_use))
         if caps.power_watts is not None:
-            limits.append(self._power_limit(caps.power_watts))
-        traffic = self._traffic
-        for name, words, cap, speed in (
-            ("upload", "Upload", caps.upload_bytes_per_second, traffic.upload_bytes_per_second),
-            (
-                "download",
-                "Download",
-                caps.download_bytes_per_second,
-                traffic.download_bytes_per_second,
-            ),
-        ):
-            if cap is not None:
-                limits.append(
-                    LimitState(
-                        "upload" if name == "upload" else "download",
-                        f"{words} in slow mode" if self._manual.slow_mode else f"{words} {when}",
-                        "Mbit/s",
-                        round(cap / MEGABIT_BYTES, 3),
-                        speed / MEGABIT_BYTES,
-                        "token bucket on the network's bytes",
-                    )
-                )
+            measured = self._pacer.watts or self._readings.gpu_power_watts
+            limits.append(
+                power_limit(caps.power_watts, measured=measured, kept_by=self._power.kept_by)
+            )
+        if (cap := caps.upload_bytes_per_second) is not None:
+            rate = traffic.upload_bytes_per_second
+            limits.append(upload_limit(cap, measured=rate, in_use=in_use, slow=slow))
+        if (cap := caps.download_bytes_per_second) is not None:
+            rate = traffic.download_bytes_per_second
+            limits.append(download_limit(cap, measured=rate, in_use=in_use, slow=slow))
         if settings.monthly_budget_gb:
-            used = traffic.month_bytes / GIGABYTE
-            asked = settings.monthly_budget_gb
-            limits.append(LimitState("month", "Data this month", "GB", asked, used, "counted"))
+            limits.append(month_limit(settings.monthly_budget_gb, used_bytes=traffic.month_bytes))
+        limits.append(disk_limit(settings.disk_quota_bytes, used_bytes=disk_used_bytes))
         return limits
 
-    def _power_limit(self, watts: float) -> LimitState:
-        measured = self._readings.gpu_power_watts
-        if self._power_held_by_driver:
-            how = "NVML power limit"
-        elif measured is not None:
-            how = "duty cycle"
-        else:
-            how = "cannot be kept: this computer does not tell its graphics card's power"
-        mean = self._pacer.watts
-        return LimitState("power", "Power of the graphics card", "W", watts, mean or measured, how)
+    @property
+    def unknown_card_allowed(self) -> bool:
+        """Whether a graphics card that nothing has shown yet may be tried."""
+        cap = self._settings.power_cap_watts
+        return self._manual.gpu_pause is None and (not cap or self._power.can_keep(float(cap)))
 
     # ── what the owner decides ───────────────────────────────────────────────
 
@@ -249,7 +226,7 @@ class Governor:
         """The owner agreed to share, or only to chat; earlier pauses end."""
         await self._decide(lambda state: state.consenting(share=share))
 
-    async def pause(self, what: What = "all", *, until: float | None) -> None:
+    async def pause(self, what: Part = "all", *, until: float | None) -> None:
         """Pause by hand until then (seconds since 1970), or until resumed; returns when done.
 
         Raises:
@@ -257,7 +234,7 @@ class Governor:
         """
         await self._decide(lambda state: state.paused(what, until))
 
-    async def resume(self, what: What = "all") -> None:
+    async def resume(self, what: Part = "all") -> None:
         """End a pause by hand."""
         await self._decide(lambda state: state.resumed(what))
 
@@ -270,9 +247,9 @@ class Governor:
         """Switch the slow bandwidth caps on or off."""
         await self._decide(lambda state: state.slowed(on=on))
 
-    async def use_settings(self, settings: Settings) -> None:
-        """Judge by other settings from now on."""
-        self._settings = settings
+    async def use_settings(self, settings: Settings, *, doubtful: bool = False) -> None:
+        """Judge by other settings from now on; `doubtful` as at the beginning."""
+        self._settings, self._doubtful = settings, doubtful
         await self.reconsider()
 
     async def reconsider(self) -> None:
@@ -298,12 +275,23 @@ class Governor:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self._look()
-            async with self._turn:
-                await self._enforce()
-            if self._clock.monotonic() - self._saved_at >= SAVE_SECONDS:
-                self._saved_at = self._clock.monotonic()
-                await asyncio.to_thread(self._traffic.save)
+            try:
+                await self._look()
+                async with self._turn:
+                    await self._enforce()
+                await self._save()
+            except Exception as error:  # noqa: BLE001 - it may not end while somebody shares
+                async with self._turn:
+                    await self._rest(error)
+
+    async def _save(self) -> None:
+        if self._clock.monotonic() - self._saved_at < SAVE_SECONDS:
+            return
+        self._saved_at = self._clock.monotonic()
+        await asyncio.to_thread(self._traffic.save)
+        if self._manual.clock_doubtful:
+            with contextlib.suppress(UsageError):
+                await asyncio.to_thread(save_manual, self._folder, self._manual)
 
     async def _look(self) -> None:
         programs = frozenset(self._settings.pause_programs)
@@ -343,20 +331,48 @@ class Governor:
                 readings=readings,
                 manual=manual,
                 moment=Moment(now=now, calendar=local_time, month_ends=next_month(now)),
-                machine=self._machine(),
+                machine=self._machine_within_limits(),
                 month_bytes=self._traffic.month_bytes,
                 previous=previous,
+                doubtful=self._doubtful,
             )
         )
 
     async def _enforce(self) -> None:
-        """Judge, and have the node follow; under `_turn`."""
-        self._judge()
-        verdict, told = self.verdict, self._told
-        if verdict == told:
+        """Judge, and have the node follow, or rest where that fails; under `_turn`."""
+        try:
+            await self._judge_and_follow()
+        except Exception as error:  # noqa: BLE001 - nobody shares by rules that are not kept
+            await self._rest(error)
+        else:
+            self._failed = False
+
+    async def _rest(self, error: Exception) -> None:
+        """Rest until the rules can be judged and kept again, and say so; under `_turn`."""
+        rests_already = self._failed and self._told is not None
+        if not self._failed:  # once, and not every two seconds
+            logger.error("the rules could not be judged; sharing rests", exc_info=error)
+        self._failed = True
+        verdict = self._verdict = _resting(self.verdict)
+        if rests_already:
             return
-        if told is None or verdict.caps != told.caps:
-            await self._set_caps(verdict.caps)
+        self._told = None
+        try:
+            await self._workplace.pause(verdict)
+        except Exception as another:  # noqa: BLE001 - it is asked again at the next look
+            logger.warning("the node does not pause: %s", another)
+            return
+        self._told = verdict
+        self._changed()
+
+    async def _judge_and_follow(self) -> None:
+        self._judge()
+        told = self._told
+        if self.verdict == told:
+            return
+        if told is None or self.verdict.caps != told.caps:
+            await self._set_caps()
+        verdict = self.verdict
         paused = told is None or told.state == "paused"
         try:
             if verdict.state == "paused":
@@ -373,43 +389,77 @@ class Governor:
         self._told = verdict
         self._changed()
 
-    async def _set_caps(self, caps: Caps) -> None:
+    async def _set_caps(self) -> None:
+        """Have the verdict's caps kept; where its power cap cannot be, judge once more."""
+        await self._hold(self.verdict.caps)
+        watts = self.verdict.caps.power_watts
+        if self.verdict.caps.gpu and watts is not None and not self._power.can_keep(watts):
+            self._judge()
+            await self._hold(self.verdict.caps)
+
+    async def _hold(self, caps: Caps) -> None:
         self._traffic.set_caps(
             upload_bytes_per_second=caps.upload_bytes_per_second,
             download_bytes_per_second=caps.download_bytes_per_second,
             transfers=caps.transfers,
         )
-        watts = caps.power_watts if caps.gpu else None
-        self._power_held_by_driver = await asyncio.to_thread(self._cards.limit, watts)
-        self._pacer.set_caps(
-            cpu_fraction=caps.cpu_fraction,
-            power_watts=None if self._power_held_by_driver else watts,
-        )
+        by_rests = await self._power.hold(caps.power_watts if caps.gpu else None)
+        self._pacer.set_caps(cpu_fraction=caps.cpu_fraction, power_watts=by_rests)
+
+    def _machine_within_limits(self) -> Machine:
+        """What there is to work with; a card whose power cap cannot be kept is not there."""
+        machine, cap = self._machine(), self._settings.power_cap_watts
+        if cap and not self._power.can_keep(float(cap)):
+            return replace(machine, gpu_usable=False)
+        return machine
+
+
+def _resting(verdict: Verdict) -> Verdict:
+    """What holds while nothing can be judged."""
+    return replace(
+        verdict,
+        state="paused",
+        reason="problem",
+        sentence=say("rules_failed"),
+        until=None,
+        can_override=False,
+        overruled=False,
+        ending=None,
+    )
 
 
 # ── the owner's calendar ─────────────────────────────────────────────────────
 
+EARLIEST: Final = 86_400.0
+LATEST: Final = 253_370_764_800.0
+"""Calendars of computers know no day outside 1970 to 9999; a clock may be anywhere."""
+
 
 def local_time(seconds: float) -> LocalTime:
     """A moment where the owner lives, by the system's time zone, read afresh."""
-    local = time.localtime(seconds)
+    local = _local(seconds)
     return LocalTime(local.tm_wday, local.tm_hour, local.tm_min)
 
 
 def month_name(seconds: float) -> str:
     """The month as "2030-01"."""
-    return time.strftime("%Y-%m", time.localtime(seconds))
+    return time.strftime("%Y-%m", _local(seconds))
 
 
 def next_month(seconds: float) -> float:
     """When the next month begins."""
-    local = time.localtime(seconds)
+    local = _local(seconds)
     year, month = (local.tm_year, local.tm_mon + 1) if local.tm_mon < 12 else (local.tm_year + 1, 1)
     return datetime.datetime(year, month, 1).timestamp()
 
 
 def next_morning(seconds: float) -> float:
     """Six o'clock of the next day."""
-    local = time.localtime(seconds)
+    local = _local(seconds)
     day = datetime.date(local.tm_year, local.tm_mon, local.tm_mday) + datetime.timedelta(days=1)
-    return datetime.datetime.combine(day, datetime.time(6)).timestamp()
+    morning = datetime.datetime.combine(day, datetime.time(6)).timestamp()
+    return morning if morning > seconds else seconds + 86_400
+
+
+def _local(seconds: float) -> time.struct_time:
+    return time.localtime(min(max(seconds, EARLIEST), LATEST))

@@ -1,8 +1,9 @@
 """What macOS tells about its user and its windows.
 
 `MacSystem` gives the numbers their meaning and `real_calls` gets them from the system;
-so what a number means is tested everywhere. Whether a network is metered is told only
-to programs of another kind, so it is unknown.
+so what a number means is tested everywhere. Whether a network is metered ("expensive",
+Low Data Mode) is told by Network.framework alone, to blocks that it calls on threads of its
+own; a mistake there would end the node, so it is unknown, and the owner is told what follows.
 """
 
 from __future__ import annotations

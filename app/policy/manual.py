@@ -8,13 +8,15 @@ program must not share on a guess. The counterpart is `app/policy/governor.py`.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from app.errors import UsageError
+from app.reasons import Part
+from app.sentences import say
+from app.small_files import read_small, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -22,18 +24,26 @@ SHARING_FILE: Final = "sharing.json"
 MAX_FILE_BYTES: Final = 16 * 1024
 LONGEST_PAUSE_SECONDS: Final = 8 * 86_400.0
 """A pause that lasts longer than anybody can ask for comes from a clock that was wrong."""
-DAMAGED: Final = (
-    "What you had decided about sharing could not be read, so sharing rests; say once more "
-    "whether to share."
-)
+DAMAGED: Final = say("decision_unread")
 
-What = Literal["all", "gpu", "cpu"]
+
+WATCHED_SECONDS: Final = 60.0
+"""Two looks at the clock are seconds apart; more between them is sleep, or a wrong clock."""
 
 
 class HandPause(msgspec.Struct, frozen=True, kw_only=True):
-    """A pause by hand; `until` in seconds since 1970, None until the owner ends it."""
+    """A pause by hand.
+
+    Attributes:
+        until: when it ends by the clock of now, in seconds since 1970; None until the
+            owner ends it.
+        promised: when it ends by the clock that the owner saw; None before the first look.
+        left_seconds: what is left of it, by the time that passed while somebody looked.
+    """
 
     until: float | None = None
+    promised: float | None = None
+    left_seconds: float | None = None
 
 
 class ManualState(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +55,7 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
         share_anyway_until: until then automatic pauses are overruled.
         slow_mode: the slow bandwidth caps hold.
         noted_at: the latest time this computer's clock has shown.
-        remark: what is to be said about the state, such as that it was damaged.
+        remark: the words of `DAMAGED` when the file could not be read, else "".
     """
 
     consented: bool | None = None
@@ -66,7 +76,7 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
         """As if the owner had just agreed, for a command that said to share; never kept."""
         return msgspec.structs.replace(self, consented=True, remark="")
 
-    def paused(self, what: What, until: float | None) -> ManualState:
+    def paused(self, what: Part, until: float | None) -> ManualState:
         """With a pause of one thing; a pause of everything ends "share anyway"."""
         pause = HandPause(until=until)
         match what:
@@ -77,7 +87,7 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
             case "cpu":
                 return msgspec.structs.replace(self, cpu_pause=pause)
 
-    def resumed(self, what: What) -> ManualState:
+    def resumed(self, what: Part) -> ManualState:
         """Without a pause of one thing; "all" ends those of the parts too."""
         match what:
             case "all":
@@ -97,65 +107,76 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
         """With slow mode on or off."""
         return msgspec.structs.replace(self, slow_mode=on)
 
-    def at(self, now: float) -> ManualState:
-        """As it stands now: what has run out is gone, and a clock set back lengthens nothing."""
-        state = self
-        if now < state.noted_at - 1.0:
-            state = _shifted(state, now - state.noted_at)
+    def at(self, now: float, *, watched: bool = True) -> ManualState:
+        """As it stands now: what has run out is gone.
+
+        A clock set back makes nothing longer, and one set right, or wild for a moment,
+        ends no pause before its time.
+
+        Args:
+            watched: the last look was seconds ago, so that a leap of days is the clock's.
+        """
+        before = self.noted_at
+        anyway = self.share_anyway_until
+        if anyway is not None and now < before - 1.0:
+            anyway += now - before
         return msgspec.structs.replace(
-            state,
-            pause=_running(state.pause, now),
-            gpu_pause=_running(state.gpu_pause, now),
-            cpu_pause=_running(state.cpu_pause, now),
+            self,
+            pause=_running(self.pause, before, now, watched=watched),
+            gpu_pause=_running(self.gpu_pause, before, now, watched=watched),
+            cpu_pause=_running(self.cpu_pause, before, now, watched=watched),
             share_anyway_until=None
-            if state.share_anyway_until is None or state.share_anyway_until <= now
-            else min(state.share_anyway_until, now + LONGEST_PAUSE_SECONDS),
+            if anyway is None or anyway <= now
+            else min(anyway, now + LONGEST_PAUSE_SECONDS),
             noted_at=now,
         )
 
+    @property
+    def clock_doubtful(self) -> bool:
+        """Whether a pause ends by the time that passes, because the clock was set meanwhile."""
+        pauses = (self.pause, self.gpu_pause, self.cpu_pause)
+        return any(pause is not None and pause.until != pause.promised for pause in pauses)
 
-def _running(pause: HandPause | None, now: float) -> HandPause | None:
+
+def _running(
+    pause: HandPause | None, before: float, now: float, *, watched: bool
+) -> HandPause | None:
+    """The pause as of now; None when it is over.
+
+    It is over when its time has come by the clock that the owner saw, or when so much
+    time has passed under our eyes. The first fails when the clock was ahead and is set
+    back, the second while the computer sleeps or is off: it takes both to fail to rest
+    for too long, and neither shares too soon.
+    """
     if pause is None or pause.until is None:
         return pause
-    if pause.until <= now:
+    promised = pause.until if pause.promised is None else pause.promised
+    passed = now - before
+    if pause.left_seconds is None:
+        left = promised - max(now, before)
+    else:
+        left = pause.left_seconds - (passed if 0 < passed <= WATCHED_SECONDS else 0.0)
+        if watched and now >= promised and passed > LONGEST_PAUSE_SECONDS:
+            promised += passed
+    left = min(left, LONGEST_PAUSE_SECONDS)
+    if now >= promised or left <= 0:
         return None
-    return HandPause(until=min(pause.until, now + LONGEST_PAUSE_SECONDS))
-
-
-def _shifted(state: ManualState, seconds: float) -> ManualState:
-    def moved(pause: HandPause | None) -> HandPause | None:
-        if pause is None or pause.until is None:
-            return pause
-        return HandPause(until=pause.until + seconds)
-
-    anyway = state.share_anyway_until
-    return msgspec.structs.replace(
-        state,
-        pause=moved(state.pause),
-        gpu_pause=moved(state.gpu_pause),
-        cpu_pause=moved(state.cpu_pause),
-        share_anyway_until=None if anyway is None else anyway + seconds,
-    )
+    return HandPause(until=min(promised, now + left), promised=promised, left_seconds=left)
 
 
 def load_manual(folder: Path) -> ManualState:
     """The decisions kept in a data folder; a damaged file means that nothing was agreed to."""
     path = folder / SHARING_FILE
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
+        return msgspec.json.decode(read_small(path, MAX_FILE_BYTES), type=ManualState)
     except FileNotFoundError:
         return ManualState()
     except OSError as error:
         logger.warning("%s cannot be read (%s); sharing rests.", path, error.strerror)
-        return ManualState(remark=DAMAGED)
-    try:
-        if len(data) > MAX_FILE_BYTES:
-            raise ValueError("it is too large")
-        return msgspec.json.decode(data, type=ManualState)
-    except (ValueError, msgspec.DecodeError) as error:
+        return ManualState(remark=DAMAGED.words)
+    except (ValueError, RecursionError) as error:
         logger.warning("%s is damaged (%s); sharing rests.", path, error)
-        return ManualState(remark=DAMAGED)
+        return ManualState(remark=DAMAGED.words)
 
 
 def save_manual(folder: Path, state: ManualState) -> None:
@@ -165,15 +186,8 @@ def save_manual(folder: Path, state: ManualState) -> None:
         UsageError: the file cannot be written.
     """
     path = folder / SHARING_FILE
-    draft = path.with_name(f"{path.name}.draft")
     try:
-        with draft.open("wb") as stream:
-            stream.write(msgspec.json.encode(state))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
+        write_whole(path, msgspec.json.encode(state))
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror or error}): "
-            "this holds now, but will be forgotten when Potluck ends."
-        ) from None
+        reason = error.strerror or str(error)
+        raise UsageError(say("decision_unkept", path=str(path), reason=reason)) from None

@@ -7,6 +7,7 @@ graphics cards drew. The arithmetic is `app/policy/duty.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -17,6 +18,10 @@ from app.policy.duty import Duty
 
 MEASURE_SECONDS: Final = 0.02
 """Short batches are charged together: the system counts processor time in 10 ms."""
+SHARE_SECONDS: Final = 60.0
+"""Work and rests older than this hardly count in what a power cap leaves."""
+ENOUGH_SECONDS: Final = 5.0
+"""Of work and rests, before they say what a power cap leaves."""
 
 
 class ProcessorTime:
@@ -76,6 +81,9 @@ class Pacer:
         self._last_seconds: float | None = None
         self._last_joules: float | None = None
         self._measured_at = float("-inf")
+        self._worked = 0.0
+        self._rested = 0.0
+        self._resting_since: float | None = None
 
     def set_caps(self, *, cpu_fraction: float | None, power_watts: float | None) -> None:
         """Other caps from now on; None for no cap.
@@ -92,6 +100,8 @@ class Pacer:
             self._cpu.set_cap(cpu, now)
         if power_watts != self._power.cap:
             self._power.set_cap(power_watts, now)
+            self._worked = self._rested = 0.0
+            self._resting_since = None
 
     def rest_seconds(self, work_seconds: float) -> float:
         """How long to rest after a batch that took so long; 0.0 without caps."""
@@ -100,7 +110,28 @@ class Pacer:
         now = self._clock.monotonic()
         if now - self._measured_at >= MEASURE_SECONDS:
             self.measure()
-        return max(self._cpu.rest_seconds(now), self._power.rest_seconds(now))
+        cpu, power = self._cpu.rest_seconds(now), self._power.rest_seconds(now)
+        if self._power.cap is not None:
+            self._note_pace(work_seconds, now, rests_for_power=power > cpu)
+        return max(cpu, power)
+
+    def sustained_share(self, threads: int) -> float:
+        """How much of its full speed a worker keeps up under the caps, up to 1.0.
+
+        What the cap on the processor leaves is reckoned: less of it is as much less work.
+        (With fewer threads each does a little more, so this promises too little and never
+        too much.) What a power cap kept by resting leaves is known once there was work.
+
+        Args:
+            threads: with how many it reaches its full speed.
+        """
+        share = 1.0
+        if self._cpu.cap is not None and threads > 0:
+            share = min(share, self._cpu.cap / threads)
+        spent = self._worked + self._rested
+        if self._power.cap is not None and spent >= ENOUGH_SECONDS:
+            share = min(share, self._worked / spent)
+        return share
 
     def measure(self) -> None:
         """Charge what was used since the last time; also called while nothing is computed."""
@@ -113,6 +144,13 @@ class Pacer:
         if joules is not None and self._last_joules is not None:
             self._power.used(max(0.0, joules - self._last_joules), now)
         self._last_joules = joules
+
+    def _note_pace(self, work_seconds: float, now: float, *, rests_for_power: bool) -> None:
+        rested = 0.0 if self._resting_since is None else now - self._resting_since
+        self._resting_since = now if rests_for_power else None
+        fades = math.exp(-(work_seconds + rested) / SHARE_SECONDS)
+        self._worked = self._worked * fades + work_seconds
+        self._rested = self._rested * fades + rested
 
     @property
     def cpu_percent(self) -> float | None:

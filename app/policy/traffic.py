@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ import msgspec
 
 from app.clock import Clock
 from app.policy.buckets import Bucket, RateMeter
+from app.small_files import read_small, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -153,10 +153,8 @@ class Traffic:
         count = self._this_month()
         if count == self._saved:
             return
-        draft = self._path.with_name(f"{self._path.name}.draft")
         try:
-            draft.write_bytes(msgspec.json.encode(count))
-            os.replace(draft, self._path)
+            write_whole(self._path, msgspec.json.encode(count), durable=False)
             self._saved = count
         except OSError as error:
             logger.warning("the month's data count is not kept: %s", error.strerror)
@@ -197,12 +195,10 @@ def _hold_seconds(bucket: Bucket) -> float:
 
 def _load(path: Path, month: str) -> MonthCount:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-        count = msgspec.json.decode(data[:MAX_FILE_BYTES], type=MonthCount)
+        count = msgspec.json.decode(read_small(path, MAX_FILE_BYTES), type=MonthCount)
         return rolled(MonthCount(count.month, max(0, count.sent), max(0, count.received)), month)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         logger.warning("%s is damaged (%s); the month is counted from now on.", path, error)
     return MonthCount(month)

@@ -23,26 +23,9 @@ from typing import Final, Literal
 from app.policy.manual import HandPause, ManualState
 from app.policy.readings import Readings
 from app.preferences import Settings
+from app.reasons import PauseReason
 from app.schedule import Calendar, Schedule, parse_schedule
-
-PauseReason = Literal[
-    "",
-    "no_consent",
-    "manual",
-    "battery",
-    "metered",
-    "other_program",
-    "full_screen",
-    "temperature",
-    "schedule",
-    "program_list",
-    "budget",
-    "limits",
-    "disk",
-    "no_model",
-    "problem",
-]
-"""As in the shapes of the API; "no_model" and "problem" are the node's own."""
+from app.sentences import At, Sentence, say
 
 GIGABYTE: Final = 10**9
 MEGABIT_BYTES: Final = 125_000
@@ -63,13 +46,13 @@ class Moment:
     calendar: Calendar
     month_ends: float
 
-    def until_words(self, until: float) -> str:
+    def until(self, until: float) -> Sentence:
         """A later moment as "until 15:40" or "until Monday 8:00"."""
         here, there = self.calendar(self.now), self.calendar(until)
         clock = f"{there.hour}:{there.minute:02}"
-        if until - self.now < 86_400 and there.weekday == here.weekday:
-            return f"until {clock}"
-        return f"until {_DAYS[there.weekday]} {clock}"
+        if until - self.now >= 86_400 or there.weekday != here.weekday:
+            clock = f"{_DAYS[there.weekday]} {clock}"
+        return say("until", time=At(until, clock))
 
 
 @dataclass(frozen=True)
@@ -111,7 +94,8 @@ class Verdict:
     Attributes:
         state: "sharing" when work is allowed.
         reason: why not; when `overruled`, what would be the reason.
-        words: the whole line for people, empty while sharing as usual.
+        sentence: the whole line for people; None while sharing as usual.
+        ending: when "Share anyway" ends, as a piece of a sentence; None unless `overruled`.
         until: when it ends by itself, in seconds since 1970; None if that is not known.
         can_override: whether "Share anyway" may be offered.
         overruled: "Share anyway" holds until `until`.
@@ -120,12 +104,18 @@ class Verdict:
 
     state: Literal["sharing", "paused"]
     reason: PauseReason
-    words: str
+    sentence: Sentence | None
     until: float | None
     can_override: bool
     overruled: bool
     in_use: bool
     caps: Caps
+    ending: Sentence | None = None
+
+    @property
+    def words(self) -> str:
+        """The line in English, empty while sharing as usual."""
+        return "" if self.sentence is None else self.sentence.words
 
 
 @dataclass(frozen=True)
@@ -133,7 +123,7 @@ class Cause:
     """One thing that speaks against working."""
 
     reason: PauseReason
-    words: str
+    sentence: Sentence
     until: float | None = None
     can_override: bool = True
 
@@ -146,6 +136,7 @@ class Situation:
         month_bytes: sent and received this month.
         previous: the reason that held before, so that what swings around a threshold
             does not start and stop work each time.
+        doubtful: a limit of the owner's could not be read, so the settings may be too loose.
     """
 
     settings: Settings
@@ -155,6 +146,7 @@ class Situation:
     machine: Machine
     month_bytes: int = 0
     previous: PauseReason = ""
+    doubtful: bool = False
 
 
 def judge(situation: Situation) -> Verdict:
@@ -174,7 +166,7 @@ def judge(situation: Situation) -> Verdict:
         return Verdict(
             state="paused",
             reason=first.reason,
-            words=first.words,
+            sentence=first.sentence,
             until=first.until,
             can_override=first.can_override,
             overruled=False,
@@ -183,11 +175,12 @@ def judge(situation: Situation) -> Verdict:
         )
     overruled = causes[0] if causes else None
     assert anyway is not None or overruled is None
-    words = "" if overruled is None or anyway is None else situation.moment.until_words(anyway)
+    ending = None if overruled is None or anyway is None else situation.moment.until(anyway)
     return Verdict(
         state="sharing",
         reason="" if overruled is None else overruled.reason,
-        words=f"Sharing anyway ({words})" if words else "",
+        sentence=None if ending is None else say("anyway", when=ending),
+        ending=ending,
         until=None if overruled is None else anyway,
         can_override=False,
         overruled=overruled is not None,
@@ -200,88 +193,78 @@ def judge(situation: Situation) -> Verdict:
 
 
 def _firm_causes(situation: Situation) -> Iterator[Cause]:
-    """What "Share anyway" does not touch: consent, the owner's own pause, disk and heat."""
+    """What "Share anyway" does not touch: consent, limits, the owner's own pause, disk, heat."""
     settings, readings, manual = situation.settings, situation.readings, situation.manual
     if manual.remark and manual.consented is None:
-        yield Cause("no_consent", f"Not sharing: {_lower_first(manual.remark)}", None, False)
+        yield Cause("no_consent", say("rests_unread"), None, False)
     elif manual.consented is None:
-        yield Cause("no_consent", "Not sharing: you have not been asked yet", None, False)
+        yield Cause("no_consent", say("not_asked"), None, False)
     elif not manual.consented:
-        yield Cause("no_consent", "Not sharing: you chose only to chat", None, False)
+        yield Cause("no_consent", say("only_chat"), None, False)
+    if situation.doubtful:
+        yield Cause("problem", say("limits_unread"), None, False)
     if manual.pause is not None:
-        yield _by_hand(manual.pause, situation.moment, "Paused by you")
+        when = _ending(manual.pause, situation.moment)
+        yield Cause("manual", say("by_hand", when=when), manual.pause.until, False)
     free = readings.disk_free_bytes
     needed = DISK_ENOUGH_BYTES if situation.previous == "disk" else DISK_RESERVE_BYTES
     if free is not None and free < needed:
-        yield Cause("disk", "Paused: the disk is full (until 1 GB is free)", None, False)
+        yield Cause("disk", say("disk"), None, False)
     ceiling = settings.temperature_ceiling_celsius
     cool = ceiling - COOLER_CELSIUS
     hot_from = cool if situation.previous == "temperature" else ceiling
     known = (readings.temperature_celsius, readings.gpu_temperature_celsius)
     if any(celsius is not None and celsius >= hot_from for celsius in known):
-        yield Cause("temperature", f"Paused: too hot (until below {cool} °C)", None, False)
+        yield Cause("temperature", say("heat", celsius=cool), None, False)
 
 
 def _causes(situation: Situation) -> Iterator[Cause]:
     """What "Share anyway" overrules."""
     settings, readings, moment = situation.settings, situation.readings, situation.moment
     if settings.pause_on_battery and readings.on_battery:
-        yield Cause("battery", "Paused: on battery (until plugged in)")
+        yield Cause("battery", say("battery"))
     if settings.on_metered == "pause" and readings.metered:
-        yield Cause("metered", "Paused: on a metered network (until on another one)")
+        yield Cause("metered", say("metered"))
     if readings.programs:
-        name = min(readings.programs)
-        yield Cause("program_list", f"Paused: {name} is running (until it is closed)")
+        yield Cause("program_list", say("program", program=min(readings.programs)))
     if settings.pause_on_full_screen and readings.full_screen:
-        yield Cause("full_screen", "Paused: a program fills the screen (until it is closed)")
+        yield Cause("full_screen", say("full_screen"))
     if settings.pause_on_other_cpu and readings.other_cpu_percent is not None:
         most = float(settings.other_cpu_percent)
-        if readings.other_cpu_percent > (
-            most * CALMER if situation.previous == "other_program" else most
-        ):
-            yield Cause(
-                "other_program",
-                "Paused: other programs need the processor "
-                f"(until they use less than {most * CALMER:.0f} %)",
-            )
+        calm = most * CALMER
+        if readings.other_cpu_percent > (calm if situation.previous == "other_program" else most):
+            yield Cause("other_program", say("other_programs", percent=round(calm)))
     schedule = parse_schedule(settings.schedule)
     if not schedule.allows(moment.calendar(moment.now)):
         yield _outside_hours(schedule, moment)
     budget = settings.monthly_budget_gb * GIGABYTE
     if budget and situation.month_bytes >= budget:
-        words = "Paused: this month's data is used up (until next month)"
-        yield Cause("budget", words, moment.month_ends)
+        yield Cause("budget", say("month_used"), moment.month_ends)
 
 
 def _outside_hours(schedule: Schedule, moment: Moment) -> Cause:
     until = schedule.next_change(moment.now, moment.calendar)
-    when = "your schedule has none" if until is None else moment.until_words(until)
-    return Cause("schedule", f"Paused: outside your hours ({when})", until)
+    if until is None:
+        return Cause("schedule", say("no_hours"))
+    return Cause("schedule", say("outside_hours", when=moment.until(until)), until)
 
 
-def _by_hand(pause: HandPause, moment: Moment, words: str) -> Cause:
-    when = "until you resume" if pause.until is None else moment.until_words(pause.until)
-    return Cause("manual", f"{words} ({when})", pause.until, False)
+def _ending(pause: HandPause, moment: Moment) -> Sentence:
+    return say("until_resumed") if pause.until is None else moment.until(pause.until)
 
 
 def _limits_cause(situation: Situation, *, in_use: bool, away: Caps) -> Cause:
     """Why neither processor nor graphics card may compute."""
     manual = situation.manual
-    for pause, words in (
-        (manual.cpu_pause, "Paused by you: the processor"),
-        (manual.gpu_pause, "Paused by you: the graphics card"),
-    ):
-        if pause is not None:
-            return _by_hand(pause, situation.moment, words)
+    if (pause := manual.cpu_pause) is not None:
+        when = _ending(pause, situation.moment)
+        return Cause("manual", say("by_hand_cpu", when=when), pause.until, False)
+    if (pause := manual.gpu_pause) is not None:
+        when = _ending(pause, situation.moment)
+        return Cause("manual", say("by_hand_gpu", when=when), pause.until, False)
     if in_use and (away.cpu or away.gpu):
-        minutes = f"{situation.settings.away_after_minutes:g}"
-        return Cause(
-            "limits",
-            f"Paused: you are using the computer (until it is left alone for {minutes} minutes)",
-        )
-    return Cause(
-        "limits", "Paused: your limits allow no work (change them in Settings)", None, False
-    )
+        return Cause("limits", say("in_use", minutes=situation.settings.away_after_minutes))
+    return Cause("limits", say("no_work"), None, False)
 
 
 # ── how hard ─────────────────────────────────────────────────────────────────
@@ -344,7 +327,3 @@ def _bandwidth(situation: Situation, *, in_use: bool) -> tuple[float | None, flo
 
 def _lower(cap: float | None, other: float) -> float:
     return other if cap is None else min(cap, other)
-
-
-def _lower_first(words: str) -> str:
-    return words[:1].lower() + words[1:]

@@ -21,6 +21,7 @@ from app.errors import BadInput, PeerLost
 from app.ids import PeerId, Span, new_session, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
+from app.sentences import Sentence, say, sentence_of
 from app.swarm.boundary_log import rows_per_step
 from app.swarm.chain_link import (
     Neighbours,
@@ -137,7 +138,7 @@ class RingChain:
             MemoryLost: what is to be sent again is gone.
         """
         self._epoch += 1
-        self._broken = ChainBroken("the chain is not whole", peer=None)
+        self._broken = ChainBroken(say("chain_not_whole"), peer=None)
         stays = [link.offer.peer for link in links]
         for peer in [peer for peer in self._channels if peer not in stays]:
             await self._drop(peer)
@@ -150,7 +151,9 @@ class RingChain:
             await self._replay()
         for peer in stays:
             if peer not in self._channels:
-                raise ChainBroken(f"{short_peer_text(peer)} left at once", peer=peer)
+                raise ChainBroken(
+                    say("helper_left_at_once", helper=short_peer_text(peer)), peer=peer
+                )
         self._broken = None
         self._empty.clear()
         # The next step waits until they have caught up.
@@ -181,9 +184,7 @@ class RingChain:
         except TimeoutError:
             # Any of them may be the silent one; together they are avoided.
             suspects = tuple(link.offer.peer for link in self._links)
-            raise ChainBroken(
-                "the chain does not answer", peer=suspects[0], suspects=suspects
-            ) from None
+            raise ChainBroken(say("chain_silent"), peer=suspects[0], suspects=suspects) from None
         finally:
             self._results.pop(last, None)
             if not answered:
@@ -333,7 +334,7 @@ class RingChain:
         except BadInput as error:
             self._opener.report_bad_input(last, str(error))
             raise ChainBroken(
-                f"{short_peer_text(last)} returned something wrong: {error}", peer=last
+                say("helper_wrong", helper=short_peer_text(last), reason=str(error)), peer=last
             ) from None
         part = Part(
             sequence=0,
@@ -374,11 +375,12 @@ class RingChain:
                         raise BadInput(f"an unexpected {type(message).__name__} from a host")
         except BadInput as error:
             self._opener.report_bad_input(peer, str(error))
-            self._lose(peer, channel, f"{short_peer_text(peer)} breaks the rules")
+            self._lose(peer, channel, say("helper_breaks_rules", helper=short_peer_text(peer)))
         except PeerLost as error:
-            self._lose(peer, channel, f"{short_peer_text(peer)} left: {error}")
+            words = say("helper_left", helper=short_peer_text(peer), reason=sentence_of(error))
+            self._lose(peer, channel, words)
 
-    def _lose(self, peer: PeerId, channel: Channel, reason: str) -> None:
+    def _lose(self, peer: PeerId, channel: Channel, reason: Sentence) -> None:
         if self._channels.get(peer) is channel:
             del self._channels[peer]
             channel.abort()
@@ -393,7 +395,7 @@ class RingChain:
 
     def _take_fault(self, fault: wire.SessionFault, peer: PeerId) -> None:
         index = next((i for i, link in enumerate(self._links) if link.offer.peer == peer), None)
-        reason = f"{short_peer_text(peer)}: {fault.reason}"
+        reason = say("helper_says", helper=short_peer_text(peer), reason=fault.reason)
         if index is None:
             return
         if fault.code == "lease_over":

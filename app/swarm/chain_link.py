@@ -13,6 +13,7 @@ from app.errors import PeerLost
 from app.ids import ModelId, PeerId, SessionId, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
+from app.sentences import say, sentence_of
 from app.swarm.route import Link, Offer
 from app.swarm.token_chain import ChainBroken, MemoryLost
 
@@ -80,11 +81,15 @@ async def open_session(
     match answer:
         case wire.SessionRefused() if answer.session == terms.session:
             culprit = _culprit(offer, neighbours, answer.code)
-            raise ChainBroken(f"{name} declines: {answer.reason}", peer=culprit)
+            raise ChainBroken(
+                say("helper_declines", helper=name, reason=answer.reason), peer=culprit
+            )
         case wire.Refused():
-            raise ChainBroken(f"{name} declines: {answer.reason}", peer=offer.peer)
+            raise ChainBroken(
+                say("helper_declines", helper=name, reason=answer.reason), peer=offer.peer
+            )
     opener.report_bad_input(offer.peer, "a wrong answer to the opening of a session")
-    raise ChainBroken(f"{name} answers nonsense", peer=offer.peer)
+    raise ChainBroken(say("helper_nonsense", helper=name), peer=offer.peer)
 
 
 async def relink_session(
@@ -119,14 +124,18 @@ async def relink_session(
         case wire.SessionRelinked() if answer.session == terms.session:
             return
         case wire.SessionFault(code="log_gone") if answer.session == terms.session:
-            raise MemoryLost(f"{name}: {answer.reason}")
+            raise MemoryLost(say("helper_says", helper=name, reason=answer.reason))
         case wire.SessionFault() if answer.session == terms.session:
             culprit = _culprit(offer, neighbours, answer.code)
-            raise ChainBroken(f"{name} cannot go on: {answer.reason}", peer=culprit)
+            raise ChainBroken(
+                say("helper_unusable", helper=name, reason=answer.reason), peer=culprit
+            )
         case wire.SessionRefused() | wire.Refused():
-            raise ChainBroken(f"{name} declines: {answer.reason}", peer=offer.peer)
+            raise ChainBroken(
+                say("helper_declines", helper=name, reason=answer.reason), peer=offer.peer
+            )
     opener.report_bad_input(offer.peer, "a wrong answer to new neighbours")
-    raise ChainBroken(f"{name} answers nonsense", peer=offer.peer)
+    raise ChainBroken(say("helper_nonsense", helper=name), peer=offer.peer)
 
 
 async def leave_session(channel: Channel, session: SessionId) -> None:
@@ -157,8 +166,9 @@ async def _ask(
     except (PeerLost, TimeoutError) as error:
         if channel is not None:
             channel.abort()
-        reason = str(error) or "it does not answer"
-        raise ChainBroken(f"{name} cannot be used: {reason}", peer=offer.peer) from None
+        reason = sentence_of(error) if str(error) else say("no_answer")
+        broken = say("helper_unusable", helper=name, reason=reason)
+        raise ChainBroken(broken, peer=offer.peer) from None
     except BaseException:
         if channel is not None:
             await leave_session(channel, SessionId(words.session))

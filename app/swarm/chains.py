@@ -14,6 +14,7 @@ from app.clock import Clock
 from app.errors import NotServed
 from app.ids import PeerId
 from app.net.channel import ChannelOpener
+from app.sentences import Sentence, say, sentence_of
 from app.swarm.chain import RingChain
 from app.swarm.repair import patched
 from app.swarm.route import Link, Offer, Route, find_route
@@ -70,9 +71,10 @@ class Chains:
         try:
             await chain.open()
         except ChainBroken as broken:
-            if not lacking:
+            if lacking is None:
                 raise
-            raise ChainBroken(f"{lacking} ({broken})", peer=broken.peer) from None
+            words = say("broken_after", lacking=lacking, broken=sentence_of(broken))
+            raise ChainBroken(words, peer=broken.peer) from None
         return chain
 
     async def mend(
@@ -110,17 +112,17 @@ class Chains:
                 return patched(chain.links, lost, self._offers, tokens=chain.tokens, avoid=avoid)
         return patched(chain.links, lost, self._offers, tokens=chain.tokens)
 
-    async def _route(self, avoid: Collection[PeerId], tokens: int) -> tuple[Route, str]:
+    async def _route(self, avoid: Collection[PeerId], tokens: int) -> tuple[Route, Sentence | None]:
         """A route, and what was lacking if only those who failed before are left."""
         await self._look()
         head = self._shape.head_unit
         try:
-            return find_route(self._offers, head, tokens=tokens, avoid=avoid), ""
+            return find_route(self._offers, head, tokens=tokens, avoid=avoid), None
         except NotServed as error:
             if not avoid:
                 raise
             # Better somebody who failed before than nobody.
-            return find_route(self._offers, head, tokens=tokens), str(error)
+            return find_route(self._offers, head, tokens=tokens), sentence_of(error)
 
     async def _look(self) -> None:
         self._offers = await self._lookup()

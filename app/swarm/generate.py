@@ -87,6 +87,8 @@ class Answer:
     finish: FinishReason | None = None
     waiting: str = ""
     parts: list[ChainPart] = field(default_factory=list)
+    work: dict[ChainPart, int] = field(default_factory=dict)
+    """How many positions each part has computed for this answer, the question included."""
     repairs: int = 0
     first_token_seconds: float = 0.0
     tokens_per_second: float = 0.0
@@ -193,6 +195,8 @@ class Generator:
                 continue
             self._known = tokens
             self._at_ease()
+            for part in chain.parts:
+                answer.work[part] = answer.work.get(part, 0) + len(tokens) - position
             return choose(
                 candidates.ids[0],
                 candidates.logits[0],

@@ -25,6 +25,7 @@ from app.errors import BadInput, EngineFault, NoRoom, PeerLost, Refusal, WorkerD
 from app.ids import ModelId, PeerId, SessionId, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
+from app.swarm.credits import Credits, blocks_in
 from app.swarm.host_session import Session, refused, relink_fault, step_result
 
 logger = logging.getLogger(__name__)
@@ -62,11 +63,21 @@ class Host:
         opener: ChannelOpener,
         *,
         clock: Clock,
+        credits: Credits | None = None,
+        head_unit: int = 0,
     ) -> None:
+        """Serve what the engine has mounted.
+
+        Args:
+            credits: where what was computed for others is counted.
+            head_unit: the number of the model's last unit, to tell blocks by.
+        """
         self._engine = engine
         self._model = model
         self._opener = opener
         self._clock = clock
+        self._credits = credits
+        self._head_unit = head_unit
         self._sessions: dict[SessionId, Session] = {}
         self._opened = asyncio.Condition()
         self._ended = asyncio.Event()
@@ -405,6 +416,9 @@ class Host:
             await self._fault(session, step, result.code, result.fault)
             return
         self.status.positions_computed += step.rows
+        if self._credits is not None:
+            blocks = blocks_in(session.opening.span, self._head_unit)
+            self._credits.gave(session.client, positions=step.rows, blocks=blocks)
         if session.hands_on:
             session.log.put(step.position, step.rows, result.hidden)
             if not (step.replay and session.absorb):

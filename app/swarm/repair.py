@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 
 from app.errors import NotServed
 from app.ids import PeerId, Span
+from app.sentences import say
 from app.swarm.route import Link, Offer, chain_between
 
 
@@ -61,7 +62,7 @@ def patched(
         else:
             units = Span(found[first].span.start, found[last - 1].span.stop)
             raise NotServed(
-                f"nobody else serves units {units} of this model now",
+                say("nobody_else_serves", units=str(units)),
                 missing=tuple(range(units.start, units.stop)),
             )
     return found

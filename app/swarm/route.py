@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from app.errors import NotServed
 from app.ids import PeerId, Span
+from app.sentences import Sentence, say
 
 SLOWEST_LAYERS_PER_SECOND = 0.01
 """Stands in for a speed that was announced as zero or nothing."""
@@ -21,7 +22,7 @@ SLOWEST_LAYERS_PER_SECOND = 0.01
 class Offer:
     """A computer's span of the model, as announced.
 
-    `layers_per_second` is its own measurement, `tokens_free` its room for
+    `layers_per_second` is what it says that its owner's caps leave, `tokens_free` its room for
     conversations.
     """
 
@@ -124,15 +125,14 @@ def _no_chain(
     own = {0, head_unit} if may_run_ends else set()
     missing = _missing(usable, head_unit, own)
     if missing:
-        return NotServed(f"nobody serves {_listed(missing)} of this model now", missing=missing)
+        return NotServed(say("nobody_serves", units=_listed(missing)), missing=missing)
     crowded = _missing(roomy, head_unit, own)
     if crowded:
         return NotServed(
-            f"everybody who serves {_listed(crowded)} has less than {tokens:,} tokens of room left",
-            missing=crowded,
+            say("nobody_has_room", units=_listed(crowded), tokens=tokens), missing=crowded
         )
     spans = ", ".join(sorted({str(offer.span) for offer in roomy}))
-    return NotServed(f"all units are served, but the spans do not meet: {spans}", missing=())
+    return NotServed(say("spans_apart", spans=spans), missing=())
 
 
 def _missing(offers: Sequence[Offer], head_unit: int, own: Collection[int]) -> tuple[int, ...]:
@@ -140,10 +140,10 @@ def _missing(offers: Sequence[Offer], head_unit: int, own: Collection[int]) -> t
     return tuple(u for u in range(head_unit + 1) if u not in served and u not in own)
 
 
-def _listed(units: Sequence[int]) -> str:
+def _listed(units: Sequence[int]) -> Sentence:
     """ "unit 3", "units 3 to 7", "units 1, 2, 5"."""
     if len(units) == 1:
-        return f"unit {units[0]}"
+        return say("one_unit", unit=units[0])
     if len(units) == units[-1] - units[0] + 1:
-        return f"units {units[0]} to {units[-1]}"
-    return "units " + ", ".join(map(str, units))
+        return say("unit_range", first=units[0], last=units[-1])
+    return say("unit_list", units=", ".join(map(str, units)))

@@ -18,6 +18,7 @@ from app.engine.frames import Part, PartResult
 from app.engine.supervisor import Engine
 from app.errors import BadInput, EngineFault, PeerLost
 from app.ids import ModelId, PeerId, Span
+from app.sentences import Sentence
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ChainBroken(PeerLost):
 
     def __init__(
         self,
-        reason: str,
+        reason: str | Sentence,
         *,
         peer: PeerId | None,
         forgotten: bool = False,
@@ -63,7 +64,7 @@ class ChainBroken(PeerLost):
 class MemoryLost(ChainBroken):
     """What the chain knew cannot be brought to another computer: everything is sent again."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str | Sentence) -> None:
         super().__init__(reason, peer=None)
 
 

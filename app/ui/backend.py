@@ -8,7 +8,6 @@ error like any other.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -28,12 +27,15 @@ from app.api.shapes import (
     LogsView,
     ModelOffer,
     PauseRequest,
+    ResumeRequest,
     SayRequest,
     SettingsView,
     ShareAnywayRequest,
     SlowModeRequest,
     Snapshot,
+    WarningTold,
 )
+from app.ui.sentences import told
 from app.ui.sse import EventParser, TooLong
 from app.ui.translations import tr
 
@@ -244,9 +246,9 @@ class Backend(QObject):
         """Pause by hand."""
         self.ask("POST", "/pause", body=wish, failed=failed)
 
-    def resume(self, failed: Failed) -> None:
+    def resume(self, wish: ResumeRequest, failed: Failed) -> None:
         """End a pause made by hand."""
-        self.ask("POST", "/resume", body={}, failed=failed)
+        self.ask("POST", "/resume", body=wish, failed=failed)
 
     def share_anyway(self, failed: Failed) -> None:
         """Overrule an automatic pause for an hour."""
@@ -380,10 +382,8 @@ def _decoded(data: bytes | str, shape: Any) -> Any:
 
 
 def _sentence(data: str) -> str:
-    """A warning's words, whether they come alone or in an object."""
-    try:
-        value = json.loads(data)
-    except ValueError:
+    """A warning in the person's language, whether it comes in the agreed shape or not."""
+    warning = _decoded(data, WarningTold)
+    if warning is None:
         return data[:500]
-    text = value.get("words", "") if isinstance(value, dict) else value
-    return str(text)[:500]
+    return told(warning.words, warning.said)[:500]

@@ -34,12 +34,14 @@ from app.api.shapes import (
     SayRequest,
 )
 from app.ui import theme as looks
+from app.ui import words
 from app.ui.backend import Backend, Stream
 from app.ui.chat_list import ChatList
 from app.ui.chat_options import ChatOptions
 from app.ui.composer import Composer
-from app.ui.controls import Banner, EmptyState, IconButton, button, label
+from app.ui.controls import Banner, EmptyState, IconButton, button, clear, label
 from app.ui.message_view import Message
+from app.ui.sentences import error_words
 from app.ui.theme import Theme
 from app.ui.transcript import Transcript
 from app.ui.translations import tr
@@ -74,9 +76,9 @@ class ChatPage(QWidget):
         self.list.new_wanted.connect(self.begin_new)
         self.list.delete_wanted.connect(self._delete)
         self.list.rename_wanted.connect(self._rename)
-        self.title = label(tr("New chat"), "strong")
-        self.options = IconButton(theme, "settings", tr("How this chat is answered"), self._options)
-        self.export = IconButton(theme, "export", tr("Export this chat"))
+        self.title = label("", "strong")
+        self.options = IconButton(theme, "settings", "", self._options)
+        self.export = IconButton(theme, "export", "")
         self.trouble = Banner("danger")
         self.transcript = Transcript(theme)
         self.transcript.edit_wanted.connect(self._edit)
@@ -85,22 +87,33 @@ class ChatPage(QWidget):
         self.composer.sent.connect(self._send)
         self.composer.stop_wanted.connect(self._stop)
         self.composer.edit_given_up.connect(self._no_edit)
-        self.empty = EmptyState(
-            theme,
-            "chat",
-            tr("Ask the swarm"),
-            tr("Helpers compute the answer together. They could read along: send no secrets."),
-        )
+        self.empty = EmptyState(theme, "chat", "", "")
         self._build()
+        self.retranslate()
         self.begin_new()
 
-    def _build(self) -> None:
+    def retranslate(self) -> None:
+        """Say everything in the language of now; chat, place and unsent text stay."""
+        self.title.setText(words.chat_title(self._conversation.title if self._conversation else ""))
+        self.options.rename(tr("How this chat is answered"))
+        self.export.rename(tr("Export this chat"))
+        self.empty.title.setText(tr("Ask something"))
+        self.empty.words.setText(
+            tr("Helpers compute the answer together. They could read along: send no secrets.")
+        )
+        clear(self.empty.below)
         for text in SUGGESTIONS:
-            words = tr(text)
-            self.empty.below.addWidget(button(words, partial(self._send, words)))
+            question = tr(text)
+            self.empty.below.addWidget(button(question, partial(self._send, question)))
+        self._as_markdown.setText(tr("As Markdown…"))
+        self._as_json.setText(tr("As JSON…"))
+        for part in (self.list, self.transcript, self.composer):
+            part.retranslate()
+
+    def _build(self) -> None:
         menu = QMenu(self)
-        menu.addAction(tr("As Markdown…"), lambda: self._export("markdown", "md"))
-        menu.addAction(tr("As JSON…"), lambda: self._export("json", "json"))
+        self._as_markdown = menu.addAction("", lambda: self._export("markdown", "md"))
+        self._as_json = menu.addAction("", lambda: self._export("json", "json"))
         self.export.setMenu(menu)
         self.export.setPopupMode(IconButton.ToolButtonPopupMode.InstantPopup)
         bar = QFrame()
@@ -177,7 +190,7 @@ class ChatPage(QWidget):
             return  # the person has gone on to another one
         self._conversation = conversation
         self.trouble.say("")
-        self.title.setText(conversation.title or tr("New chat"))
+        self.title.setText(words.chat_title(conversation.title))
         self.export.setEnabled(bool(conversation.messages))
         if self._stream is not None:
             return
@@ -190,7 +203,7 @@ class ChatPage(QWidget):
             self._follow(self._backend.follow_answer(self.key), shown[-1])
 
     def _failed(self, error: ErrorBody) -> None:
-        self.trouble.say(error.words)
+        self.trouble.say(error_words(error))
 
     # ── asking ───────────────────────────────────────────────────────────────
 
@@ -261,7 +274,7 @@ class ChatPage(QWidget):
                 if view.role == "assistant":
                     answer.show_view(view)
             elif name == "error":
-                answer.fail(msgspec.json.decode(data, type=ErrorBody).words)
+                answer.fail(error_words(msgspec.json.decode(data, type=ErrorBody)))
         except msgspec.MsgspecError:
             answer.fail(tr("A part of the answer could not be read."))
 
@@ -269,7 +282,7 @@ class ChatPage(QWidget):
         answer = self._answer
         self._drop_stream()
         if error is not None and answer is not None:
-            answer.fail(error.words)
+            answer.fail(error_words(error))
         self.transcript.mark_last()
         # The node has named the messages and perhaps the conversation: take that over.
         self._backend.conversations(self._listed, lambda _: None)
@@ -277,7 +290,7 @@ class ChatPage(QWidget):
             self._backend.conversation(self.key, self._named, lambda _: None)
         elif answer is not None and not answer.text.source:
             self._backend.conversation(
-                self.key, lambda kept: self._refused(kept, error.words), lambda _: None
+                self.key, lambda kept: self._refused(kept, error_words(error)), lambda _: None
             )
 
     def _refused(self, kept: Conversation, sentence: str) -> None:
@@ -298,7 +311,7 @@ class ChatPage(QWidget):
         if conversation.id != self.key or self._stream is not None:
             return
         self._conversation = conversation
-        self.title.setText(conversation.title or tr("New chat"))
+        self.title.setText(words.chat_title(conversation.title))
         self.export.setEnabled(True)
         spoken = [view for view in conversation.messages if view.role != "system"]
         if len(spoken) != len(self.transcript.messages):
@@ -344,7 +357,7 @@ class ChatPage(QWidget):
     def _rename(self, key: str, title: str) -> None:
         def renamed(conversation: Conversation) -> None:
             if key == self.key:
-                self.title.setText(conversation.title)
+                self.title.setText(words.chat_title(conversation.title))
             self._backend.conversations(self._listed, self._failed)
 
         change = ConversationChange(title=title)

@@ -7,7 +7,6 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QInputDialog,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -16,10 +15,11 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from app.api.shapes import MAX_TITLE_CHARACTERS, ConversationHead
+from app.api.shapes import ConversationHead
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.controls import IconButton, label
+from app.ui.rename_dialog import RenameDialog
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
@@ -59,16 +59,14 @@ class ChatList(QFrame):
         column.setContentsMargins(looks.MEDIUM, looks.LARGE, looks.MEDIUM, looks.MEDIUM)
         column.setSpacing(looks.SMALL)
         top = QHBoxLayout()
-        top.addWidget(label(tr("Chats"), "strong"), 1)
-        self.new = IconButton(theme, "new", tr("New chat"), self.new_wanted.emit)
+        self._title = label("", "strong")
+        top.addWidget(self._title, 1)
+        self.new = IconButton(theme, "new", "", self.new_wanted.emit)
         top.addWidget(self.new)
         self.search = QLineEdit()
-        self.search.setPlaceholderText(tr("Search chats"))
-        self.search.setAccessibleName(tr("Search chats"))
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(lambda _: self._fill())
         self.rows = ConversationRows()
-        self.rows.setAccessibleName(tr("Chats"))
         self.rows.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.rows.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.rows.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -81,6 +79,18 @@ class ChatList(QFrame):
         column.addWidget(self.search)
         column.addWidget(self.empty)
         column.addWidget(self.rows, 1)
+        self.retranslate()
+
+    def retranslate(self) -> None:
+        """Say everything in the language of now; what is chosen and searched for stays."""
+        self._title.setText(tr("Chats"))
+        self.new.rename(tr("New chat"))
+        self.search.setPlaceholderText(tr("Search chats"))
+        self.search.setAccessibleName(tr("Search chats"))
+        self.rows.setAccessibleName(tr("Chats"))
+        place = self.rows.verticalScrollBar().value()
+        self._fill()
+        self.rows.verticalScrollBar().setValue(place)
 
     def show_heads(self, heads: list[ConversationHead], current: str) -> None:
         """List these, with one of them chosen."""
@@ -108,9 +118,10 @@ class ChatList(QFrame):
         self.rows.blockSignals(True)
         self.rows.clear()
         for head in shown:
-            item = QListWidgetItem(head.title or tr("New chat"))
+            title = words.chat_title(head.title)
+            item = QListWidgetItem(title)
             item.setData(Qt.ItemDataRole.UserRole, head.id)
-            item.setToolTip(f"{head.title}\n{words.moment(head.changed_at)}")
+            item.setToolTip(f"{title}\n{words.moment(head.changed_at)}")
             self.rows.addItem(item)
             if head.id == wanted:
                 self.rows.setCurrentItem(item)
@@ -135,11 +146,10 @@ class ChatList(QFrame):
         item, key = self.rows.currentItem(), self.current()
         if item is None:
             return
-        text, agreed = QInputDialog.getText(
-            self, tr("Rename chat"), tr("Name"), QLineEdit.EchoMode.Normal, item.text()
-        )
-        if agreed and text.strip():
-            self.rename_wanted.emit(key, text.strip()[:MAX_TITLE_CHARACTERS])
+        dialog = RenameDialog(self, item.text())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.named.connect(lambda name: self.rename_wanted.emit(key, name))
+        dialog.open()
 
     def _delete(self) -> None:
         item, key = self.rows.currentItem(), self.current()

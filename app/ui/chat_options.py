@@ -7,7 +7,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDoubleSpinBox,
-    QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
@@ -18,9 +18,11 @@ from PySide6.QtWidgets import (
 
 from app.api.shapes import ConversationOptions, ModelOffer
 from app.ui import theme as looks
-from app.ui.controls import button, label
-from app.ui.setting_fields import PlainNumber, indent
+from app.ui.controls import Explained, button, label
+from app.ui.setting_fields import FIELD_PIXELS, PlainNumber, indent
 from app.ui.translations import tr
+
+WIDTH = 600
 
 
 class ChatOptions(QDialog):
@@ -31,13 +33,13 @@ class ChatOptions(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("How this chat is answered"))
-        self.setMinimumWidth(480)
+        self.setMinimumWidth(WIDTH)
         self.system = QPlainTextEdit(options.system)
         self.system.setPlaceholderText(tr("For example: answer in short sentences."))
         self.system.setTabChangesFocus(True)
-        self.system.setFixedHeight(96)
+        self.system.setFixedHeight(84)
         self.model = QComboBox()
-        self.model.addItem(tr("As this computer serves"), None)
+        self.model.addItem(tr("The one shared here"), None)
         for offer in offers:
             self.model.addItem(offer.title, offer.name)
         self.model.setCurrentIndex(max(0, self.model.findData(options.model)))
@@ -45,14 +47,15 @@ class ChatOptions(QDialog):
         self.top_p = self._number(options.top_p, 0.01, 1.0, 0.05)
         self.length = QSpinBox()
         self.length.setRange(1, 1 << 20)
+        self.length.setGroupSeparatorShown(True)
         self.length.setValue(options.max_tokens)
         indent(self.length)
         self.length.setSuffix(" " + tr("tokens"))
         self.seed = QLineEdit("" if options.seed is None else str(options.seed))
         self.seed.setPlaceholderText(tr("another one each time"))
-        self.alone = QCheckBox(tr("Only this computer: slower, but nobody else can read along"))
+        self.alone = QCheckBox(tr("Only this computer"))
         self.alone.setChecked(options.alone)
-        self._build()
+        self._build(next((offer.title for offer in offers if offer.chosen), ""))
 
     @staticmethod
     def _number(value: float, least: float, most: float, step: float) -> QDoubleSpinBox:
@@ -64,32 +67,65 @@ class ChatOptions(QDialog):
         indent(made)
         return made
 
-    def _build(self) -> None:
+    def _build(self, shared: str) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(looks.WIDE, looks.WIDE, looks.WIDE, looks.LARGE)
         column.setSpacing(looks.LARGE)
-        form = QFormLayout()
-        form.setHorizontalSpacing(looks.LARGE)
-        form.setVerticalSpacing(looks.MEDIUM)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(looks.WIDE)
+        grid.setVerticalSpacing(looks.MEDIUM)
+        grid.setColumnStretch(0, 1)
+        chosen = tr("At present this computer shares {model}.").format(model=shared)
+        model_words = tr("Who writes the answers.")
         rows: tuple[tuple[str, str, QWidget], ...] = (
-            (tr("Instructions"), tr("What every answer keeps to."), self.system),
-            (tr("Model"), "", self.model),
-            (tr("Temperature"), tr("0 always takes the likeliest word."), self.temperature),
-            (tr("Top p"), tr("How much of the likely words is considered."), self.top_p),
-            (tr("Longest answer"), "", self.length),
-            (tr("Seed"), tr("The same number gives the same answer."), self.seed),
+            (tr("Model"), f"{model_words} {chosen}" if shared else model_words, self.model),
+            (
+                tr("Temperature"),
+                tr("0 always takes the likeliest word; 1 is livelier and errs more."),
+                self.temperature,
+            ),
+            (
+                tr("Top p"),
+                tr("How many of the likelier words may be chosen from; 1 means all of them."),
+                self.top_p,
+            ),
+            (
+                tr("Longest answer"),
+                tr("Where it is cut off. A token is a short word, or a part of a longer one."),
+                self.length,
+            ),
+            (
+                tr("Seed"),
+                tr("With a number here, the same question gets the same answer again."),
+                self.seed,
+            ),
         )
-        for name, tip, field in rows:
-            field.setAccessibleName(name)
-            field.setAccessibleDescription(tip)
-            field.setToolTip(tip)
+        title = label(tr("Instructions"))
+        title.setBuddy(self.system)
+        self._name(self.system, tr("Instructions"), tr("What every answer keeps to."))
+        column.addWidget(title)
+        column.addWidget(self.system)
+        for number, (name, words, field) in enumerate(rows):
+            field.setFixedWidth(FIELD_PIXELS)
+            self._name(field, name, words)
+            texts = QVBoxLayout()
+            texts.setSpacing(0)
             title = label(name)
-            title.setToolTip(tip)
             title.setBuddy(field)
-            form.addRow(title, field)
-        column.addLayout(form)
-        column.addWidget(self.alone)
+            texts.addWidget(title)
+            texts.addWidget(label(words, "muted", wrap=True))
+            grid.addLayout(texts, number, 0)
+            grid.addWidget(field, number, 1)
+        column.addLayout(grid)
+        column.addWidget(
+            Explained(
+                self.alone,
+                tr(
+                    "Nobody else can read along. Only models that fit here whole can answer so, "
+                    "at the speed of this computer."
+                ),
+            )
+        )
         row = QHBoxLayout()
         row.addStretch(1)
         row.addWidget(button(tr("Cancel"), self.reject))
@@ -97,6 +133,11 @@ class ChatOptions(QDialog):
         save.setDefault(True)
         row.addWidget(save)
         column.addLayout(row)
+
+    @staticmethod
+    def _name(field: QWidget, name: str, words: str) -> None:
+        field.setAccessibleName(name)
+        field.setAccessibleDescription(words)
 
     def options(self) -> ConversationOptions:
         """What stands in the dialog."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from PySide6.QtCore import QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QTextOption
+from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout
 
 from app.api.shapes import MAX_MESSAGE_CHARACTERS
 from app.ui import theme as looks
 from app.ui.controls import IconButton, button, label
+from app.ui.markdown_view import wrap_mode
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
 MOST_LINES: Final = 9
-ENDLESS_WORD: Final = re.compile(r"\S{3000}")
 
 
 class Field(QPlainTextEdit):
@@ -28,11 +27,15 @@ class Field(QPlainTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setTabChangesFocus(True)
-        self.setPlaceholderText(tr("Ask something"))
-        self.setAccessibleName(tr("Your message"))
+        self.retranslate()
         self.document().contentsChanged.connect(self.updateGeometry)
         self.document().documentLayout().documentSizeChanged.connect(lambda _: self._fit())
         self._fit()
+
+    def retranslate(self) -> None:
+        """Say in the language of now what belongs here."""
+        self.setPlaceholderText(tr("Ask something"))
+        self.setAccessibleName(tr("Your message"))
 
     def insertFromMimeData(self, source: QMimeData) -> None:  # noqa: N802 - Qt's name
         """Paste text; a word without end is wrapped anywhere, which takes no time."""
@@ -46,10 +49,7 @@ class Field(QPlainTextEdit):
 
     def suit(self, text: str) -> None:
         """Choose how lines are broken: at words, unless a word takes seconds to break."""
-        mode = QTextOption.WrapMode
-        endless = ENDLESS_WORD.search(text) is not None
-        at_words = mode.WrapAtWordBoundaryOrAnywhere
-        self.setWordWrapMode(mode.WrapAnywhere if endless else at_words)
+        self.setWordWrapMode(wrap_mode(text))
 
     def _fit(self) -> None:
         lines = max(1, min(MOST_LINES, round(self.document().size().height())))
@@ -84,15 +84,17 @@ class Composer(QFrame):
         self._editing = QFrame()
         head = QHBoxLayout(self._editing)
         head.setContentsMargins(looks.SMALL, 0, 0, 0)
-        head.addWidget(label(tr("Changing an earlier message; what came after it goes."), "muted"))
+        self._editing_words = label("", "muted")
+        self._cancel = button("", self.give_up, "quiet")
+        head.addWidget(self._editing_words)
         head.addStretch(1)
-        head.addWidget(button(tr("Cancel"), self.give_up, "quiet"))
+        head.addWidget(self._cancel)
         self._editing.hide()
         self.field = Field()
         self.field.send_pressed.connect(self._send)
         self.field.escape_pressed.connect(self._escape)
         self.field.textChanged.connect(self._update)
-        self.button = IconButton(theme, "send", tr("Send"), self._press)
+        self.button = IconButton(theme, "send", "", self._press)
         self.button.setProperty("look", "send")
         self.button.setIconSize(QSize(20, 20))
         row = QHBoxLayout()
@@ -101,6 +103,15 @@ class Composer(QFrame):
         column.addWidget(self._editing)
         column.addLayout(row)
         self.setFocusProxy(self.field)
+        self.retranslate()
+
+    def retranslate(self) -> None:
+        """Say everything in the language of now; what is being written stays."""
+        self._editing_words.setText(tr("Changing an earlier message; what came after it goes."))
+        self._cancel.setText(tr("Cancel"))
+        self._cancel.setAccessibleName(tr("Cancel"))
+        self.field.retranslate()
+        self.button.rename(tr("Stop") if self._writing else tr("Send"))
         self._update()
 
     def set_writing(self, *, yes: bool) -> None:
@@ -114,7 +125,7 @@ class Composer(QFrame):
         """Change an earlier message."""
         self._editing.show()
         self.field.put(text)
-        self.field.selectAll()
+        self.field.moveCursor(QTextCursor.MoveOperation.End)
         self.field.setFocus()
 
     def give_up(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPushButton,
     QScrollArea,
     QToolButton,
@@ -18,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui import theme as looks
+from app.ui.flow_layout import FlowLayout
 from app.ui.icons import icon
 from app.ui.theme import Theme
 
@@ -25,7 +28,7 @@ Action = Callable[[], object]
 
 
 def label(text: str = "", look: str = "", *, wrap: bool = False) -> QLabel:
-    """A piece of text; `look` is "title", "strong", "muted" or "figure"."""
+    """A piece of text; `look` is "title", "strong", "muted", "figure" or "trouble"."""
     made = QLabel(text)
     made.setProperty("look", look)
     made.setWordWrap(wrap)
@@ -126,6 +129,32 @@ class Banner(QFrame):
         self.setVisible(bool(text))
 
 
+class Explained(QWidget):
+    """An answer to choose: a box or button with its name, and beneath what it means.
+
+    All of it can be clicked, not only the name.
+    """
+
+    def __init__(self, choice: QAbstractButton, words: str) -> None:
+        super().__init__()
+        self.button = choice
+        choice.setAccessibleDescription(words)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, looks.SMALL)
+        column.setSpacing(0)
+        note = label(words, "muted", wrap=True)
+        note.setContentsMargins(looks.WIDE, 0, 0, 0)
+        column.addWidget(choice)
+        column.addWidget(note)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """The words are the button's."""
+        pressed = event.button() == Qt.MouseButton.LeftButton
+        if pressed and self.rect().contains(event.position().toPoint()):
+            self.button.setFocus(Qt.FocusReason.MouseFocusReason)
+            self.button.click()
+
+
 class EmptyState(QWidget):
     """What stands where nothing is yet: what would be here, and how to get it."""
 
@@ -151,8 +180,7 @@ class EmptyState(QWidget):
         row.addWidget(self.words, 6)
         row.addStretch(1)
         column.addLayout(row)
-        self.below = QHBoxLayout()
-        self.below.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.below = FlowLayout(centred=True)
         self.below.setContentsMargins(0, looks.SMALL, 0, 0)
         column.addLayout(self.below)
         column.addStretch(2)
@@ -190,7 +218,7 @@ class Page(QScrollArea):
         self.setWidget(inside)
 
 
-def clear(layout: QVBoxLayout | QHBoxLayout) -> None:
+def clear(layout: QLayout) -> None:
     """Take everything out of a layout and let it go."""
     while (item := layout.takeAt(0)) is not None:
         if (widget := item.widget()) is not None:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.api.shapes import Download, LimitInForce, ModelView, Snapshot
+from app.api.shapes import Credits, Download, LimitInForce, ModelView, Snapshot
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.controls import Banner, Button, Card, Page, button, clear, label
@@ -23,6 +23,7 @@ from app.ui.helper_table import HelperTable
 from app.ui.icons import state_picture
 from app.ui.layer_strip import LayerStrip
 from app.ui.pausing import Pausing, lasting, offer
+from app.ui.sentences import headline, told, told_all
 from app.ui.speed_graph import SpeedGraph
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
@@ -55,7 +56,7 @@ class StateCard(Card):
         self.pause = Button(tr("Pause"))
         self.pause.setAccessibleName(tr("Pause sharing"))
         menu = QMenu(self.pause)
-        pausing.fill(menu)
+        self.ways = pausing.fill(menu)
         self.pause.setMenu(menu)
         for one in (self.begin, self.resume, self.anyway, self.pause):
             one.hide()
@@ -69,13 +70,19 @@ class StateCard(Card):
         """Say it anew."""
         changed = self._snapshot is None or self._snapshot.state != snapshot.state
         self._snapshot = snapshot
-        self.headline.setText(words.headline(snapshot))
+        self.headline.setText(headline(snapshot))
         self.reason.setText(self._second_line(snapshot))
+        self.ways.show(snapshot)
         what = offer(snapshot)
+        ways = (self.begin, self.resume, self.anyway, self.pause)
+        used = any(one.hasFocus() for one in ways)
         self.begin.setVisible(what == "begin")
         self.resume.setVisible(what == "resume")
         self.anyway.setVisible(what == "share_anyway")
-        self.pause.setVisible(what == "pause")
+        self.pause.setVisible(what in ("pause", "share_anyway", "resume"))
+        if used and (left := next((one for one in ways if not one.isHidden()), None)):
+            # Else Qt gives the focus of a button that goes to whatever comes next.
+            left.setFocus()
         if changed:
             self._draw()
 
@@ -84,7 +91,7 @@ class StateCard(Card):
         if snapshot.pause is not None:
             rest = lasting(snapshot)
             if snapshot.pause.reason == "no_consent":
-                return tr("Chat works without sharing. Sharing makes the swarm faster for all.")
+                return tr("Chat works without sharing. Sharing makes Potluck faster for everyone.")
             return rest or tr("It goes on by itself when the reason is gone.") * (
                 snapshot.pause.reason != "manual"
             )
@@ -139,10 +146,10 @@ class ModelCard(Card):
         self.body.addWidget(self.strip)
         self.body.addWidget(self.note)
 
-    def show_model(self, model: ModelView | None) -> None:
-        """Draw another model, or say that there is none."""
+    def show_model(self, model: ModelView | None, *, resting: bool = False) -> None:
+        """Draw another model, or say that there is none; what rests is only promised."""
         self.strip.setVisible(model is not None)
-        self.strip.show_model(model)
+        self.strip.show_model(model, resting=resting)
         if model is None:
             self.name.setText(tr("No model chosen yet."))
             self.note.setText(
@@ -153,21 +160,17 @@ class ModelCard(Card):
             mine = tr("this computer serves none of it now")
         else:
             span = words.layers(model.my_start, model.my_stop or 0, model.units)
-            mine = tr("this computer serves {layers}").format(layers=span)
+            serves = tr("this computer serves {layers}")
+            if resting:
+                serves = tr("this computer would serve {layers}")
+            mine = serves.format(layers=span)
         self.name.setText(f"{model.title}: {mine}")
         self.note.setText(self._note(model))
 
     def _note(self, model: ModelView) -> str:
         helpers = sum(not holder.mine for holder in model.holders)
         parts = [counted(helpers, "{n} other helper", "{n} other helpers")]
-        missing = words.uncovered(model)
-        parts.append(
-            counted(
-                len(missing), "{n} layer is served by nobody", "{n} layers are served by nobody"
-            )
-            if missing
-            else tr("every layer is served")
-        )
+        parts.append(words.uncovered_words(model))
         if self.strip.hidden_holders:
             parts.append(
                 counted(self.strip.hidden_holders, "{n} helper not drawn", "{n} helpers not drawn")
@@ -236,17 +239,20 @@ class LimitsCard(Card):
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
         for row, limit in enumerate(limits):
-            self._grid.addWidget(label(words.limit_name(limit)), row, 0)
+            self._grid.addWidget(label(told(limit.words, limit.said)), row, 0)
             self._grid.addWidget(label(_figures(limit), "strong"), row, 1)
-            self._grid.addWidget(label(tr(limit.how), "muted", wrap=True), row, 2)
+            self._grid.addWidget(label(told(limit.how, limit.how_said), "muted", wrap=True), row, 2)
 
 
 def _figures(limit: LimitInForce) -> str:
-    asked = words.UNKNOWN if limit.asked is None else words.decimal(limit.asked)
-    measured = words.UNKNOWN if limit.measured is None else words.decimal(limit.measured)
-    return tr("{measured} of {asked} {unit}").format(
-        measured=measured, asked=asked, unit=limit.unit
-    )
+    parts = []
+    if limit.measured is not None:
+        measured = words.number(round(limit.measured, 1))
+        parts.append(tr("{measured} {unit} now").format(measured=measured, unit=limit.unit))
+    if limit.asked is not None:
+        asked = words.number(limit.asked)
+        parts.append(tr("at most {asked} {unit}").format(asked=asked, unit=limit.unit))
+    return ", ".join(parts) or words.UNKNOWN
 
 
 class TotalsCard(Card):
@@ -268,9 +274,12 @@ class TotalsCard(Card):
             row.addLayout(column)
         row.addStretch(1)
         self.body.addLayout(row)
+        self.credits = label("", "muted", wrap=True)
+        self.body.addWidget(self.credits)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show the numbers of the moment."""
+        self._show_credits(snapshot.credits)
         totals = snapshot.totals
         values = (
             words.whole(totals.tokens_today),
@@ -279,6 +288,24 @@ class TotalsCard(Card):
         )
         for figure, value in zip(self.figures, values, strict=True):
             figure.setText(value)
+
+    def _show_credits(self, credits: Credits) -> None:
+        self.credits.setText(
+            tr("Given {given} · Taken {taken}").format(
+                given=words.whole(credits.given), taken=words.whole(credits.taken)
+            )
+        )
+        today = tr("Today: given {given}, taken {taken}.").format(
+            given=words.whole(credits.given_today), taken=words.whole(credits.taken_today)
+        )
+        meaning = tr(
+            "One token through one layer counts one: given is what this computer computed for"
+            " others, taken what others computed for your chats. Only this computer counts it,"
+            " and it buys nothing."
+        )
+        # A blank line keeps a screen reader from running the two together.
+        self.credits.setToolTip(f"{meaning}\n\n{today}")
+        self.credits.setAccessibleDescription(f"{meaning} {today}")
 
 
 class Dashboard(Page):
@@ -299,11 +326,24 @@ class Dashboard(Page):
         self.model.choose.connect(self.choose_model)
         self.tokens = SpeedCard(
             tr("Speed"),
-            SpeedGraph(theme, tr("Tokens per second, last two minutes"), 5.0, words.decimal),
+            SpeedGraph(
+                theme,
+                tr("Tokens per second, last two minutes"),
+                5.0,
+                words.token_speed,
+                idle=tr("Nothing was computed in the last two minutes."),
+            ),
         )
         self.network = SpeedCard(
             tr("Network"),
-            SpeedGraph(theme, tr("Network, last two minutes"), 12_500.0, words.network_speed),
+            SpeedGraph(
+                theme,
+                tr("Network, last two minutes"),
+                12_500.0,
+                words.network_speed,
+                lines=(f"↑ {tr('sent')}", f"↓ {tr('received')}"),
+                idle=tr("Nothing was sent in the last two minutes."),
+            ),
         )
         self.totals = TotalsCard()
         self.helpers = HelperTable(theme)
@@ -327,11 +367,11 @@ class Dashboard(Page):
         self.trouble.say("")
         self.state.show_snapshot(snapshot)
         self.download.show_download(snapshot.download)
-        self.model.show_model(snapshot.model)
+        self.model.show_model(snapshot.model, resting=snapshot.pause is not None)
         self.totals.show_snapshot(snapshot)
         self.helpers.show_model(snapshot.model)
         self.limits.show_limits(snapshot.limits)
-        self._show_warnings(snapshot.warnings)
+        self._show_warnings(told_all(snapshot.warnings, snapshot.warnings_said))
         speeds, now = snapshot.speeds, time.monotonic()
         self.tokens.figure.setText(words.token_speed(speeds.tokens_per_second))
         self.tokens.graph.add(now, speeds.tokens_per_second)
@@ -339,6 +379,11 @@ class Dashboard(Page):
         self.network.figure.setText(f"↑ {words.network_speed(up)}")
         self.network.note.setText(f"↓ {words.network_speed(down)}")
         self.network.graph.add(now, up, down)
+
+    def go_on_from(self, other: Dashboard) -> None:
+        """Draw on where another one stopped."""
+        self.tokens.graph.go_on_from(other.tokens.graph)
+        self.network.graph.go_on_from(other.network.graph)
 
     def show_trouble(self, text: str) -> None:
         """Say that the node is away; what stands below is as it was last."""
@@ -352,4 +397,4 @@ class Dashboard(Page):
         for text in warnings[:5]:
             banner = Banner()
             self._warnings.addWidget(banner)
-            banner.say(tr(text))
+            banner.say(text)

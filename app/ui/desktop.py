@@ -18,8 +18,9 @@ from app.ui.backend import Backend
 from app.ui.node_process import NodeProcess
 from app.ui.notifications import Notifier
 from app.ui.pausing import Pausing
+from app.ui.sentences import error_words
 from app.ui.theme import Theme
-from app.ui.translations import tr
+from app.ui.translations import Language, tr
 from app.ui.tray import Tray
 from app.ui.window import Window
 
@@ -36,6 +37,7 @@ class Desktop(QObject):
         self,
         application: QApplication,
         theme: Theme,
+        language: Language,
         folder: Path,
         node: NodeProcess,
         autostart: Autostart,
@@ -43,6 +45,7 @@ class Desktop(QObject):
         super().__init__(application)
         self._application = application
         self._theme = theme
+        self._language = language
         self._autostart = autostart
         self._login: bool | None = None
         self._waits = 0
@@ -62,13 +65,14 @@ class Desktop(QObject):
         self.backend.connected.connect(self.window.refresh)
         self.backend.snapshot.connect(self._snapshot)
         self.backend.lost.connect(self._lost)
-        self.backend.warning.connect(lambda text: self.notifier.warning(tr(text)))
+        self.backend.warning.connect(self.notifier.warning)
         self.tray.wanted.connect(self._wanted)
         self.tray.quit_wanted.connect(self.quit)
         self.window.quit_wanted.connect(self.quit)
         self.window.explained.connect(self._explain_tray)
-        self.window.first_run.decided.connect(self._decided)
-        self.window.settings.saw.connect(self._settings)
+        self.window.decided.connect(self._decided)
+        self.window.saw_settings.connect(self._settings)
+        self._language.changed.connect(self._retranslate)
         self._quit_timer.timeout.connect(self._look_whether_gone)
 
     def start(self, *, hidden: bool) -> None:
@@ -122,15 +126,18 @@ class Desktop(QObject):
     def _failed(self, error: ErrorBody) -> None:
         """Something asked for from the tray or the overview did not work."""
         if self.window.isVisible():
-            self.window.dashboard.trouble.say(error.words)
+            self.window.dashboard.trouble.say(error_words(error))
         else:
-            self._notify("Potluck", error.words)
+            self._notify("Potluck", error_words(error))
 
     def _settings(self, view: SettingsView) -> None:
         """Follow the settings that the window itself carries out."""
         values = {setting.name: setting.value for setting in view.settings}
         if values.get("theme") in ("system", "light", "dark"):
             self._theme.choose(values["theme"])
+        if isinstance(language := values.get("language"), str):
+            # Later: the page that tells of it is among those that are made anew.
+            QTimer.singleShot(0, self, lambda: self._language.use(language))
         self.notifier.settings(view)
         wanted = values.get("start_at_login")
         if isinstance(wanted, bool):
@@ -138,6 +145,13 @@ class Desktop(QObject):
             if self._login is not None and wanted != self._login:
                 self._start_at_login(on=wanted)
             self._login = wanted
+
+    def _retranslate(self) -> None:
+        """Say everything that is shown in the language of now."""
+        self.tray.retranslate()
+        self.window.retranslate()
+        if not self.backend.is_connected:
+            self._trouble(tr("No connection to Potluck's node; trying again."), quiet=True)
 
     def _start_at_login(self, *, on: bool) -> None:
         try:

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from app.api.shapes import ConsentRequest
 from app.ui import theme as looks
-from app.ui.controls import button, label
+from app.ui.controls import Explained, button, label
 from app.ui.icons import application_icon
 from app.ui.theme import Theme
 from app.ui.translations import tr
@@ -35,23 +35,6 @@ AMOUNTS: Final[tuple[dict[str, Any], ...]] = (
     {"cpu_percent_in_use": 25, "cpu_percent_away": 80, "disk_quota_bytes": 20 * 10**9},
     {"cpu_percent_in_use": 50, "cpu_percent_away": 100, "disk_quota_bytes": 100 * 10**9},
 )
-
-
-class Choice(QWidget):
-    """One of several answers: its name, and beneath what it means."""
-
-    def __init__(self, name: str, words: str, group: QButtonGroup, number: int) -> None:
-        super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, looks.SMALL)
-        column.setSpacing(0)
-        self.button = QRadioButton(name)
-        self.button.setAccessibleDescription(words)
-        group.addButton(self.button, number)
-        note = label(words, "muted", wrap=True)
-        note.setContentsMargins(looks.WIDE, 0, 0, 0)
-        column.addWidget(self.button)
-        column.addWidget(note)
 
 
 class FirstRun(QWidget):
@@ -170,7 +153,7 @@ class FirstRun(QWidget):
                 ),
             )
         ):
-            column.addWidget(Choice(name, text, self._amount, number))
+            column.addWidget(_choice(name, text, self._amount, number))
         self._amount.button(1).setChecked(True)
         column.addStretch(1)
         return screen
@@ -187,7 +170,7 @@ class FirstRun(QWidget):
                 (tr("Only at night"), tr("From 22 to 7 o'clock; a finer plan is in settings.")),
             )
         ):
-            column.addWidget(Choice(name, text, self._when, number))
+            column.addWidget(_choice(name, text, self._when, number))
         self._when.button(0).setChecked(True)
         self.login = QCheckBox(tr("Start Potluck when I log in"))
         column.addWidget(self.login)
@@ -211,6 +194,13 @@ class FirstRun(QWidget):
         """Enter goes on from the first moment."""
         super().showEvent(event)
         self.next.setFocus()
+
+    def go_on_from(self, other: FirstRun) -> None:
+        """Take over what was chosen so far on another one, and its place."""
+        for mine, theirs in ((self._amount, other._amount), (self._when, other._when)):
+            mine.button(theirs.checkedId()).setChecked(True)
+        self.login.setChecked(other.login.isChecked())
+        self._show(other.steps.currentIndex())
 
     def _go_back(self) -> None:
         self._show(self.steps.currentIndex() - 1)
@@ -236,3 +226,9 @@ class FirstRun(QWidget):
         elif when == 2:
             settings["schedule"] = "mon-sun 22-7"
         return ConsentRequest(share=True, settings=settings, start_at_login=self.login.isChecked())
+
+
+def _choice(name: str, words: str, group: QButtonGroup, number: int) -> Explained:
+    choice = QRadioButton(name)
+    group.addButton(choice, number)
+    return Explained(choice, words)

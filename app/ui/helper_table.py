@@ -61,9 +61,11 @@ class HelperTable(Card):
             cells = (
                 words.short_name(holder.peer_id),
                 words.layers(holder.start, holder.stop, model.units),
-                words.latency(holder.round_trip_seconds),
-                tr("{speed} layers/s").format(speed=words.decimal(holder.layers_per_second)),
-                tr("helped") if holder.in_chain else "",
+                tr("not measured")
+                if holder.round_trip_seconds is None
+                else words.latency(holder.round_trip_seconds),
+                _speed(holder, model.units),
+                tr("helped") if holder.in_chain else tr("not asked"),
             )
             for column, text in enumerate(cells):
                 item = self.table.item(row, column) or QTableWidgetItem()
@@ -87,3 +89,9 @@ class HelperTable(Card):
 def _order(holder: LayerHolder) -> tuple[bool, float, int]:
     delay = holder.round_trip_seconds
     return (not holder.in_chain, float("inf") if delay is None else delay, holder.start)
+
+
+def _speed(holder: LayerHolder, units: int) -> str:
+    """What it manages with all of its layers, for that is how it is used."""
+    count = words.layer_count(holder.start, holder.stop, units)
+    return words.token_speed(holder.layers_per_second / count if count else None)

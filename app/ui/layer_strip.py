@@ -1,8 +1,9 @@
 """The strip of layers: the whole model from input to output, and who holds which part.
 
 The upper bar says for every layer whether somebody serves it; the lanes below show each
-helper's part. What this computer holds is in the accent colour, and layers without
-anybody are hatched.
+helper's part. What this computer holds is in the accent colour, and hollow while it
+rests; layers without anybody are hatched. The two ends, which read and write the words,
+are no layers: they are drawn flatter and have their names above them.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.api.shapes import LayerHolder, ModelView
 from app.ui import words
 from app.ui.theme import Theme
-from app.ui.translations import counted, tr
+from app.ui.translations import tr
 
+NAMES_PIXELS: Final = 20
 BAR_PIXELS: Final = 22
+FLATTER_PIXELS: Final = 4
 LANE_PIXELS: Final = 22
 GAP_PIXELS: Final = 4
 MAX_LANES: Final = 6
@@ -53,17 +56,18 @@ class LayerStrip(QWidget):
         super().__init__()
         self._theme = theme
         self._model: ModelView | None = None
+        self._resting = False
         self._lanes: list[Lane] = []
         self._boxes: list[tuple[QRectF, LayerHolder]] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(tr("Layers and who serves them"))
         theme.changed.connect(self.update)
 
-    def show_model(self, model: ModelView | None) -> None:
-        """Draw this model from now on."""
-        if model == self._model:
+    def show_model(self, model: ModelView | None, *, resting: bool = False) -> None:
+        """Draw this model from now on; `resting` when this computer serves its part only later."""
+        if (model, resting) == (self._model, self._resting):
             return
-        self._model = model
+        self._model, self._resting = model, resting
         self._lanes = lanes(model.holders)[:MAX_LANES] if model else []
         self.setAccessibleDescription(self.description())
         self.updateGeometry()
@@ -84,18 +88,15 @@ class LayerStrip(QWidget):
             f"{words.holder_name(h)}: {words.layers(h.start, h.stop, units)}"
             for h in self._model.holders[:24]
         ]
-        missing = words.uncovered(self._model)
-        if missing:
-            parts.append(
-                counted(
-                    len(missing), "{n} layer is served by nobody", "{n} layers are served by nobody"
-                )
-            )
+        if words.uncovered(self._model):
+            parts.append(words.uncovered_words(self._model))
         return "; ".join(parts)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """As high as the lanes need."""
-        height = BAR_PIXELS + len(self._lanes) * (LANE_PIXELS + GAP_PIXELS) + GAP_PIXELS
+        height = (
+            NAMES_PIXELS + BAR_PIXELS + len(self._lanes) * (LANE_PIXELS + GAP_PIXELS) + GAP_PIXELS
+        )
         return QSize(320, height)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -125,8 +126,9 @@ class LayerStrip(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._boxes = []
+        self._paint_names(painter, self._model)
         self._paint_bar(painter, self._model)
-        y = float(BAR_PIXELS + GAP_PIXELS + 2)
+        y = float(NAMES_PIXELS + BAR_PIXELS + GAP_PIXELS + 2)
         for lane in self._lanes:
             for holder in lane.holders:
                 self._paint_holder(painter, holder, y)
@@ -140,6 +142,17 @@ class LayerStrip(QWidget):
             box.moveLeft(self.width() - box.right())
         return box
 
+    def _paint_names(self, painter: QPainter, model: ModelView) -> None:
+        painter.setPen(self._theme.colour("muted"))
+        area = QRectF(0, 0, self.width(), NAMES_PIXELS - 2)
+        middle = words.layers(1, model.units - 1, model.units)
+        flags, metrics = Qt.AlignmentFlag, painter.fontMetrics()
+        ends = metrics.horizontalAdvance(tr("Input")) + metrics.horizontalAdvance(tr("Output"))
+        painter.drawText(area, flags.AlignTop | flags.AlignLeading, tr("Input"))
+        painter.drawText(area, flags.AlignTop | flags.AlignTrailing, tr("Output"))
+        if metrics.horizontalAdvance(middle) + 1.5 * ends < self.width():
+            painter.drawText(area, flags.AlignTop | flags.AlignHCenter, middle)
+
     def _paint_bar(self, painter: QPainter, model: ModelView) -> None:
         served = [0] * model.units
         for holder in model.holders:
@@ -148,9 +161,15 @@ class LayerStrip(QWidget):
         gap = 1.0 if self.width() / max(1, model.units) > 4 else 0.0
         for unit, count in enumerate(served):
             mine = model.my_start is not None and model.my_start <= unit < (model.my_stop or 0)
-            box = self._box(unit, unit + 1, 1, BAR_PIXELS - 2).adjusted(gap / 2, 0, -gap / 2, 0)
+            flatter = FLATTER_PIXELS if unit in (0, model.units - 1) else 0
+            box = self._box(unit, unit + 1, NAMES_PIXELS + 1, BAR_PIXELS - 2)
+            box = box.adjusted(gap / 2, flatter, -gap / 2, -flatter)
             painter.setPen(Qt.PenStyle.NoPen)
-            if not count and not mine:
+            if mine and self._resting:
+                box.adjust(0.5, 0.5, -0.5, -0.5)
+                painter.setBrush(self._theme.colour("helper_soft" if count else "surface"))
+                painter.setPen(QPen(self._theme.colour("accent"), 1, Qt.PenStyle.DashLine))
+            elif not count and not mine:
                 painter.setBrush(self._theme.colour("danger_soft"))
                 painter.drawRoundedRect(box, 2, 2)
                 painter.setBrush(self._theme.colour("danger"))

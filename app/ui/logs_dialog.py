@@ -44,7 +44,8 @@ class LogsDialog(QDialog):
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.text.setAccessibleName(tr("Logs"))
         column.addWidget(self.text, 1)
-        self.trouble = label("", "danger", wrap=True)
+        self.trouble = label("", "trouble", wrap=True)
+        self.trouble.hide()
         column.addWidget(self.trouble)
         row = QHBoxLayout()
         row.addStretch(1)
@@ -70,5 +71,6 @@ class LogsDialog(QDialog):
                     path=path, reason=error.strerror or error
                 )
             )
+            self.trouble.show()
             return
         self.accept()

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSocketNotifier, Qt
+from PySide6.QtCore import QSocketNotifier
 from PySide6.QtWidgets import QApplication
 
 from app import __version__
@@ -24,7 +24,8 @@ from app.ui.icons import application_icon
 from app.ui.node_process import NodeProcess
 from app.ui.single_instance import SingleInstance
 from app.ui.theme import Theme
-from app.ui.translations import install_language, language_wanted
+from app.ui.translations import Language
+from app.window_file import remove_window_file, write_window_file
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"potluck: {complaint}", file=sys.stderr)
         return 1
     folder = (options.data_dir or default_data_folder()).absolute()
-    settings, _ = read_settings(folder / SETTINGS_FILE)
+    settings = read_settings(folder / SETTINGS_FILE).settings
     application = QApplication(["potluck"])
     application.setApplicationName("potluck")
     application.setApplicationDisplayName("Potluck")
@@ -46,19 +47,19 @@ def main(arguments: Sequence[str]) -> int:
     instance = SingleInstance(folder, application)
     if not instance.claim():
         return 0
-    translator = install_language(application, language_wanted(settings.language))
-    application.setProperty("translator", translator)
-    if options.right_to_left:
-        application.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    language = Language(application, mirrored=options.right_to_left)
+    language.use(settings.language)
     theme = Theme(application, settings.theme)
     theme.start()
-    desktop = Desktop(application, theme, folder, NodeProcess(folder), this_system())
+    desktop = Desktop(application, theme, language, folder, NodeProcess(folder), this_system())
     instance.raised.connect(lambda: desktop.window.raise_up())
     desktop.start(hidden=options.hidden)
+    write_window_file(folder)
     notifiers = _end_on_signals(desktop)
     code = int(application.exec())
     for notifier in notifiers:
         notifier.setEnabled(False)
+    remove_window_file(folder)
     instance.release()
     return code
 

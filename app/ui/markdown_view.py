@@ -8,38 +8,45 @@ once more from the start. So neither typing nor scrolling ever waits for it.
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import Final
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, QUrl
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, QUrl
 from PySide6.QtGui import (
-    QAbstractTextDocumentLayout,
     QDesktopServices,
-    QGuiApplication,
     QPainter,
     QPaintEvent,
     QResizeEvent,
     QTextBlock,
+    QTextBlockFormat,
+    QTextCursor,
+    QTextOption,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QTextBrowser, QToolButton
+from PySide6.QtWidgets import QFrame, QTextBrowser
 
 from app.ui import theme as looks
+from app.ui.code_panes import CodePane, CodePanes
 from app.ui.inline_markdown import safe_link
 from app.ui.markdown import parse_placed
 from app.ui.markdown_writer import (
     CODE_ABOVE_PIXELS,
     CODE_BELOW_PIXELS,
     CODE_MARK,
+    LINE_PERCENT,
+    LIST_MARK,
     QUOTE_MARK,
     RULE_MARK,
     DocumentWriter,
 )
 from app.ui.theme import Theme
-from app.ui.translations import tr
 
 FRAME_MILLISECONDS: Final = 40
 MOST_FRAME_MILLISECONDS: Final = 500
+MARK_GAP_PIXELS: Final = 8
+ENDLESS_WORD: Final = re.compile(r"\S{3000}")
+PAINTED_MARKS: Final = (CODE_MARK, QUOTE_MARK, RULE_MARK, LIST_MARK)
 SHARE_OF_TIME: Final = 4
 """Drawing takes at most a quarter of the time; the rest belongs to the person."""
 
@@ -47,22 +54,29 @@ SHARE_OF_TIME: Final = 4
 class MarkdownView(QTextBrowser):
     """One text, read-only and selectable; its height follows its content."""
 
-    def __init__(self, theme: Theme, name: str) -> None:
+    def __init__(self, theme: Theme, name: str, *, as_typed: bool = False) -> None:
         super().__init__()
         self._theme = theme
+        self._as_typed = as_typed
         self._source = ""
         self._drawn_length = 0
         self._stable_line = 0
         self._stable_position = 0
+        self._drawing = False
         self._writer = DocumentWriter(self.document(), theme)
         self._frame = QTimer(self, singleShot=True)
         self._frame.timeout.connect(self._draw_tail)
-        self._copy_buttons: list[QToolButton] = []
+        self._codes = CodePanes(self, self.viewport().update)
         self.setAccessibleName(name)
         self.setProperty("look", "prose")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # The view itself never scrolls sideways: only its pieces of code do.
+        self.horizontalScrollBar().rangeChanged.connect(
+            lambda *_: self.horizontalScrollBar().setRange(0, 0)
+        )
+        self.cursorPositionChanged.connect(self._reveal_cursor)
         self.setOpenLinks(False)
         self.anchorClicked.connect(open_link)
         self.viewport().setAutoFillBackground(False)
@@ -83,6 +97,11 @@ class MarkdownView(QTextBrowser):
         self._source = text
         self.draw_all()
 
+    def retranslate(self) -> None:
+        """Name what stands around code in the language of now."""
+        for pane in self._codes.all:
+            pane.retranslate()
+
     def append(self, text: str) -> None:
         """Add to the text; it appears with the next frame."""
         self._source += text
@@ -97,22 +116,39 @@ class MarkdownView(QTextBrowser):
         """Write everything from the start."""
         self._frame.stop()
         self._stable_line = self._stable_position = 0
-        self._draw_tail()
-        self._place_copy_buttons()
+        if self._as_typed:
+            self._draw_as_typed()
+        else:
+            self._draw_tail()
+
+    def _draw_as_typed(self) -> None:
+        """Every line and every star as the person typed them."""
+        self.setWordWrapMode(wrap_mode(self._source))
+        self.setPlainText(self._source)
+        lines = QTextBlockFormat()
+        lines.setLineHeight(LINE_PERCENT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+        cursor = QTextCursor(self.document())
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.mergeBlockFormat(lines)
+        self._drawn_length = len(self._source)
+        self._fit()
 
     def _draw_tail(self) -> None:
         began = time.perf_counter()
         lines = self._source.split("\n")
         placed = parse_placed(lines[self._stable_line :])
-        self._writer.cut(self._stable_position)
+        began_at = self._stable_position
+        self._drawing = True
+        self._writer.cut(began_at)
         positions = self._writer.write([one.block for one in placed])
+        self._leave_room()
+        self._drawing = False
         if placed:
             self._stable_line += placed[-1].line
             self._stable_position = positions[-1]
         self._drawn_length = len(self._source)
         self._fit()
-        if self._copy_buttons:
-            self._place_copy_buttons()
+        self._codes.look_from(began_at)
         spent = (time.perf_counter() - began) * 1000
         wait = max(FRAME_MILLISECONDS, min(MOST_FRAME_MILLISECONDS, spent * SHARE_OF_TIME))
         self._frame.setInterval(int(wait))
@@ -124,7 +160,21 @@ class MarkdownView(QTextBrowser):
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self._fit()
-            self._place_copy_buttons()
+            self._codes.place_all()
+
+    def _leave_room(self) -> None:
+        """Qt drops the space above the first and below the last paragraph; code needs it."""
+        document = self.document()
+        made = document.rootFrame().frameFormat()
+        is_code = [
+            block.blockFormat().hasProperty(CODE_MARK)
+            for block in (document.firstBlock(), document.lastBlock())
+        ]
+        above, below = CODE_ABOVE_PIXELS * is_code[0], CODE_BELOW_PIXELS * is_code[1]
+        if (made.topMargin(), made.bottomMargin()) != (above, below):
+            made.setTopMargin(above)
+            made.setBottomMargin(below)
+            document.rootFrame().setFrameFormat(made)
 
     def _fit(self) -> None:
         height = max(1, math.ceil(self.document().size().height()))
@@ -142,8 +192,12 @@ class MarkdownView(QTextBrowser):
         return QSize(looks.CONTENT_WIDTH, max(1, math.ceil(self.document().size().height())))
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """The conversation scrolls, never a single message."""
-        event.ignore()
+        """The conversation scrolls, never a single message; code does sideways."""
+        pane = self._codes.at(event.position().y())
+        if pane is not None and pane.wheel(event):
+            event.accept()
+        else:
+            event.ignore()
 
     def loadResource(self, kind: int, name: QUrl) -> object:  # noqa: N802 - Qt's name
         """Nothing is ever loaded for an answer, neither from disk nor from the network."""
@@ -152,102 +206,103 @@ class MarkdownView(QTextBrowser):
     # ── what lies under and over the text ────────────────────────────────────
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Paint the ground of code, the bars of quotes and the rules, then the text."""
+        """Paint what lies under the text, then the text; code only within its ground."""
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        top, bottom = event.rect().top(), event.rect().bottom()
+        self._paint_marks(painter, event.rect())
+        painter.end()
+        area = event.rect()
+        top = area.top()
+        for pane in self._codes.all:
+            window = pane.window()
+            if window.bottom() < top:
+                continue
+            if window.top() > area.bottom():
+                break
+            self._paint_text(QRect(area.left(), top, area.width(), window.top() - top))
+            self._paint_text(window.intersected(area))
+            top = window.bottom() + 1
+        self._paint_text(QRect(area.left(), top, area.width(), area.bottom() + 1 - top))
+
+    def _paint_text(self, area: QRect) -> None:
+        if not area.isEmpty():
+            super().paintEvent(QPaintEvent(area))
+
+    def _paint_marks(self, painter: QPainter, area: QRect) -> None:
         block = self.document().firstBlock()
         layout = self.document().documentLayout()
         while block.isValid():
             made = block.blockFormat()
-            if any(made.hasProperty(mark) for mark in (CODE_MARK, QUOTE_MARK, RULE_MARK)):
-                box = self._box(layout, block)
-                if box.top() - CODE_ABOVE_PIXELS > bottom:
+            if any(made.hasProperty(mark) for mark in PAINTED_MARKS):
+                box = layout.blockBoundingRect(block)
+                if box.top() - CODE_ABOVE_PIXELS > area.bottom():
                     break
-                if box.bottom() + CODE_ABOVE_PIXELS >= top:
+                if box.bottom() + CODE_ABOVE_PIXELS >= area.top():
                     self._paint_mark(painter, block, box)
             block = block.next()
-        painter.end()
-        super().paintEvent(event)
 
     def _paint_mark(self, painter: QPainter, block: QTextBlock, box: QRectF) -> None:
         made = block.blockFormat()
-        if made.hasProperty(CODE_MARK):
-            ground = self._code_ground(block, box)
-            painter.setPen(self._theme.colour("line"))
-            painter.setBrush(self._theme.colour("sunken"))
-            painter.drawRoundedRect(ground, 8, 8)
-            painter.setPen(self._theme.colour("muted"))
-            where = QPointF(ground.left() + looks.MEDIUM, ground.top() + 20)
-            painter.drawText(where, str(made.property(CODE_MARK)))
+        pane = self._codes.holding(block) if made.hasProperty(CODE_MARK) else None
+        if pane is not None:
+            self._paint_ground(painter, pane)
         if made.hasProperty(QUOTE_MARK):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._theme.colour("line"))
-            for depth in range(int(made.property(QUOTE_MARK))):
-                x = made.leftMargin() - looks.LARGE * (depth + 1) + 2
-                above = 0.0 if depth else made.topMargin() * 0.5
-                painter.drawRect(QRectF(x, box.top() - above, 3, box.height() + above))
+            for left in str(made.property(QUOTE_MARK)).split():
+                above = made.topMargin() * 0.5
+                painter.drawRect(QRectF(int(left) + 2, box.top() - above, 3, box.height() + above))
         if made.hasProperty(RULE_MARK):
             painter.setPen(self._theme.colour("line"))
             y = round(box.center().y()) + 0.5
             painter.drawLine(QPointF(0, y), QPointF(self.viewport().width(), y))
+        if made.hasProperty(LIST_MARK):
+            self._paint_list_mark(painter, block)
 
-    @staticmethod
-    def _box(layout: QAbstractTextDocumentLayout, block: QTextBlock) -> QRectF:
-        """Where a paragraph's lines lie, its margins not included."""
-        return QRectF(layout.blockBoundingRect(block))
+    def _paint_ground(self, painter: QPainter, pane: CodePane) -> None:
+        ground = pane.ground()
+        painter.setPen(self._theme.colour("line"))
+        painter.setBrush(self._theme.colour("sunken"))
+        painter.drawRoundedRect(ground, 8, 8)
+        painter.setPen(self._theme.colour("muted"))
+        where = QPointF(ground.left() + looks.MEDIUM, ground.top() + 20)
+        painter.drawText(where, str(pane.block.blockFormat().property(CODE_MARK)))
 
-    def _code_ground(self, block: QTextBlock, box: QRectF) -> QRectF:
-        left = block.blockFormat().leftMargin() - looks.MEDIUM
-        return QRectF(
-            left + 0.5,
-            box.top() - CODE_ABOVE_PIXELS + 0.5,
-            self.viewport().width() - left - 1,
-            block.layout().boundingRect().height() + CODE_ABOVE_PIXELS + CODE_BELOW_PIXELS - 1,
-        )
+    def _paint_list_mark(self, painter: QPainter, block: QTextBlock) -> None:
+        """A dot or a number before the first line of an item, at the side where it begins."""
+        line = block.layout().lineAt(0)
+        if not line.isValid():
+            return
+        made = block.blockFormat()
+        text = str(made.property(LIST_MARK))
+        painter.setFont(self.document().defaultFont())
+        painter.setPen(self._theme.colour("muted"))
+        wide = painter.fontMetrics().horizontalAdvance(text)
+        if block.textDirection() == Qt.LayoutDirection.RightToLeft:
+            x = self.viewport().width() - made.rightMargin() + MARK_GAP_PIXELS
+        else:
+            x = made.leftMargin() - MARK_GAP_PIXELS - wide
+        y = block.layout().position().y() + line.y() + line.ascent()
+        painter.drawText(QPointF(x, y), text)
 
-    def _place_copy_buttons(self) -> None:
-        """A copy button at the corner of each piece of code."""
-        codes = []
-        block = self.document().firstBlock()
-        while block.isValid():
-            if block.blockFormat().hasProperty(CODE_MARK):
-                codes.append(block)
-            block = block.next()
-        while len(self._copy_buttons) > len(codes):
-            self._copy_buttons.pop().deleteLater()
-        while len(self._copy_buttons) < len(codes):
-            self._copy_buttons.append(self._copy_button(len(self._copy_buttons)))
-        layout = self.document().documentLayout()
-        for button, code in zip(self._copy_buttons, codes, strict=True):
-            ground = self._code_ground(code, self._box(layout, code))
-            size = button.sizeHint()
-            x = ground.right() - size.width() - looks.TINY
-            button.setGeometry(int(x), int(ground.top()) + 2, size.width(), size.height())
-            button.show()
-
-    def _copy_button(self, place: int) -> QToolButton:
-        made = QToolButton(self.viewport())
-        made.setText(tr("Copy"))
-        made.setAccessibleName(tr("Copy this code"))
-        made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        made.setCursor(Qt.CursorShape.ArrowCursor)
-        made.clicked.connect(lambda: self._copy_code(place))
-        return made
-
-    def _copy_code(self, place: int) -> None:
-        block = self.document().firstBlock()
-        seen = -1
-        while block.isValid():
-            seen += block.blockFormat().hasProperty(CODE_MARK)
-            if seen == place:
-                QGuiApplication.clipboard().setText(block.text().replace("\u2028", "\n"))
-                self._copy_buttons[place].setText(tr("Copied"))
-                return
-            block = block.next()
+    def _reveal_cursor(self) -> None:
+        """Scroll code after a cursor that the person moved, not after one that text pushes."""
+        if self._drawing:
+            return
+        cursor = self.textCursor()
+        pane = self._codes.holding(cursor.block())
+        if pane is not None:
+            pane.reveal(cursor)
 
 
 def open_link(target: QUrl) -> None:
     """Open a link of an answer in the browser; only web and mail addresses are opened."""
     if safe_link(target.toString()):
         QDesktopServices.openUrl(target)
+
+
+def wrap_mode(text: str) -> QTextOption.WrapMode:
+    """How lines are broken: at words, unless a word takes seconds to break."""
+    mode = QTextOption.WrapMode
+    endless = ENDLESS_WORD.search(text) is not None
+    return mode.WrapAnywhere if endless else mode.WrapAtWordBoundaryOrAnywhere

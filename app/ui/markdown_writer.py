@@ -1,13 +1,15 @@
 """Draws markdown blocks into a text document.
 
-Code and quotes are ordinary paragraphs that carry a mark; `app/ui/markdown_view.py`
-paints the ground under them. So any tail of the document can be cut off and written
-anew, which is how an answer grows without being drawn from the start each time.
+Code, quotes and items are ordinary paragraphs that carry a mark; `app/ui/markdown_view.py`
+paints the ground under them, and the dots and numbers, which so are no part of the text.
+So any tail of the document can be cut off and written anew, which is how an answer grows
+without being drawn from the start each time.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,7 +26,6 @@ from PySide6.QtGui import (
     QTextFrameFormat,
     QTextLayout,
     QTextLength,
-    QTextOption,
     QTextTableFormat,
 )
 
@@ -37,13 +38,16 @@ from app.ui.theme import Theme
 CODE_MARK: Final = QTextFormat.Property.UserProperty + 1
 QUOTE_MARK: Final = QTextFormat.Property.UserProperty + 2
 RULE_MARK: Final = QTextFormat.Property.UserProperty + 3
+LIST_MARK: Final = QTextFormat.Property.UserProperty + 4
 LINE_SEPARATOR: Final = "\u2028"
 ENDLESS_WORD: Final = re.compile(r"\S{400}")
 """Qt takes seconds to wrap a word of many thousand letters; this one gets places to break."""
 LIST_PIXELS: Final = 24
+DIGIT_PIXELS: Final = 8
+"""Room in a list for each further digit of its numbers."""
 LINE_PERCENT: Final = 128
 CODE_ABOVE_PIXELS: Final = 36
-CODE_BELOW_PIXELS: Final = 10
+CODE_BELOW_PIXELS: Final = 14
 """How far the ground of code reaches beyond its lines; above, its language is named."""
 
 
@@ -55,7 +59,7 @@ class DocumentWriter:
         self._theme = theme
         self._cursor = QTextCursor(document)
         self._first = True
-        self._quotes = 0
+        self._quotes: list[int] = []  # how far each quote around us is indented
 
     def cut(self, position: int) -> None:
         """Forget everything from `position` on; 0 empties the document."""
@@ -84,11 +88,11 @@ class DocumentWriter:
     def _block(self, block: Block, *, indent: int, above: int, marker: str = "") -> None:
         match block:
             case Paragraph(text):
-                self._begin(self._format(indent, above), marker)
+                self._begin(self._format(indent, above, text), marker)
                 self._inline(text)
             case Heading(level, text):
                 space = looks.LARGE if not self._first else 0
-                self._begin(self._format(indent, space), marker)
+                self._begin(self._format(indent, space, text), marker)
                 self._inline(text, heading=level)
             case Code():
                 self._begin_marker_alone(indent, above, marker)
@@ -99,10 +103,10 @@ class DocumentWriter:
                 self._begin(made, "")
             case Quote(blocks):
                 self._begin_marker_alone(indent, above, marker)
-                self._quotes += 1
+                self._quotes.append(indent)
                 for inner in blocks:
                     self._block(inner, indent=indent + looks.LARGE, above=looks.SMALL)
-                self._quotes -= 1
+                self._quotes.pop()
             case Items():
                 self._items(block, indent, above)
             case Table():
@@ -110,7 +114,8 @@ class DocumentWriter:
                 self._table(block, indent)
 
     def _items(self, block: Items, indent: int, above: int) -> None:
-        inner = indent + LIST_PIXELS
+        last = 0 if block.first is None else block.first + len(block.items) - 1
+        inner = indent + LIST_PIXELS + DIGIT_PIXELS * (len(str(last)) - 1)
         for place, item in enumerate(block.items):
             marker = "•" if block.first is None else f"{block.first + place}."
             space = above if place == 0 else looks.TINY
@@ -124,39 +129,44 @@ class DocumentWriter:
         if marker:
             self._begin(self._format(indent, above), marker)
 
-    def _format(self, indent: int, above: int) -> QTextBlockFormat:
+    def _format(self, indent: int, above: int, text: str = "") -> QTextBlockFormat:
         made = QTextBlockFormat()
-        made.setLeftMargin(indent)
+        if not self._quotes and reads_from_the_right(text):
+            made.setRightMargin(indent)
+        else:
+            made.setLeftMargin(indent)
         made.setTopMargin(0 if self._first else above)
         made.setLineHeight(LINE_PERCENT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
         if self._quotes:
-            made.setProperty(QUOTE_MARK, self._quotes)
+            made.setProperty(QUOTE_MARK, " ".join(map(str, self._quotes)))
         return made
 
     def _begin(self, made: QTextBlockFormat, marker: str) -> None:
-        """Begin a paragraph; a list's mark hangs to the left of it."""
+        """Begin a paragraph; a list's mark is painted beside it."""
         if marker:
-            made.setTextIndent(-LIST_PIXELS)
-            tab = QTextOption.Tab(LIST_PIXELS, QTextOption.TabType.LeftTab)
-            made.setTabPositions([tab])
+            made.setProperty(LIST_MARK, marker)
         if self._first:
             self._cursor.setBlockFormat(made)
             self._cursor.setBlockCharFormat(QTextCharFormat())
             self._first = False
         else:
             self._cursor.insertBlock(made, QTextCharFormat())
-        if marker:
-            self._cursor.insertText(f"{marker}\t", self._muted())
 
     def _code(self, block: Code, indent: int, above: int) -> None:
         made = QTextBlockFormat()
         made.setLeftMargin(indent + looks.MEDIUM)
         made.setRightMargin(looks.MEDIUM)
         # The ground reaches beyond the text: above it the name of the language stands.
-        made.setTopMargin((0 if self._first else above) + CODE_ABOVE_PIXELS)
+        follows_code = self._cursor.blockFormat().hasProperty(CODE_MARK) and not self._first
+        # Of two margins that meet Qt takes the larger one, so the second makes room for both.
+        below = CODE_BELOW_PIXELS * follows_code
+        made.setTopMargin((0 if self._first else above) + CODE_ABOVE_PIXELS + below)
         made.setBottomMargin(CODE_BELOW_PIXELS + looks.MEDIUM)
         made.setLineHeight(120, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
         made.setProperty(CODE_MARK, block.language or "text")
+        made.setNonBreakableLines(True)  # `app/ui/code_panes.py` scrolls them
+        made.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+        made.setAlignment(Qt.AlignmentFlag.AlignLeft)
         self._begin(made, "")
         written = QTextCharFormat()
         written.setFont(code_font())
@@ -245,10 +255,14 @@ class DocumentWriter:
         """The text for the document: line ends as Qt has them, endless words breakable."""
         return ENDLESS_WORD.sub("\\g<0>\u200b", text).replace("\n", LINE_SEPARATOR)
 
-    def _muted(self) -> QTextCharFormat:
-        made = QTextCharFormat()
-        made.setForeground(self._theme.colour("muted"))
-        return made
+
+def reads_from_the_right(text: str) -> bool:
+    """Whether the first letter that has a direction runs from right to left."""
+    for letter in text[:256]:
+        kind = unicodedata.bidirectional(letter)
+        if kind in ("L", "R", "AL"):
+            return kind != "L"
+    return False
 
 
 def code_font() -> QFont:

@@ -11,6 +11,7 @@ from app.ui import theme as looks
 from app.ui import words
 from app.ui.controls import Banner, IconButton, label
 from app.ui.markdown_view import MarkdownView
+from app.ui.sentences import told
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
@@ -32,22 +33,22 @@ class Message(QFrame):
         self._stopped = ""
         if self.mine:
             self.setProperty("look", "question")
-        self.setAccessibleName(tr("Your message") if self.mine else tr("Answer"))
+        self._view: MessageView | None = None
         column = QVBoxLayout(self)
         sides, right = (looks.LARGE, looks.SMALL) if self.mine else (0, 0)
         column.setContentsMargins(sides, looks.SMALL if self.mine else 0, right, looks.SMALL)
         column.setSpacing(looks.TINY)
-        self.text = MarkdownView(theme, self.accessibleName())
-        self.waiting = label(tr("Looking for helpers"), "muted")
+        self.text = MarkdownView(theme, "", as_typed=self.mine)
+        self.waiting = label("", "muted")
         self.waiting.hide()
         self.trouble = Banner("danger")
         self.remark = label("", "muted", wrap=True)
         self.remark.hide()
         self.line = label("", "muted", wrap=True)
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.copy = IconButton(theme, "copy", tr("Copy"), self._copy)
-        self.edit = IconButton(theme, "edit", tr("Edit and send again"), self._edit)
-        self.again = IconButton(theme, "again", tr("Write this answer again"))
+        self.copy = IconButton(theme, "copy", "", self._copy)
+        self.edit = IconButton(theme, "edit", "", self._edit)
+        self.again = IconButton(theme, "again", "")
         self.again.clicked.connect(lambda: self.again_wanted.emit())
         self.again.hide()
         self.edit.setVisible(self.mine)
@@ -59,6 +60,8 @@ class Message(QFrame):
         row.setSpacing(looks.MEDIUM)
         # A question is short: its buttons stand beside it, an answer's below.
         row.addWidget(self.text if self.mine else self.line, 1)
+        # Where there is no line, as under an answer that was stopped, its room stays.
+        row.addStretch(0)
         row.addLayout(buttons)
         if self.mine:
             column.addLayout(row)
@@ -71,6 +74,20 @@ class Message(QFrame):
             column.addLayout(row)
         self._copied = QTimer(self, singleShot=True, interval=COPIED_MILLISECONDS)
         self._copied.timeout.connect(lambda: self.copy.draw("copy"))
+        self.retranslate()
+
+    def retranslate(self) -> None:
+        """Say in the language of now what is not the message itself."""
+        name = tr("Your message") if self.mine else tr("Answer")
+        self.setAccessibleName(name)
+        self.text.setAccessibleName(name)
+        self.text.retranslate()
+        self.waiting.setText(tr("Looking for helpers"))
+        self.copy.rename(tr("Copy"))
+        self.edit.rename(tr("Edit and send again"))
+        self.again.rename(tr("Write this answer again"))
+        if self._view is not None:
+            self._say_of(self._view)
 
     def show_view(self, view: MessageView) -> None:
         """Show a message as the node keeps it."""
@@ -88,8 +105,13 @@ class Message(QFrame):
         else:
             self.text.finish()
         self.text.setVisible(bool(view.content))
-        self.trouble.say(view.error if view.state == "failed" else "")
-        remark = view.remark
+        self._view = view
+        self._say_of(view)
+
+    def _say_of(self, view: MessageView) -> None:
+        """What stands under the message: what went wrong, a remark, who answered."""
+        self.trouble.say(told(view.error, view.error_said) if view.state == "failed" else "")
+        remark = told(view.remark, view.remark_said)
         if view.state == "stopped":
             remark = f"{tr('Stopped before the end.')} {remark}".strip()
         self.remark.setText(remark)
@@ -107,6 +129,7 @@ class Message(QFrame):
 
     def begin_writing(self) -> None:
         """An answer is on its way."""
+        self._view = None
         self.text.set_source("")
         self.text.hide()
         self.line.setText("")
@@ -124,6 +147,7 @@ class Message(QFrame):
 
     def fail(self, sentence: str) -> None:
         """The answer ends here, and why; what was written stays."""
+        self._view = None
         self.waiting.hide()
         self.text.finish()
         self.copy.setEnabled(bool(self.text.source))

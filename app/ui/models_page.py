@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QMessageBox, QVBoxLayout
 
 from app.api.shapes import ChooseModelRequest, ErrorBody, ModelOffer, Snapshot
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.backend import Backend
 from app.ui.controls import Banner, Card, EmptyState, IconButton, Page, button, clear, label
+from app.ui.sentences import error_words, told
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
+
+PURPOSES: Final = {
+    "guide-7m-q8_0": "Comes with Potluck and explains it. It is small, and often wrong.",
+    "guide-draft-q8_0": "Tiny. It is meant to guess ahead for Potluck Guide, not to be asked.",
+}
+"""What the models are for that come with Potluck; others are known by their names."""
 
 
 class OfferCard(Card):
@@ -27,6 +36,8 @@ class OfferCard(Card):
         texts = QVBoxLayout()
         texts.setSpacing(2)
         texts.addWidget(label(offer.title, "strong", wrap=True))
+        if offer.name in PURPOSES:
+            texts.addWidget(label(tr(PURPOSES[offer.name]), wrap=True))
         texts.addWidget(label(fit_words(offer), wrap=True))
         texts.addWidget(label(detail_words(offer), "muted", wrap=True))
         row.addLayout(texts, 1)
@@ -48,9 +59,11 @@ def fit_words(offer: ModelOffer) -> str:
         return tr("Does not fit: not even one layer has room in memory.")
     if offer.fits_units >= offer.units:
         return tr("Fits whole")
-    span = words.layers(offer.suggested_start, offer.suggested_stop, offer.units)
+    start, stop = offer.suggested_start, offer.suggested_stop
     return tr("Fits: {fits} of {all} layers; needed most: {layers}").format(
-        fits=offer.fits_units, all=offer.units, layers=span
+        fits=words.layer_count(start, stop, offer.units),
+        all=max(0, offer.units - 2),
+        layers=words.layers(start, stop, offer.units),
     )
 
 
@@ -72,7 +85,11 @@ def detail_words(offer: ModelOffer) -> str:
         speed,
         counted(offer.served_by, "served by {n} computer", "served by {n} computers"),
     ]
-    parts += [part for part in (offer.licence, tr(offer.trust)) if part]
+    licence = words.licence(offer.licence)
+    if licence:
+        parts.append(tr("licence {name}").format(name=licence))
+    if offer.trust:
+        parts.append(told(offer.trust, offer.trust_said))
     return " · ".join(parts)
 
 
@@ -109,6 +126,11 @@ class ModelsPage(Page):
         self.body.addWidget(self.empty)
         self.body.addStretch(1)
 
+    @property
+    def offers(self) -> list[ModelOffer]:
+        """What is listed."""
+        return [card.offer for card in self.cards]
+
     def refresh(self) -> None:
         """Ask the node again."""
         self._backend.models(self.show_offers, self._failed)
@@ -117,11 +139,38 @@ class ModelsPage(Page):
         """List these models."""
         self.trouble.say("")
         clear(self._list)
-        self.cards = [OfferCard(offer) for offer in offers]
+        self.cards = [OfferCard(offer) for offer in sorted(offers, key=_order)]
         for card in self.cards:
-            card.choose.connect(self._choose)
+            card.choose.connect(self._ask)
             self._list.addWidget(card)
         self.empty.setVisible(not offers)
+
+    def _ask(self, name: str) -> None:
+        """Only one model is shared at a time: say which one is given up for it."""
+        titles = {card.offer.name: card.offer.title for card in self.cards}
+        given_up = next((card.offer for card in self.cards if card.offer.chosen), None)
+        if given_up is None:
+            self._choose(name)
+            return
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Potluck")
+        box.setText(
+            tr("Share {model} instead of {other}?").format(
+                model=titles.get(name, name), other=given_up.title
+            )
+        )
+        box.setInformativeText(
+            tr("Others then lack your layers of {other}. You can change back at any time.").format(
+                other=given_up.title
+            )
+        )
+        change = box.addButton(tr("Change model"), QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(change)
+        box.accepted.connect(lambda: self._choose(name))
+        box.finished.connect(lambda _: box.deleteLater())
+        box.open()
 
     def _choose(self, name: str) -> None:
         def taken(_: Snapshot) -> None:
@@ -131,4 +180,9 @@ class ModelsPage(Page):
         self._backend.choose_model(ChooseModelRequest(model=name), taken, self._failed)
 
     def _failed(self, error: ErrorBody) -> None:
-        self.trouble.say(error.words)
+        self.trouble.say(error_words(error))
+
+
+def _order(offer: ModelOffer) -> tuple[bool, bool, int]:
+    """The chosen one, then what fits, the larger before the smaller."""
+    return (not offer.chosen, offer.fits_units <= 0, -offer.bytes)

@@ -21,6 +21,7 @@ from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from app.api.shapes import NODE_FILE, TOKEN_FILE
 from app.errors import UsageError
 from app.process_lock import data_folder_lock
+from app.small_files import read_small
 from app.ui.translations import tr
 
 OUTPUT_FILE: Final = "node-output.log"
@@ -176,15 +177,13 @@ class NodeProcess(QObject):
 
     def _status(self) -> dict[str, Any]:
         try:
-            with (self._folder / NODE_FILE).open("rb") as stream:
-                value = json.loads(stream.read(MAX_FILE_BYTES))
-        except (OSError, ValueError):
+            value = json.loads(read_small(self._folder / NODE_FILE, MAX_FILE_BYTES))
+        except (OSError, ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
     def _token(self) -> str:
         try:
-            with (self._folder / TOKEN_FILE).open("rb") as stream:
-                return stream.read(4096).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError):
+            return read_small(self._folder / TOKEN_FILE, 4096).decode("ascii").strip()
+        except (OSError, ValueError):
             return ""

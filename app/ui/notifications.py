@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from app.api.shapes import SettingsView, Snapshot
-from app.ui import words
+from app.ui.sentences import headline
 from app.ui.translations import tr
 
 Kind = Literal["paused", "problem", "node", "download"]
@@ -41,14 +41,14 @@ class Notifier:
         if before is None or now.consented is not True:
             return
         if now.state == "problem" and before.state != "problem":
-            self._tell("problem", tr("Potluck has a problem"), words.headline(now))
+            self._tell("problem", tr("Potluck has a problem"), headline(now))
         elif (
             now.state == "paused"
             and before.state == "sharing"
             and now.pause is not None
             and now.pause.reason != "manual"
         ):
-            self._tell("paused", tr("Sharing is paused"), words.headline(now))
+            self._tell("paused", tr("Sharing is paused"), headline(now))
 
         if before.download is not None and now.download is None and now.state != "problem":
             text = tr("Layers of {model}").format(model=before.download.model)

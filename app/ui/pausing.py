@@ -9,14 +9,29 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
-from app.api.shapes import ConsentRequest, ErrorBody, PauseRequest, Snapshot
+from app.api.shapes import ConsentRequest, ErrorBody, PauseRequest, ResumeRequest, Snapshot
+from app.reasons import Part
 from app.ui import words
 from app.ui.backend import Backend
 from app.ui.translations import tr
 
 HOUR: Final = 3600.0
+
+
+class PauseMenu:
+    """What stands in a menu of ways to pause; `show` keeps its two switches true."""
+
+    def __init__(self, gpu: QAction, cpu: QAction) -> None:
+        self.gpu = gpu
+        self.cpu = cpu
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Tick what is paused by itself."""
+        self.gpu.setChecked(snapshot.gpu_paused)
+        self.cpu.setChecked(snapshot.cpu_paused)
 
 
 class Pausing:
@@ -26,10 +41,21 @@ class Pausing:
         self._backend = backend
         self._failed = failed
 
-    def fill(self, menu: QMenu) -> None:
+    def fill(self, menu: QMenu) -> PauseMenu:
         """Put the ways to pause into a menu."""
         for text, wish in self._wishes():
             menu.addAction(text, lambda wish=wish: self._backend.pause(wish, self._failed))
+        menu.addSeparator()
+        return PauseMenu(
+            self._switch(menu, tr("Graphics card only"), "gpu"),
+            self._switch(menu, tr("Processor only"), "cpu"),
+        )
+
+    def _switch(self, menu: QMenu, text: str, part: Part) -> QAction:
+        action = menu.addAction(text)
+        action.setCheckable(True)
+        action.triggered.connect(lambda on: self.pause_part(part) if on else self.resume_part(part))
+        return action
 
     @staticmethod
     def _wishes() -> list[tuple[str, PauseRequest]]:
@@ -41,15 +67,17 @@ class Pausing:
             (tr("Until I resume"), PauseRequest(kind="resume")),
         ]
 
-    def pause_part(self, what: str) -> None:
+    def pause_part(self, part: Part) -> None:
         """Pause only the graphics card or only the processor, until resumed."""
-        part: PauseRequest
-        part = PauseRequest(kind="resume", what="gpu" if what == "gpu" else "cpu")
-        self._backend.pause(part, self._failed)
+        self._backend.pause(PauseRequest(kind="resume", what=part), self._failed)
+
+    def resume_part(self, part: Part) -> None:
+        """End the pause of the graphics card or of the processor, and no other."""
+        self._backend.resume(ResumeRequest(what=part), self._failed)
 
     def resume(self) -> None:
         """End every pause made by hand."""
-        self._backend.resume(self._failed)
+        self._backend.resume(ResumeRequest(), self._failed)
 
     def share_anyway(self) -> None:
         """Overrule the automatic pause for an hour."""

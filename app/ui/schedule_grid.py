@@ -6,6 +6,7 @@ paints the whole day. The text behind it is that of `app/schedule.py`.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from PySide6.QtCore import QLocale, QPoint, QRectF, QSize, Qt, Signal
@@ -32,6 +33,7 @@ class ScheduleGrid(QWidget):
         self._hours = set(ALWAYS.hours)
         self._painting: bool | None = None
         self._day, self._hour = 0, 0
+        """The cell that the keyboard is on, and where the mouse painted last."""
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(tr("Hours of the week in which this computer may share"))
@@ -45,6 +47,13 @@ class ScheduleGrid(QWidget):
             return
         self._describe()
         self.update()
+
+    def put(self, text: str) -> None:
+        """Take a whole week over at once, as if the person had painted it."""
+        before = self.text()
+        self.set_text(text)
+        if self.text() != before:
+            self._tell()
 
     def text(self) -> str:
         """The schedule as text."""
@@ -68,11 +77,23 @@ class ScheduleGrid(QWidget):
         return HOURS_A_DAY * day + hour in self._hours
 
     def _cell_at(self, where: QPoint) -> tuple[int, int] | None:
-        for day in range(len(DAYS)):
-            for hour in range(HOURS_A_DAY):
-                if self._box(day, hour).contains(where.toPointF()):
-                    return day, hour
-        return None
+        day, hour = self._place_of(where)
+        inside = 0 <= day < len(DAYS) and 0 <= hour < HOURS_A_DAY
+        return (day, hour) if inside else None
+
+    def _nearest_cell(self, where: QPoint) -> tuple[int, int]:
+        day, hour = self._place_of(where)
+        return max(0, min(len(DAYS) - 1, day)), max(0, min(HOURS_A_DAY - 1, hour))
+
+    def _place_of(self, where: QPoint) -> tuple[int, int]:
+        """Day and hour under a point, counted on beyond the edges."""
+        first = self._box(0, 0)
+        across = where.x() - first.left()
+        if self.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+            across = first.right() - where.x()
+        return math.floor((where.y() - first.top()) / CELL_PIXELS), math.floor(
+            across / first.width()
+        )
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """The first cell decides whether dragging allows or forbids."""
@@ -83,13 +104,23 @@ class ScheduleGrid(QWidget):
             self._set(*cell, on=self._painting)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Every cell passed over becomes like the first."""
-        cell = self._cell_at(event.position().toPoint())
-        if cell is not None and self._painting is not None:
-            self._set(*cell, on=self._painting)
+        """Every cell passed over becomes like the first, however fast the mouse is."""
+        if self._painting is None:
+            return
+        day, hour = self._nearest_cell(event.position().toPoint())
+        steps = max(abs(day - self._day), abs(hour - self._hour))
+        for step in range(1, steps + 1):
+            part = step / steps
+            between = (
+                round(self._day + (day - self._day) * part),
+                round(self._hour + (hour - self._hour) * part),
+            )
+            self._set(*between, on=self._painting)
+        self._day, self._hour = day, hour
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """The drawing is done."""
+        """The drawing is done, up to where the button was let go."""
+        self.mouseMoveEvent(event)
         if self._painting is not None:
             self._painting = None
             self._tell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from PySide6.QtCore import QEvent, QObject, Qt
@@ -18,29 +19,26 @@ from PySide6.QtWidgets import (
 )
 
 from app.api.shapes import SettingView
+from app.ui.controls import button
 from app.ui.schedule_grid import ScheduleGrid
+from app.ui.setting_words import allows_no_limit, choice_words
 from app.ui.theme import Theme
-from app.ui.translations import LANGUAGES, tr
+from app.ui.translations import tr
 
 Changed = Callable[[Any], object]
-GIGABYTE: Final = 1024**3
+GIGABYTE: Final = 10**9
+"""As disks are sold, and as every other size on the screen is written."""
 FIELD_PIXELS: Final = 190
 LARGEST_SPIN: Final = 2_147_483_647
 
-CHOICES: Final = {
-    "no_transfers": "Download nothing",
-    "pause": "Pause",
-    "share": "Share as always",
-    "auto": "Automatic",
-    "off": "Off",
-    "ask": "Ask first",
-    "automatic": "Automatic",
-    "system": "As the system",
-    "light": "Light",
-    "dark": "Dark",
-    **LANGUAGES,
-}
-"""How a choice is called on the screen; the names of languages are never translated."""
+WEEKS: Final = (
+    ("Always", ""),
+    ("Nights", "mon-sun 22-7"),
+    ("Nights and weekends", "mon-fri 0-7,22-24; sat,sun 0-24"),
+    ("Weekends", "sat,sun 0-24"),
+    ("Never", "never"),
+)
+"""Weeks that need not be painted by hand."""
 
 
 class PlainNumber(QDoubleSpinBox):
@@ -57,11 +55,25 @@ class PlainNumber(QDoubleSpinBox):
 class Field:
     """A widget for one setting: takes its value, and calls `changed` when the person does."""
 
-    def __init__(self, widget: QWidget, take: Callable[[Any], object], *, wide: bool) -> None:
+    def __init__(
+        self,
+        widget: QWidget,
+        take: Callable[[Any], object],
+        *,
+        wide: bool,
+        below: tuple[QWidget, ...] = (),
+    ) -> None:
         self.widget = widget
         self.take = take
         self.wide = wide
         """Whether it stands under its words instead of beside them."""
+        self.below = below
+        """Buttons that fill it in, in a row under it."""
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the person writes into it, so that what is wrong can be mended there."""
+        return isinstance(self.widget, QLineEdit | QPlainTextEdit)
 
 
 def field_for(setting: SettingView, theme: Theme, changed: Changed) -> Field:
@@ -69,8 +81,6 @@ def field_for(setting: SettingView, theme: Theme, changed: Changed) -> Field:
     made = _made(setting, theme, changed)
     made.widget.setAccessibleName(tr(setting.label))
     made.widget.setAccessibleDescription(tr(setting.words))
-    if isinstance(made.widget, QCheckBox):
-        made.widget.setFixedWidth(FIELD_PIXELS)
     if isinstance(made.widget, QAbstractSpinBox):
         indent(made.widget)
     if isinstance(made.widget, QAbstractSpinBox | QComboBox):
@@ -82,7 +92,7 @@ def field_for(setting: SettingView, theme: Theme, changed: Changed) -> Field:
 
 def indent(box: QAbstractSpinBox) -> None:
     """Let a number begin where other fields' text does; the style sheet cannot."""
-    box.lineEdit().setTextMargins(5, 0, 0, 0)
+    box.lineEdit().setTextMargins(9, 0, 0, 0)
 
 
 def _made(setting: SettingView, theme: Theme, changed: Changed) -> Field:
@@ -106,7 +116,8 @@ def _made(setting: SettingView, theme: Theme, changed: Changed) -> Field:
 def _schedule(theme: Theme, changed: Changed) -> Field:
     grid = ScheduleGrid(theme)
     grid.changed.connect(changed)
-    return Field(grid, grid.set_text, wide=True)
+    weeks = tuple(button(tr(name), partial(grid.put, text)) for name, text in WEEKS)
+    return Field(grid, grid.set_text, wide=True, below=weeks)
 
 
 def _switch(changed: Changed) -> Field:
@@ -118,8 +129,7 @@ def _switch(changed: Changed) -> Field:
 def _choice(setting: SettingView, changed: Changed) -> Field:
     box = QComboBox()
     for choice in setting.choices:
-        shown = CHOICES.get(choice, choice)
-        box.addItem(shown if choice in LANGUAGES else tr(shown), choice)
+        box.addItem(choice_words(choice), choice)
     box.activated.connect(lambda _: changed(box.currentData()))
     return Field(box, lambda value: box.setCurrentIndex(box.findData(value)), wide=False)
 
@@ -155,8 +165,7 @@ def _number(setting: SettingView, changed: Changed) -> Field:
 def _dress(box: QSpinBox | QDoubleSpinBox, setting: SettingView) -> None:
     if setting.unit:
         box.setSuffix(f" {tr(setting.unit)}")
-    # Zero means "no limit" for these; saying it beats showing "0 Mbit/s".
-    if setting.least == 0 and "0 sets no limit" in setting.words:
+    if allows_no_limit(setting):
         box.setSpecialValueText(tr("No limit"))
     box.setKeyboardTracking(False)
 
@@ -164,7 +173,7 @@ def _dress(box: QSpinBox | QDoubleSpinBox, setting: SettingView) -> None:
 def _texts(changed: Changed) -> Field:
     box = QPlainTextEdit()
     box.setTabChangesFocus(True)
-    box.setPlaceholderText(tr("One a line"))
+    box.setPlaceholderText(tr("One per line"))
     box.setFixedHeight(76)
     watcher = _LeaveWatcher(box, lambda: changed(box.toPlainText().split("\n")))
     box.installEventFilter(watcher)
@@ -209,12 +218,3 @@ class _LeaveWatcher(QObject):
         if event.type() == QEvent.Type.FocusOut:
             self._left()
         return False
-
-
-def meaning(setting: SettingView) -> str:
-    """What a setting means, without the words that only a file needs."""
-    if setting.name == "schedule":
-        return tr("Paint the hours in which this computer may share; arrows and Space do it too.")
-    if setting.kind == "choice":
-        return tr(setting.words.split(":")[0].rstrip(".") + ".")
-    return tr(setting.words)

@@ -6,31 +6,51 @@ not accept goes back to what it was, and a line says why.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import pairwise
 from typing import Any, Final
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.api.shapes import ErrorBody, SettingsView, SettingView, Snapshot
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.backend import Backend
-from app.ui.controls import Banner, Card, Page, button, clear, label
+from app.ui.controls import Banner, Card, IconButton, Page, button, clear, label
+from app.ui.flow_layout import flowing
 from app.ui.logs_dialog import LogsDialog
-from app.ui.setting_fields import Field, field_for, meaning
+from app.ui.sentences import error_words, told_all
+from app.ui.setting_fields import FIELD_PIXELS, Field, field_for
+from app.ui.setting_words import meaning, refusal, value_words
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
-APPLIED_LATER: Final = {"language", "listen", "api", "keyring"}
+APPLIED_LATER: Final = {"listen", "api", "keyring"}
 """Settings that hold from the next start on."""
 
 
 class SettingRow(QWidget):
-    """One setting: what it is called, what it means, its field."""
+    """One setting: what it is called, what it means, its field, what is wrong with it.
 
-    def __init__(self, setting: SettingView, field: Field) -> None:
+    Args:
+        change: takes a value as if the person had entered it.
+    """
+
+    def __init__(
+        self, setting: SettingView, field: Field, theme: Theme, change: Callable[[Any], object]
+    ) -> None:
         super().__init__()
+        self.field = field
+        self.back = IconButton(theme, "again", "", partial(self._go_back, change))
+        room = self.back.sizePolicy()
+        room.setRetainSizeWhenHidden(True)
+        self.back.setSizePolicy(room)
+        self.trouble = label("", "trouble", wrap=True)
+        self.trouble.hide()
+        self._default = setting.default
         name = label(tr(setting.label))
         name.setBuddy(field.widget)
         text = meaning(setting)
@@ -47,11 +67,46 @@ class SettingRow(QWidget):
         texts.addWidget(name)
         texts.addWidget(note)
         row.addLayout(texts, 1)
+        row.addWidget(self.back, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
         if field.wide:
             column.addWidget(field.widget)
         else:
             row.addWidget(field.widget, 0, Qt.AlignmentFlag.AlignTop)
+        if isinstance(field.widget, QCheckBox):
+            row.addSpacing(FIELD_PIXELS - field.widget.sizeHint().width() - row.spacing())
+        if field.below:
+            column.addWidget(flowing(*field.below))
+        column.addWidget(self.trouble)
+
+    def show_setting(self, setting: SettingView) -> None:
+        """Offer the way back to the default where it does not hold."""
+        shown = value_words(setting, setting.default)
+        self.back.rename(
+            tr("{label}: back to {value}").format(label=tr(setting.label), value=shown)
+        )
+        if self.back.hasFocus() and setting.value == setting.default:
+            self.field.widget.setFocus()
+        self.back.setVisible(setting.value != setting.default)
+
+    def say(self, text: str) -> None:
+        """Say under the field what is wrong with what stands in it; "" when nothing is."""
+        self.trouble.setText(text)
+        self.trouble.setVisible(bool(text))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it shows something that the node did not take."""
+        return not self.trouble.isHidden()
+
+    def widgets(self) -> list[QWidget]:
+        """What Tab goes through, in this order."""
+        return [self.back, self.field.widget, *self.field.below]
+
+    def _go_back(self, change: Callable[[Any], object]) -> None:
+        self.say("")
+        self.field.take(self._default)
+        change(self._default)
 
 
 class SettingsPage(Page):
@@ -65,6 +120,7 @@ class SettingsPage(Page):
         self._backend = backend
         self._view: SettingsView | None = None
         self.fields: dict[str, Field] = {}
+        self.rows: dict[str, SettingRow] = {}
         self.trouble = Banner("danger")
         self.body.addWidget(self.trouble)
         self._remarks = QVBoxLayout()
@@ -74,26 +130,34 @@ class SettingsPage(Page):
         self.body.addLayout(self._sections)
         self.disk_words = label("", wrap=True)
         self.disk_button = button(tr("Free space"), self._free)
+        self.logs_button = button(tr("Show logs"), self._show_logs)
         self.body.addWidget(self._disk())
         self.body.addWidget(self._logs())
         self.body.addStretch(1)
 
     def refresh(self) -> None:
-        """Ask the node for everything; after each connection."""
+        """Ask the node for everything; after each connection, and when the page is opened."""
         self._backend.settings(self.show_view, self._failed)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Somebody may have changed settings elsewhere meanwhile."""
+        super().showEvent(event)
+        if self._backend.is_connected:
+            self.refresh()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Say how much of the disk is used, and what could go."""
+        unused = words.size(snapshot.disk_unused_bytes)
+        sentence = tr("Models take {used}; {unused} of it is not in use.")
+        if not snapshot.disk_unused_bytes:
+            sentence = tr("Models take {used}; all of it is in use.")
         self.disk_words.setText(
-            tr("Models take {used}; {unused} of it is not in use.").format(
-                used=words.size(snapshot.disk_used_bytes),
-                unused=words.size(snapshot.disk_unused_bytes),
-            )
+            sentence.format(used=words.size(snapshot.disk_used_bytes), unused=unused)
         )
-        text = tr("Free {size}").format(size=words.size(snapshot.disk_unused_bytes))
+        text = tr("Free {size}").format(size=unused)
         self.disk_button.setText(text)
         self.disk_button.setAccessibleName(text)
-        self.disk_button.setEnabled(snapshot.disk_unused_bytes > 0)
+        self.disk_button.setVisible(snapshot.disk_unused_bytes > 0)
 
     def show_view(self, view: SettingsView) -> None:
         """Show these values; fields are made once, later only filled."""
@@ -101,54 +165,79 @@ class SettingsPage(Page):
         if list(self.fields) != names:
             self._make(view.settings)
         for setting in view.settings:
-            widget = self.fields[setting.name].widget
-            if not widget.hasFocus() or self._view is None:
-                self.fields[setting.name].take(setting.value)
+            row, field = self.rows[setting.name], self.fields[setting.name]
+            row.show_setting(setting)
+            # What the person is writing, or could not yet be taken, stays as it is.
+            if self._view is None or not (field.widget.hasFocus() or row.is_refused):
+                field.take(setting.value)
         self._view = view
         clear(self._remarks)
-        for text in view.remarks:
+        for text in told_all(view.remarks, view.remarks_said):
             banner = Banner()
             self._remarks.addWidget(banner)
-            banner.say(tr(text))
+            banner.say(text)
         self.saw.emit(view)
 
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _make(self, settings: list[SettingView]) -> None:
         clear(self._sections)
-        self.fields = {}
+        self.fields, self.rows = {}, {}
         cards: dict[str, Card] = {}
         for setting in settings:
             name = setting.section
             if name not in cards:
                 cards[name] = Card(tr(name))
                 self._sections.addWidget(cards[name])
-            field = field_for(setting, self._theme, partial(self._change, setting.name))
-            self.fields[setting.name] = field
-            cards[name].body.addWidget(SettingRow(setting, field))
+            change = partial(self._change, setting.name)
+            field = field_for(setting, self._theme, change)
+            row = SettingRow(setting, field, self._theme, change)
+            self.fields[setting.name], self.rows[setting.name] = field, row
+            cards[name].body.addWidget(row)
+        self._order_tabs(cards.values())
 
-    def _value(self, name: str) -> Any:
+    def _order_tabs(self, cards: Iterable[Card]) -> None:
+        """Tab follows the eye; Qt's own order is that in which things were made."""
+        order: list[QWidget] = [self.trouble.button]
+        for card in cards:
+            for row in card.findChildren(SettingRow):
+                order += row.widgets()
+        order += [self.disk_button, self.logs_button]
+        for first, second in pairwise(order):
+            QWidget.setTabOrder(first, second)
+
+    def _setting(self, name: str) -> SettingView | None:
         settings = self._view.settings if self._view else []
-        return next((setting.value for setting in settings if setting.name == name), None)
+        return next((setting for setting in settings if setting.name == name), None)
 
     def _change(self, name: str, value: Any) -> None:
         if isinstance(value, list):
             value = [text.strip() for text in value if text.strip()]
-        if value == self._value(name):
+        setting = self._setting(name)
+        if setting is not None and value == setting.value:
+            self.rows[name].say("")
             return
         self.trouble.say("")
-        self._backend.change_settings({name: value}, self.show_view, self._refused(name))
 
-    def _refused(self, name: str) -> Any:
-        def refused(error: ErrorBody) -> None:
+        def taken(view: SettingsView) -> None:
+            if name in self.rows:
+                self.rows[name].say("")
+            self.show_view(view)
+
+        self._backend.change_settings({name: value}, taken, partial(self._refused, name))
+
+    def _refused(self, name: str, error: ErrorBody) -> None:
+        """What was typed stays, to be mended; what was clicked goes back to what holds."""
+        setting = self._setting(name)
+        if setting is None or error.code != "invalid_value":
             self._failed(error)
-            if name in self.fields:
-                self.fields[name].take(self._value(name))
-
-        return refused
+        else:
+            self.rows[name].say(refusal(setting, error, error_words(error)))
+        if setting is not None and not self.fields[name].is_typed:
+            self.fields[name].take(setting.value)
 
     def _failed(self, error: ErrorBody) -> None:
-        self.trouble.say(error.words)
+        self.trouble.say(error_words(error))
         self.ensureWidgetVisible(self.trouble)
 
     def _disk(self) -> Card:
@@ -172,7 +261,7 @@ class SettingsPage(Page):
         row.addWidget(
             label(tr("For a report: see what is in it before you save it."), "muted", wrap=True), 1
         )
-        row.addWidget(button(tr("Show logs"), self._show_logs))
+        row.addWidget(self.logs_button)
         card.body.addLayout(row)
         return card
 

@@ -16,6 +16,7 @@ SAMPLES: Final = 120
 """One a second at most: two minutes."""
 LEAST_SECONDS: Final = 0.9
 LABEL_PIXELS: Final = 20
+NAME_GAP_PIXELS: Final = 14
 
 
 class SpeedGraph(QWidget):
@@ -24,15 +25,26 @@ class SpeedGraph(QWidget):
     Args:
         least_top: the scale never shows less than this, so that noise stays flat.
         words: writes a number as people read it, for the scale's top.
+        lines: what the lines are called, where there are several.
+        idle: what stands there while there is nothing to draw.
     """
 
     def __init__(
-        self, theme: Theme, name: str, least_top: float, words: Callable[[float], str]
+        self,
+        theme: Theme,
+        name: str,
+        least_top: float,
+        words: Callable[[float], str],
+        *,
+        lines: tuple[str, ...] = (),
+        idle: str = "",
     ) -> None:
         super().__init__()
         self._theme = theme
         self._words = words
         self._least_top = least_top
+        self._lines = lines
+        self._idle = idle
         self._samples: deque[tuple[float, ...]] = deque(maxlen=SAMPLES)
         self._last_at = float("-inf")
         self.setAccessibleName(name)
@@ -50,6 +62,12 @@ class SpeedGraph(QWidget):
         self.setAccessibleDescription(shown)
         if self.isVisible():
             self.update()
+
+    def go_on_from(self, other: SpeedGraph) -> None:
+        """Draw what another one has drawn so far."""
+        self._samples.extend(other._samples)
+        self._last_at = other._last_at
+        self.setAccessibleDescription(other.accessibleDescription())
 
     @property
     def values(self) -> list[tuple[float, ...]]:
@@ -70,9 +88,28 @@ class SpeedGraph(QWidget):
         for index in reversed(range(series)):
             self._draw(painter, area, index, top)
         painter.setPen(self._theme.colour("muted"))
+        if self._idle and not self.is_lively:
+            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self._idle)
+            return
         flags = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignTrailing
         above = QRectF(0, 0, self.width(), LABEL_PIXELS)
         painter.drawText(above, flags, self._words(top))
+        flags = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading
+        for index, name in enumerate(self._lines):
+            painter.setPen(self._theme.colour("accent" if index == 0 else "helper"))
+            painter.drawText(above, flags, name)
+            above.adjust(*self._step(painter.fontMetrics().horizontalAdvance(name)))
+
+    def _step(self, wide: int) -> tuple[float, float, float, float]:
+        """How the room for the next name differs; mirrored writing goes the other way."""
+        step = float(wide + NAME_GAP_PIXELS)
+        mirrored = self.layoutDirection() == Qt.LayoutDirection.RightToLeft
+        return (0.0, 0.0, -step, 0.0) if mirrored else (step, 0.0, 0.0, 0.0)
+
+    @property
+    def is_lively(self) -> bool:
+        """Whether anything but zero is known."""
+        return any(value for values in self._samples for value in values)
 
     def _draw(self, painter: QPainter, area: QRectF, index: int, top: float) -> None:
         colour = self._theme.colour("accent" if index == 0 else "helper")

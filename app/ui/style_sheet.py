@@ -12,12 +12,14 @@ STYLE_SHEET: Final = Template("""
 QWidget { color: $text; }
 QMainWindow, QDialog, QWidget[look="page"] { background: $window; }
 QToolTip { background: $surface; color: $text; border: 1px solid $line; padding: 4px 6px; }
+QBalloonTip { background: $surface; color: $text; }
+QBalloonTip QPushButton { border: none; padding: 0; background: transparent; }
 QLabel { background: transparent; }
 QLabel[look="title"] { font-size: 15pt; font-weight: 600; }
 QLabel[look="strong"] { font-weight: 600; }
 QLabel[look="muted"] { color: $muted; }
 QLabel[look="figure"] { font-size: 15pt; font-weight: 600; }
-QLabel[look="danger"] { color: $danger; }
+QLabel[look="trouble"] { color: $danger; }
 
 QFrame[look="card"] { background: $surface; border: 1px solid $line; border-radius: 10px; }
 QFrame[look="side"] { background: $sunken; border: none; }
@@ -105,7 +107,9 @@ QScrollBar::handle:hover { background: $muted; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
-QCheckBox, QRadioButton { spacing: 8px; background: transparent; }
+QCheckBox, QRadioButton { spacing: 8px; background: transparent; border: 2px solid transparent;
+    border-radius: 6px; padding: 1px; }
+QCheckBox:focus, QRadioButton:focus { border-color: $text; }
 QCheckBox::indicator, QRadioButton::indicator, QMenu::indicator { width: 14px; height: 14px;
     border: 1px solid $edge; background: $surface; }
 QCheckBox::indicator, QMenu::indicator { border-radius: 4px; }
@@ -114,16 +118,16 @@ QCheckBox::indicator:checked, QMenu::indicator:checked { background: $accent;
     border-color: $accent; image: url("$marks/mark-tick-$look.svg"); }
 QRadioButton::indicator:checked { background: $accent; border-color: $accent;
     image: url("$marks/mark-dot-$look.svg"); }
-QCheckBox::indicator:focus, QRadioButton::indicator:focus { border: 2px solid $accent;
-    width: 12px; height: 12px; }
-QCheckBox::indicator:checked:focus, QRadioButton::indicator:checked:focus {
-    border: 2px solid $text; }
 
+QPlainTextEdit, QTextEdit { padding: 5px 5px; }
+QPlainTextEdit:focus, QTextEdit:focus { padding: 4px 4px; }
 QComboBox, QSpinBox, QDoubleSpinBox { background: $surface; border: 1px solid $edge;
     border-radius: 7px; padding: 5px 8px; selection-background-color: $accent;
     selection-color: $on_accent; }
 QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus { border: 2px solid $accent;
     padding: 4px 7px; }
+QComboBox { padding-left: 10px; }
+QComboBox:focus { padding-left: 9px; }
 QAbstractSpinBox > QLineEdit { border: none; background: transparent; padding: 0 2px; }
 QComboBox::drop-down { border: none; width: 24px; subcontrol-origin: padding; }
 QComboBox::down-arrow { image: url("$marks/mark-down-$look.svg"); width: 14px; height: 14px; }

@@ -139,7 +139,8 @@ class Theme(QObject):
 
     def start(self) -> None:
         """Put on the look, and follow the system's from now on."""
-        self._application.setStyle("Fusion")
+        if not self._application.styleSheet():  # or a theme has put it on before
+            self._application.setStyle("Fusion")
         font = self._application.font()
         font.setPointSizeF(BODY_POINTS)
         self._application.setFont(font)
@@ -183,7 +184,9 @@ class Theme(QObject):
         marks = (resources_folder() / "icons").as_posix()
         look = "dark" if dark else "light"
         filled = STYLE_SHEET.substitute(asdict(self.colours), marks=marks, look=look)
-        self._application.setStyleSheet(filled)
+        if filled != self._application.styleSheet():
+            # Every widget there is gets its style anew, which takes a quarter of a second.
+            self._application.setStyleSheet(filled)
         self.changed.emit()
 
 

@@ -55,6 +55,12 @@ class Transcript(QScrollArea):
         self.verticalScrollBar().valueChanged.connect(self._scrolled)
         self.verticalScrollBar().rangeChanged.connect(lambda *_: self._stay())
 
+    def retranslate(self) -> None:
+        """Say in the language of now what is not the conversation itself."""
+        self.setAccessibleName(tr("Conversation"))
+        for message in self.messages:
+            message.retranslate()
+
     def clear_all(self) -> None:
         """Show nothing."""
         while self.messages:

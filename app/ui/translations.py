@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
+from PySide6.QtCore import QCoreApplication, QLocale, QObject, Qt, QTranslator, Signal
 from PySide6.QtWidgets import QApplication
 
 from app.ui.resources import resources_folder
@@ -28,6 +28,11 @@ def counted(number: int, one: str, many: str) -> str:
     return tr(one if number == 1 else many).format(n=QLocale().toString(number))
 
 
+def speaks_english() -> bool:
+    """Whether the texts are shown as they stand in the code."""
+    return QLocale().language() == QLocale.Language.English
+
+
 def language_wanted(setting: str) -> str:
     """The language for a setting such as "system" or "de": one that we have."""
     code = QLocale.system().name() if setting in ("", "system", "auto") else setting
@@ -36,7 +41,7 @@ def language_wanted(setting: str) -> str:
 
 
 def install_language(application: QApplication, language: str) -> QTranslator | None:
-    """Show everything in `language` from now on; None for English, which needs no translator.
+    """Show what is made from now on in `language`; None for English, which needs no translator.
 
     The translator has to be kept alive by whoever asked. Qt's own texts (buttons of
     message boxes) are ours to set everywhere, so that no second catalogue is needed.
@@ -50,3 +55,40 @@ def install_language(application: QApplication, language: str) -> QTranslator | 
         return None
     application.installTranslator(translator)
     return translator
+
+
+class Language(QObject):
+    """The language of the window, which may change while it is open.
+
+    `changed` comes when new texts are in the new language; what is shown already follows
+    by `retranslate` of the tray and the window.
+
+    Args:
+        mirrored: write from right to left whatever the language, to try how that looks.
+    """
+
+    changed = Signal()
+
+    def __init__(self, application: QApplication, *, mirrored: bool = False) -> None:
+        super().__init__(application)
+        self._application = application
+        self._mirrored = mirrored
+        self._translator: QTranslator | None = None
+        self.code = ""
+
+    def use(self, setting: str) -> None:
+        """Speak the language of a setting such as "system" or "de" from now on."""
+        code = language_wanted(setting)
+        if code == self.code:
+            return
+        if self._translator is not None:
+            self._application.removeTranslator(self._translator)
+            self._translator.deleteLater()
+        first, self.code = not self.code, code
+        self._translator = install_language(self._application, code)
+        direction = QLocale().textDirection()
+        if self._mirrored:
+            direction = Qt.LayoutDirection.RightToLeft
+        self._application.setLayoutDirection(direction)
+        if not first:
+            self.changed.emit()

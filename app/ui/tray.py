@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from app.api.shapes import Snapshot, State
-from app.ui import words
 from app.ui.icons import tray_icon
 from app.ui.pausing import Pausing, lasting, offer
+from app.ui.sentences import headline
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
@@ -34,8 +33,17 @@ class Tray(QObject):
         self.icon = QSystemTrayIcon(self)
         self.icon.activated.connect(self._activated)
         theme.changed.connect(self._draw)
+        self._shown: Snapshot | None = None
         self._build()
         self._draw()
+
+    def retranslate(self) -> None:
+        """Say everything in the language of now."""
+        self.menu.clear()
+        self.pause_menu.deleteLater()
+        self._build()
+        if self._shown is not None:
+            self.show_snapshot(self._shown)
 
     def _build(self) -> None:
         menu = self.menu
@@ -46,27 +54,19 @@ class Tray(QObject):
         self.resume = menu.addAction(tr("Resume sharing"), self._pausing.resume)
         self.anyway = menu.addAction(tr("Share anyway for 1 hour"), self._pausing.share_anyway)
         self.pause_menu = menu.addMenu(tr("Pause"))
-        self._pausing.fill(self.pause_menu)
-        self.pause_menu.addSeparator()
-        self.gpu = self._switch(self.pause_menu, tr("Graphics card only"))
-        self.gpu.triggered.connect(lambda on: self._part("gpu", on=on))
-        self.cpu = self._switch(self.pause_menu, tr("Processor only"))
-        self.cpu.triggered.connect(lambda on: self._part("cpu", on=on))
-        self.slow = self._switch(menu, tr("Slow network mode"))
+        self.ways = self._pausing.fill(self.pause_menu)
+        self.slow = menu.addAction(tr("Slow network mode"))
+        self.slow.setCheckable(True)
         self.slow.triggered.connect(lambda on: self._pausing.slow_mode(on=on))
         menu.addSeparator()
         menu.addAction(tr("Open Potluck"), lambda: self.wanted.emit("overview"))
-        menu.addAction(tr("Chat"), lambda: self.wanted.emit("chat"))
-        menu.addAction(tr("Settings"), lambda: self.wanted.emit("settings"))
+        self.places = [
+            menu.addAction(tr("Chat"), lambda: self.wanted.emit("chat")),
+            menu.addAction(tr("Settings"), lambda: self.wanted.emit("settings")),
+        ]
         menu.addSeparator()
         menu.addAction(tr("Quit Potluck"), self.quit_wanted.emit)
         self._offer("")
-
-    @staticmethod
-    def _switch(menu: QMenu, text: str) -> QAction:
-        action = menu.addAction(text)
-        action.setCheckable(True)
-        return action
 
     def show(self) -> bool:
         """Show the icon; False where there is no tray."""
@@ -79,20 +79,20 @@ class Tray(QObject):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Say what is happening now."""
-        rest = lasting(snapshot)
-        line = words.headline(snapshot)
-        self._say(f"{line} ({rest})" if rest else line)
-        self._offer(offer(snapshot))
-        for action, on in (
-            (self.gpu, snapshot.gpu_paused),
-            (self.cpu, snapshot.cpu_paused),
-            (self.slow, snapshot.slow_mode),
-        ):
-            action.setChecked(on)
+        self._shown = snapshot
+        self._say(_with_rest(headline(snapshot), lasting(snapshot)))
+        # Before the first run is over there is nothing to go to, and nothing was agreed to.
+        asked = snapshot.consented is not None
+        self._offer(offer(snapshot) if asked else "")
+        for place in self.places:
+            place.setEnabled(asked)
+        self.ways.show(snapshot)
+        self.slow.setChecked(snapshot.slow_mode)
         self._set_state(snapshot.state)
 
     def show_trouble(self, text: str) -> None:
         """Say that the node is away."""
+        self._shown = None
         self._say(text)
         self._offer("")
         self._set_state("problem")
@@ -106,14 +106,8 @@ class Tray(QObject):
         self.begin.setVisible(what == "begin")
         self.resume.setVisible(what == "resume")
         self.anyway.setVisible(what == "share_anyway")
-        self.pause_menu.menuAction().setVisible(what in ("pause", "share_anyway"))
+        self.pause_menu.menuAction().setVisible(what in ("pause", "share_anyway", "resume"))
         self.slow.setVisible(what != "")
-
-    def _part(self, what: str, *, on: bool) -> None:
-        if on:
-            self._pausing.pause_part(what)
-        else:
-            self._pausing.resume()
 
     def _set_state(self, state: State) -> None:
         if state != self._state:
@@ -130,3 +124,10 @@ class Tray(QObject):
     def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
         if reason == QSystemTrayIcon.ActivationReason.Trigger:
             self.wanted.emit("")
+
+
+def _with_rest(line: str, rest: str) -> str:
+    """The time left behind a line, within its own brackets where it ends with some."""
+    if not rest:
+        return line
+    return f"{line[:-1]}, {rest})" if line.endswith(")") else f"{line} ({rest})"

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from PySide6.QtCore import QLocale
 
-from app.api.shapes import LayerHolder, LimitInForce, MessageView, ModelView, Snapshot
+from app.api.shapes import LayerHolder, MessageView, ModelView
+from app.ui.inline_markdown import plain
 from app.ui.translations import counted, tr
 
 UNKNOWN = "\u2013"
 SHORT_NAME_CHARACTERS = 8
+LICENCES = {
+    "apache-2.0": "Apache 2.0",
+    "mit": "MIT",
+    "bsd-3-clause": "BSD",
+    "cc-by-4.0": "CC BY 4.0",
+    "cc0-1.0": "CC0",
+}
+LINE_MARK = re.compile(r"^\s*(#{1,6}|>|[-*+])\s+")
 
 
 def whole(number: float) -> str:
@@ -21,6 +31,14 @@ def whole(number: float) -> str:
 def decimal(number: float) -> str:
     """One decimal below a hundred, none above."""
     return QLocale().toString(float(number), "f", 1) if number < 100 else whole(number)
+
+
+def number(value: float) -> str:
+    """A number with at most two decimals, and none that it does not need."""
+    if float(value).is_integer():
+        return whole(value)
+    decimals = 1 if round(value, 1) == round(value, 2) else 2
+    return QLocale().toString(float(value), "f", decimals)
 
 
 def size(count: float) -> str:
@@ -109,68 +127,45 @@ def layers(start: int, stop: int, units: int) -> str:
     return ", ".join(parts)
 
 
+def chat_title(title: str) -> str:
+    """A chat's name without the marks of markdown that its first question had."""
+    return plain(LINE_MARK.sub("", title)).strip() or tr("New chat")
+
+
 def uncovered(model: ModelView) -> list[int]:
     """The units that nobody serves now."""
     held = {unit for h in model.holders for unit in range(h.start, h.stop)}
     return [unit for unit in range(model.units) if unit not in held]
 
 
-def headline(snapshot: Snapshot) -> str:
-    """The first line of the tray menu and of the dashboard, in the person's language."""
-    translated = tr(snapshot.headline)
-    if translated != snapshot.headline or QLocale().language() == QLocale.Language.English:
-        return translated
-    if snapshot.state == "sharing" and (model := snapshot.model) and model.my_start is not None:
-        span = layers(model.my_start, model.my_stop or 0, model.units)
-        return tr("Sharing {layers} of {model}").format(layers=span, model=model.title)
-    if snapshot.pause is not None:
-        return tr("Paused: {reason}").format(reason=pause_words(snapshot))
-    return translated
+def uncovered_words(model: ModelView) -> str:
+    """What of a model nobody serves now; its ends are no layers and are named."""
+    missing = uncovered(model)
+    if not missing:
+        return tr("every layer is served")
+    if len(missing) == model.units:
+        return tr("nobody serves it at the moment")
+    parts = []
+    between = sum(0 < unit < model.units - 1 for unit in missing)
+    if between:
+        parts.append(
+            counted(between, "{n} layer is served by nobody", "{n} layers are served by nobody")
+        )
+    if missing[0] == 0:
+        parts.append(tr("the input is served by nobody"))
+    if missing[-1] == model.units - 1:
+        parts.append(tr("the output is served by nobody"))
+    return ", ".join(parts)
 
 
-REASONS = {
-    "no_consent": "sharing is not switched on",
-    "manual": "you paused it",
-    "battery": "on battery",
-    "metered": "the network is metered",
-    "other_program": "another program needs the processor",
-    "full_screen": "a program fills the screen",
-    "temperature": "this computer is too warm",
-    "schedule": "outside the hours you chose",
-    "program_list": "a program on your list is running",
-    "budget": "this month's data is used up",
-    "disk": "the disk is full",
-    "no_model": "no model is chosen",
-    "problem": "something went wrong",
-}
+def layer_count(start: int, stop: int, units: int) -> int:
+    """How many layers a span has; the first unit and the last one are none."""
+    return max(0, min(stop, units - 1) - max(start, 1))
 
 
-LIMITS = {
-    "cpu": "Processor",
-    "gpu": "Graphics card",
-    "power": "Power",
-    "upload": "Upload",
-    "download": "Download",
-    "month": "This month's data",
-    "disk": "Disk for models",
-}
-
-
-def limit_name(limit: LimitInForce) -> str:
-    """What a limit is about: the node's words in English, else its name translated."""
-    if QLocale().language() == QLocale.Language.English:
-        return limit.words
-    return tr(LIMITS.get(limit.name, limit.words))
-
-
-def pause_words(snapshot: Snapshot) -> str:
-    """Why sharing rests: the node's sentence in English, else the reason translated."""
-    pause = snapshot.pause
-    if pause is None:
-        return ""
-    if pause.words and QLocale().language() == QLocale.Language.English:
-        return pause.words
-    return tr(REASONS.get(pause.reason, pause.words))
+def licence(name: str) -> str:
+    """A licence as people write it: "apache-2.0" is Apache 2.0."""
+    return LICENCES.get(name.casefold(), name)
 
 
 def answer_line(message: MessageView) -> str:
@@ -179,7 +174,8 @@ def answer_line(message: MessageView) -> str:
         return ""
     own = {"this computer", "This computer"}
     names = [tr("this computer") if name in own else name for name in message.chain]
-    parts = [tr("Answered by {names}").format(names=", ".join(dict.fromkeys(names)))]
+    parts = [message.model] if message.model else []
+    parts.append(tr("Answered by {names}").format(names=", ".join(dict.fromkeys(names))))
     if message.tokens:
         parts.append(counted(message.tokens, "{n} token", "{n} tokens"))
     if message.tokens_per_second > 0:

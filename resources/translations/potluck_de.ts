@@ -4,8 +4,16 @@
   <context>
     <name>Potluck</name>
     <message>
-      <source>0 always takes the likeliest word.</source>
-      <translation>0 nimmt immer das wahrscheinlichste Wort.</translation>
+      <source>0 always takes the likeliest word; 1 is livelier and errs more.</source>
+      <translation>0 nimmt immer das wahrscheinlichste Wort; 1 ist lebendiger und irrt öfter.</translation>
+    </message>
+    <message>
+      <source>1 layer</source>
+      <translation>1 Schicht</translation>
+    </message>
+    <message>
+      <source>1 thread with rests between batches</source>
+      <translation>1 Thread mit Pausen zwischen den Rechenschritten</translation>
     </message>
     <message>
       <source>15 % of the processor while you work, 50 % while you are away, 5 GB.</source>
@@ -56,6 +64,14 @@
       <translation>Immer</translation>
     </message>
     <message>
+      <source>An answer is being written; stop it first, or wait.</source>
+      <translation>Es wird gerade eine Antwort geschrieben; stoppen Sie sie zuerst, oder warten Sie.</translation>
+    </message>
+    <message>
+      <source>Another program is using {file}, so new chats are kept in memory for now; what the file holds is safe. Close that program, and they go into the file.</source>
+      <translation>Ein anderes Programm benutzt {file}, deshalb werden neue Chats vorerst im Speicher gehalten; was in der Datei steht, ist sicher. Schließen Sie jenes Programm, dann kommen sie in die Datei.</translation>
+    </message>
+    <message>
       <source>Answer</source>
       <translation>Antwort</translation>
     </message>
@@ -80,10 +96,6 @@
       <translation>Wie das System</translation>
     </message>
     <message>
-      <source>As this computer serves</source>
-      <translation>Wie dieser Computer teilt</translation>
-    </message>
-    <message>
       <source>Ask first</source>
       <translation>Erst fragen</translation>
     </message>
@@ -92,8 +104,8 @@
       <translation>Stellen Sie eine Frage</translation>
     </message>
     <message>
-      <source>Ask the swarm</source>
-      <translation>Fragen Sie den Schwarm</translation>
+      <source>At present this computer shares {model}.</source>
+      <translation>Zurzeit teilt dieser Computer {model}.</translation>
     </message>
     <message>
       <source>Automatic</source>
@@ -120,6 +132,14 @@
       <translation>Abbrechen</translation>
     </message>
     <message>
+      <source>Cannot write in {folder}: {reason}. What has arrived is kept.</source>
+      <translation>In {folder} kann nicht geschrieben werden: {reason}. Was angekommen ist, bleibt erhalten.</translation>
+    </message>
+    <message>
+      <source>Change model</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>Changing an earlier message; what came after it goes.</source>
       <translation>Eine frühere Nachricht wird geändert; was danach kam, entfällt.</translation>
     </message>
@@ -128,12 +148,20 @@
       <translation>Chat</translation>
     </message>
     <message>
-      <source>Chat works without sharing. Sharing makes the swarm faster for all.</source>
-      <translation>Chatten geht auch ohne Teilen. Teilen macht den Schwarm für alle schneller.</translation>
+      <source>Chat works without sharing. Sharing makes Potluck faster for everyone.</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Chats</source>
       <translation>Chats</translation>
+    </message>
+    <message>
+      <source>Chats cannot be kept in {file} now ({reason}); the file stays as it is. New chats are lost when Potluck ends, unless the file can be written again before.</source>
+      <translation>Chats können gerade nicht in {file} gespeichert werden ({reason}); die Datei bleibt, wie sie ist. Neue Chats gehen verloren, wenn Potluck endet, es sei denn, die Datei kann vorher wieder geschrieben werden.</translation>
+    </message>
+    <message>
+      <source>Choose a model to share</source>
+      <translation>Wählen Sie ein Modell zum Teilen</translation>
     </message>
     <message>
       <source>Choose model</source>
@@ -192,6 +220,10 @@
       <translation>Datenordner</translation>
     </message>
     <message>
+      <source>Data this month</source>
+      <translation>Daten in diesem Monat</translation>
+    </message>
+    <message>
       <source>Delay</source>
       <translation>Verzögerung</translation>
     </message>
@@ -232,8 +264,20 @@
       <translation>Nichts herunterladen</translation>
     </message>
     <message>
+      <source>Download while you are away</source>
+      <translation>Herunterladen, während Sie weg sind</translation>
+    </message>
+    <message>
+      <source>Download while you use the computer</source>
+      <translation>Herunterladen, während Sie den Computer benutzen</translation>
+    </message>
+    <message>
       <source>Downloads</source>
       <translation>Downloads</translation>
+    </message>
+    <message>
+      <source>Each line is a computer's name, an @, its address, a colon and its port. Check every line; at most 16 are taken.</source>
+      <translation>Jede Zeile ist der Name eines Computers, ein @, seine Adresse, ein Doppelpunkt und sein Port. Prüfen Sie jede Zeile; höchstens 16 werden angenommen.</translation>
     </message>
     <message>
       <source>Edit and send again</source>
@@ -292,12 +336,24 @@
       <translation>Sanft, während Sie arbeiten, mehr, während Sie weg sind.</translation>
     </message>
     <message>
+      <source>Getting {layers} of {model}: {percent} %</source>
+      <translation>Holt {layers} von {model}: {percent} %</translation>
+    </message>
+    <message>
+      <source>Given {given} · Taken {taken}</source>
+      <translation>Gegeben {given} · Genommen {taken}</translation>
+    </message>
+    <message>
       <source>Graphics card</source>
       <translation>Grafikkarte</translation>
     </message>
     <message>
       <source>Graphics card only</source>
       <translation>Nur die Grafikkarte</translation>
+    </message>
+    <message>
+      <source>HOST:PORT</source>
+      <translation>HOST:PORT</translation>
     </message>
     <message>
       <source>Help others find helpers</source>
@@ -322,6 +378,10 @@
     <message>
       <source>Holds from the next start on.</source>
       <translation>Gilt ab dem nächsten Start.</translation>
+    </message>
+    <message>
+      <source>Holds when Potluck starts the next time: {labels:own}.</source>
+      <translation>Gilt ab dem nächsten Start von Potluck: {labels:own}.</translation>
     </message>
     <message>
       <source>Hottest</source>
@@ -380,6 +440,10 @@
       <translation>Bei wie vielen Gesprächen zugleich geholfen werden darf.</translation>
     </message>
     <message>
+      <source>How many of the likelier words may be chosen from; 1 means all of them.</source>
+      <translation>Aus wie vielen der wahrscheinlicheren Wörter gewählt werden darf; 1 bedeutet: aus allen.</translation>
+    </message>
+    <message>
       <source>How many processor threads compute; 0 takes as many as there are cores.</source>
       <translation>Wie viele Threads rechnen; 0 nimmt so viele, wie es Kerne gibt.</translation>
     </message>
@@ -392,12 +456,8 @@
       <translation>Wie viel darf es nutzen?</translation>
     </message>
     <message>
-      <source>How much of the disk models may take, in bytes.</source>
-      <translation>Wie viel Festplatte Modelle belegen dürfen.</translation>
-    </message>
-    <message>
-      <source>How much of the likely words is considered.</source>
-      <translation>Wie viele der wahrscheinlichen Wörter in Frage kommen.</translation>
+      <source>How much of the disk models may take.</source>
+      <translation>Wie viel der Festplatte Modelle belegen dürfen.</translation>
     </message>
     <message>
       <source>How much of the processor may work for others while you are away.</source>
@@ -418,6 +478,10 @@
     <message>
       <source>How this chat is answered</source>
       <translation>Wie dieser Chat beantwortet wird</translation>
+    </message>
+    <message>
+      <source>Input</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Instructions</source>
@@ -540,6 +604,10 @@
       <translation>Modelle erscheinen hier, sobald Potluck welche kennt; das erste wird mitgeliefert.</translation>
     </message>
     <message>
+      <source>Models take {used}; all of it is in use.</source>
+      <translation>Modelle belegen {used}; alles davon wird benutzt.</translation>
+    </message>
+    <message>
       <source>Models take {used}; {unused} of it is not in use.</source>
       <translation>Modelle belegen {used}; {unused} davon sind nicht in Gebrauch.</translation>
     </message>
@@ -548,8 +616,16 @@
       <translation>Monatsbudget</translation>
     </message>
     <message>
+      <source>NVML power limit</source>
+      <translation>NVML-Leistungsgrenze</translation>
+    </message>
+    <message>
       <source>Name</source>
       <translation>Name</translation>
+    </message>
+    <message>
+      <source>Name both ends of the layers, or neither.</source>
+      <translation>Nennen Sie beide Enden der Schichten oder keines.</translation>
     </message>
     <message>
       <source>Network</source>
@@ -560,8 +636,20 @@
       <translation>Netzwerk, letzte zwei Minuten</translation>
     </message>
     <message>
+      <source>Never</source>
+      <translation>Nie</translation>
+    </message>
+    <message>
       <source>New chat</source>
       <translation>Neuer Chat</translation>
+    </message>
+    <message>
+      <source>Nights</source>
+      <translation>Nachts</translation>
+    </message>
+    <message>
+      <source>Nights and weekends</source>
+      <translation>Nachts und an Wochenenden</translation>
     </message>
     <message>
       <source>No chat has this in its name.</source>
@@ -588,12 +676,24 @@
       <translation>Noch kein Modell gewählt.</translation>
     </message>
     <message>
+      <source>No model is called {name}; known here: {models}.</source>
+      <translation>Kein Modell heißt {name}; bekannt sind hier: {models}.</translation>
+    </message>
+    <message>
+      <source>No model is called {name}; none is known here.</source>
+      <translation>Kein Modell heißt {name}; hier ist keines bekannt.</translation>
+    </message>
+    <message>
       <source>No models yet</source>
       <translation>Noch keine Modelle</translation>
     </message>
     <message>
       <source>No other computer serves this model at the moment.</source>
       <translation>Im Moment hält kein anderer Computer dieses Modell bereit.</translation>
+    </message>
+    <message>
+      <source>Nobody else can read along. Only models that fit here whole can answer so, at the speed of this computer.</source>
+      <translation>Niemand sonst kann mitlesen. So können nur Modelle antworten, die ganz hierher passen, so schnell, wie dieser Computer ist.</translation>
     </message>
     <message>
       <source>Nobody sees</source>
@@ -604,6 +704,54 @@
       <translation>Keiner</translation>
     </message>
     <message>
+      <source>Not enough room: {needed:size} more are needed, and {used:size} of the {quota:size} that Potluck may use are taken. Nothing was changed; allow more disk space or remove a model.</source>
+      <translation>Nicht genug Platz: {needed:size} werden noch gebraucht, und {used:size} der {quota:size}, die Potluck nutzen darf, sind belegt. Nichts wurde geändert; erlauben Sie mehr Platz auf der Festplatte, oder entfernen Sie ein Modell.</translation>
+    </message>
+    <message>
+      <source>Not even one layer of {model} fits into the memory that is free; close other programs or choose a smaller model.</source>
+      <translation>Nicht einmal eine Schicht von {model} passt in den freien Speicher; schließen Sie andere Programme, oder wählen Sie ein kleineres Modell.</translation>
+    </message>
+    <message>
+      <source>Not sharing: what you had decided about sharing could not be read, so sharing rests; say once more whether to share.</source>
+      <translation>Teilt nicht: Ihre Entscheidung über das Teilen konnte nicht gelesen werden, deshalb ruht das Teilen; sagen Sie noch einmal, ob geteilt werden soll.</translation>
+    </message>
+    <message>
+      <source>Not sharing: you chose only to chat</source>
+      <translation>Teilt nicht: Sie wollten nur chatten</translation>
+    </message>
+    <message>
+      <source>Not sharing: you have not been asked yet</source>
+      <translation>Teilt nicht: Sie wurden noch nicht gefragt</translation>
+    </message>
+    <message>
+      <source>Not sharing: your rules could not be judged; Potluck tries again every few seconds</source>
+      <translation>Teilt nicht: Ihre Regeln konnten nicht angewendet werden; Potluck versucht es alle paar Sekunden noch einmal</translation>
+    </message>
+    <message>
+      <source>Not sharing: your settings file cannot be read, and your limits stand in it</source>
+      <translation>Teilt nicht: Ihre Einstellungsdatei kann nicht gelesen werden, und darin stehen Ihre Grenzen</translation>
+    </message>
+    <message>
+      <source>Not sharing: {problem}</source>
+      <translation>Teilt nicht: {problem}</translation>
+    </message>
+    <message>
+      <source>Not taken.</source>
+      <translation>Nicht übernommen.</translation>
+    </message>
+    <message>
+      <source>Nothing was computed in the last two minutes.</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>Nothing was said yet that could be answered.</source>
+      <translation>Es wurde noch nichts gesagt, worauf geantwortet werden könnte.</translation>
+    </message>
+    <message>
+      <source>Nothing was sent in the last two minutes.</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>Notifications</source>
       <translation>Benachrichtigungen</translation>
     </message>
@@ -612,12 +760,24 @@
       <translation>Aus</translation>
     </message>
     <message>
+      <source>On</source>
+      <translation>An</translation>
+    </message>
+    <message>
       <source>On a metered network</source>
       <translation>Im bezahlten Netz</translation>
     </message>
     <message>
-      <source>One a line</source>
+      <source>On the disk, parts of {model} had been damaged (units {units}). They were removed and are fetched again; nothing has to be done.</source>
+      <translation>Auf der Festplatte waren Teile von {model} beschädigt (Einheiten {units}). Sie wurden entfernt und werden neu geholt; es ist nichts zu tun.</translation>
+    </message>
+    <message>
+      <source>One per line</source>
       <translation>Eines je Zeile</translation>
+    </message>
+    <message>
+      <source>One token through one layer counts one: given is what this computer computed for others, taken what others computed for your chats. Only this computer counts it, and it buys nothing.</source>
+      <translation>Ein Token durch eine Schicht zählt eins: gegeben ist, was dieser Computer für andere gerechnet hat, genommen, was andere für Ihre Chats gerechnet haben. Nur dieser Computer zählt es, und es kauft nichts.</translation>
     </message>
     <message>
       <source>Only at night</source>
@@ -628,8 +788,8 @@
       <translation>Nur chatten, nichts teilen</translation>
     </message>
     <message>
-      <source>Only this computer: slower, but nobody else can read along</source>
-      <translation>Nur dieser Computer: langsamer, aber niemand sonst kann mitlesen</translation>
+      <source>Only this computer</source>
+      <translation>Nur dieser Computer</translation>
     </message>
     <message>
       <source>Only while I am away</source>
@@ -642,6 +802,14 @@
     <message>
       <source>Ordinary computers run large open language models together. Everyone gives some spare time, and everyone chats for free.</source>
       <translation>Gewöhnliche Computer betreiben gemeinsam große offene Sprachmodelle. Alle geben etwas freie Zeit, und alle chatten kostenlos.</translation>
+    </message>
+    <message>
+      <source>Others then lack your layers of {other}. You can change back at any time.</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>Output</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>Overview</source>
@@ -680,8 +848,64 @@
       <translation>Bei viel Arbeit pausieren</translation>
     </message>
     <message>
-      <source>Paused: {reason}</source>
-      <translation>Pausiert: {reason}</translation>
+      <source>Paused by you ({when})</source>
+      <translation>Von Ihnen pausiert ({when})</translation>
+    </message>
+    <message>
+      <source>Paused by you: the graphics card ({when})</source>
+      <translation>Von Ihnen pausiert: die Grafikkarte ({when})</translation>
+    </message>
+    <message>
+      <source>Paused by you: the processor ({when})</source>
+      <translation>Von Ihnen pausiert: der Prozessor ({when})</translation>
+    </message>
+    <message>
+      <source>Paused: a program fills the screen (until it is closed)</source>
+      <translation>Pausiert: ein Programm füllt den Bildschirm (bis es geschlossen wird)</translation>
+    </message>
+    <message>
+      <source>Paused: on a metered network (until on another one)</source>
+      <translation>Pausiert: das Netzwerk wird nach Verbrauch abgerechnet (bis zu einem anderen)</translation>
+    </message>
+    <message>
+      <source>Paused: on battery (until plugged in)</source>
+      <translation>Pausiert: im Akkubetrieb (bis zum Anschließen)</translation>
+    </message>
+    <message>
+      <source>Paused: other programs need the processor (until they use less than {percent:number} %)</source>
+      <translation>Pausiert: andere Programme brauchen den Prozessor (bis sie weniger als {percent:number} % nutzen)</translation>
+    </message>
+    <message>
+      <source>Paused: outside your hours (your schedule has none)</source>
+      <translation>Pausiert: außerhalb Ihrer Stunden (Ihr Zeitplan hat keine)</translation>
+    </message>
+    <message>
+      <source>Paused: outside your hours ({when})</source>
+      <translation>Pausiert: außerhalb Ihrer Stunden ({when})</translation>
+    </message>
+    <message>
+      <source>Paused: the disk is full (until 1 GB is free)</source>
+      <translation>Pausiert: die Festplatte ist voll (bis 1 GB frei ist)</translation>
+    </message>
+    <message>
+      <source>Paused: this month's data is used up (until next month)</source>
+      <translation>Pausiert: das Datenvolumen dieses Monats ist verbraucht (bis zum nächsten Monat)</translation>
+    </message>
+    <message>
+      <source>Paused: too hot (until below {celsius:number} °C)</source>
+      <translation>Pausiert: zu heiß (bis unter {celsius:number} °C)</translation>
+    </message>
+    <message>
+      <source>Paused: you are using the computer (until it is left alone for {minutes:number} minutes)</source>
+      <translation>Pausiert: Sie benutzen den Computer (bis er {minutes:number} Minuten lang in Ruhe gelassen wird)</translation>
+    </message>
+    <message>
+      <source>Paused: your limits allow no work (change them in Settings)</source>
+      <translation>Pausiert: Ihre Grenzen erlauben keine Arbeit (in den Einstellungen zu ändern)</translation>
+    </message>
+    <message>
+      <source>Paused: {program} is running (until it is closed)</source>
+      <translation>Pausiert: {program} läuft (bis es geschlossen wird)</translation>
     </message>
     <message>
       <source>Pauses</source>
@@ -690,6 +914,10 @@
     <message>
       <source>Potluck cuts a language model into layers. Every computer that takes part keeps some of them and computes for others when its owner does not need it.</source>
       <translation>Potluck zerlegt ein Sprachmodell in Schichten. Jeder Computer, der mitmacht, behält einige davon und rechnet für andere, wenn sein Besitzer ihn nicht braucht.</translation>
+    </message>
+    <message>
+      <source>Potluck ended while this was being written; what there was is kept.</source>
+      <translation>Potluck wurde beendet, während dies geschrieben wurde; was da war, bleibt erhalten.</translation>
     </message>
     <message>
       <source>Potluck has a problem</source>
@@ -712,6 +940,14 @@
       <translation>Leistung</translation>
     </message>
     <message>
+      <source>Power of the graphics card</source>
+      <translation>Leistung der Grafikkarte</translation>
+    </message>
+    <message>
+      <source>Preparing {layers} of {model}</source>
+      <translation>Bereitet {layers} von {model} vor</translation>
+    </message>
+    <message>
       <source>Privacy</source>
       <translation>Privatsphäre</translation>
     </message>
@@ -726,6 +962,14 @@
     <message>
       <source>Processor only</source>
       <translation>Nur der Prozessor</translation>
+    </message>
+    <message>
+      <source>Processor while you are away</source>
+      <translation>Prozessor, während Sie weg sind</translation>
+    </message>
+    <message>
+      <source>Processor while you use the computer</source>
+      <translation>Prozessor, während Sie den Computer benutzen</translation>
     </message>
     <message>
       <source>Programs on this computer</source>
@@ -804,6 +1048,10 @@
       <translation>Speichern …</translation>
     </message>
     <message>
+      <source>Scroll this code</source>
+      <translation>Diesen Code verschieben</translation>
+    </message>
+    <message>
       <source>Search chats</source>
       <translation>Chats durchsuchen</translation>
     </message>
@@ -824,6 +1072,10 @@
       <translation>Einstellungen</translation>
     </message>
     <message>
+      <source>Several models are called {name}; say which by its id: {ids}.</source>
+      <translation>Mehrere Modelle heißen {name}; nennen Sie eines mit seiner Kennung: {ids}.</translation>
+    </message>
+    <message>
       <source>Share anyway for 1 hour</source>
       <translation>Trotzdem 1 Stunde teilen</translation>
     </message>
@@ -840,12 +1092,24 @@
       <translation>{model} teilen</translation>
     </message>
     <message>
+      <source>Share {model} instead of {other}?</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>Sharing anyway ({when})</source>
+      <translation>Teilt trotzdem ({when})</translation>
+    </message>
+    <message>
       <source>Sharing is paused</source>
       <translation>Das Teilen pausiert</translation>
     </message>
     <message>
       <source>Sharing {layers} of {model}</source>
       <translation>Teilt {layers} von {model}</translation>
+    </message>
+    <message>
+      <source>Sharing {layers} of {model} (sharing anyway {when})</source>
+      <translation>Teilt {layers} von {model} (trotzdem, {when})</translation>
     </message>
     <message>
       <source>Show logs</source>
@@ -904,8 +1168,52 @@
       <translation>Die Antwort des Potluck-Knotens war nicht zu lesen; nichts wurde geändert. Bleibt das so, beenden Sie Potluck und starten Sie es neu.</translation>
     </message>
     <message>
+      <source>The beginning of this conversation is too long for the model and was left out.</source>
+      <translation>Der Anfang dieses Gesprächs ist zu lang für das Modell und wurde weggelassen.</translation>
+    </message>
+    <message>
+      <source>The damaged {file} was kept as {aside}, and a new one begun with what could be read in it: look whether your limits are as you want them.</source>
+      <translation>Die beschädigte Datei {file} wurde als {aside} aufgehoben und eine neue mit dem begonnen, was darin zu lesen war: Sehen Sie nach, ob Ihre Grenzen so sind, wie Sie sie wollen.</translation>
+    </message>
+    <message>
+      <source>The disk is full: {free:size} are free. What has arrived is kept; make room on the disk of {folder} and try again.</source>
+      <translation>Die Festplatte ist voll: {free:size} sind frei. Was angekommen ist, bleibt erhalten; schaffen Sie Platz auf der Festplatte von {folder}, und versuchen Sie es noch einmal.</translation>
+    </message>
+    <message>
+      <source>The disk is too full: {needed:size} more are needed, {free:size} are free, and {margin:size} always stay free for you. What has arrived is kept; make room on the disk of {folder}.</source>
+      <translation>Die Festplatte ist zu voll: {needed:size} werden noch gebraucht, {free:size} sind frei, und {margin:size} bleiben immer für Sie frei. Was angekommen ist, bleibt erhalten; schaffen Sie Platz auf der Festplatte von {folder}.</translation>
+    </message>
+    <message>
+      <source>The disk of {folder} is full, and nothing was changed; layers are shared when 1 GB is free.</source>
+      <translation>Die Festplatte von {folder} ist voll, und nichts wurde geändert; Schichten werden geteilt, sobald 1 GB frei ist.</translation>
+    </message>
+    <message>
       <source>The download is over</source>
       <translation>Der Download ist fertig</translation>
+    </message>
+    <message>
+      <source>The file of what was served and given is damaged ({reason}). It was kept as {aside}, and counting begins again in a new file.</source>
+      <translation>Die Datei darüber, was bedient und gegeben wurde, ist beschädigt ({reason}). Sie wurde als {aside} aufgehoben, und das Zählen beginnt in einer neuen Datei von vorn.</translation>
+    </message>
+    <message>
+      <source>The file of your conversations was damaged ({reason}). It was kept as {file}, and new conversations begin in a new file.</source>
+      <translation>Die Datei Ihrer Gespräche war beschädigt ({reason}). Sie wurde als {file} aufgehoben, und neue Gespräche beginnen in einer neuen Datei.</translation>
+    </message>
+    <message>
+      <source>The graphics card may compute while you are away</source>
+      <translation>Die Grafikkarte darf rechnen, während Sie weg sind</translation>
+    </message>
+    <message>
+      <source>The graphics card may compute while you use the computer</source>
+      <translation>Die Grafikkarte darf rechnen, während Sie den Computer benutzen</translation>
+    </message>
+    <message>
+      <source>The graphics card rests while you are away</source>
+      <translation>Die Grafikkarte ruht, während Sie weg sind</translation>
+    </message>
+    <message>
+      <source>The graphics card rests while you use the computer</source>
+      <translation>Die Grafikkarte ruht, während Sie den Computer benutzen</translation>
     </message>
     <message>
       <source>The language of the window.</source>
@@ -914,6 +1222,18 @@
     <message>
       <source>The log is empty.</source>
       <translation>Das Protokoll ist leer.</translation>
+    </message>
+    <message>
+      <source>The manifest cannot be kept in {folder}: {reason}.</source>
+      <translation>Das Manifest kann nicht in {folder} aufgehoben werden: {reason}.</translation>
+    </message>
+    <message>
+      <source>The manifest of {model} is damaged: {reason}.</source>
+      <translation>Das Manifest von {model} ist beschädigt: {reason}.</translation>
+    </message>
+    <message>
+      <source>The model {model} is not in Potluck's catalogue. To use it all the same, get its manifest from somebody you trust and hand it over as a file.</source>
+      <translation>Das Modell {model} steht nicht in Potlucks Katalog. Um es trotzdem zu nutzen, holen Sie sein Manifest von jemandem, dem Sie vertrauen, und übergeben Sie es als Datei.</translation>
     </message>
     <message>
       <source>The node could not be started.</source>
@@ -932,12 +1252,32 @@
       <translation>Der Knoten braucht zu lange.</translation>
     </message>
     <message>
-      <source>The same number gives the same answer.</source>
-      <translation>Dieselbe Zahl ergibt dieselbe Antwort.</translation>
+      <source>The one shared here</source>
+      <translation>Das hier geteilte</translation>
+    </message>
+    <message>
+      <source>The prompt has {tokens:count} tokens and {model} reads at most {most:count}; nothing was sent. Shorten it.</source>
+      <translation>Die Eingabe hat {tokens:count} Tokens, und {model} liest höchstens {most:count}; nichts wurde gesendet. Kürzen Sie sie.</translation>
+    </message>
+    <message>
+      <source>The prompt is empty; nothing was sent.</source>
+      <translation>Die Eingabe ist leer; nichts wurde gesendet.</translation>
     </message>
     <message>
       <source>Theme</source>
       <translation>Farben</translation>
+    </message>
+    <message>
+      <source>There is no such conversation any more.</source>
+      <translation>Dieses Gespräch gibt es nicht mehr.</translation>
+    </message>
+    <message>
+      <source>There is no such message any more.</source>
+      <translation>Diese Nachricht gibt es nicht mehr.</translation>
+    </message>
+    <message>
+      <source>This Potluck carries no model of its own; name one with --model.</source>
+      <translation>Dieses Potluck bringt kein eigenes Modell mit; nennen Sie eines mit --model.</translation>
     </message>
     <message>
       <source>This computer</source>
@@ -948,12 +1288,36 @@
       <translation>Dieser Desktop hat keine Leiste für Symbole. Läuft Potluck weiter, bleibt das Fenster verkleinert.</translation>
     </message>
     <message>
-      <source>This month's data</source>
-      <translation>Daten dieses Monats</translation>
+      <source>This is a mistake in Potluck itself ({kind}).</source>
+      <translation>Das ist ein Fehler in Potluck selbst ({kind}).</translation>
+    </message>
+    <message>
+      <source>This system does not tell about battery, so the limits for while you use the computer hold all the time; without that rule the others hold while you are away.</source>
+      <translation>Dieses System sagt nichts über den Akku, deshalb gelten die Grenzen für die Zeit, in der Sie den Computer benutzen, immer; ohne diese Regel gelten die anderen, während Sie weg sind.</translation>
+    </message>
+    <message>
+      <source>This system does not tell about full screen, so the limits for while you use the computer hold all the time; without that rule the others hold while you are away.</source>
+      <translation>Dieses System sagt nichts über den Vollbildmodus, deshalb gelten die Grenzen für die Zeit, in der Sie den Computer benutzen, immer; ohne diese Regel gelten die anderen, während Sie weg sind.</translation>
+    </message>
+    <message>
+      <source>This system does not tell whether the network is metered, so the bandwidth limits for while you use the computer hold all the time.</source>
+      <translation>Dieses System sagt nicht, ob das Netzwerk nach Verbrauch abgerechnet wird, deshalb gelten die Bandbreitengrenzen für die Zeit, in der Sie den Computer benutzen, immer.</translation>
+    </message>
+    <message>
+      <source>This system does not tell whether you are away, and while you use the computer your limits allow no work: sharing never starts.</source>
+      <translation>Dieses System sagt nicht, ob Sie weg sind, und während Sie den Computer benutzen, erlauben Ihre Grenzen keine Arbeit: Das Teilen beginnt nie.</translation>
+    </message>
+    <message>
+      <source>This system does not tell whether you are away, so the limits for while you use the computer hold all the time.</source>
+      <translation>Dieses System sagt nicht, ob Sie weg sind, deshalb gelten die Grenzen für die Zeit, in der Sie den Computer benutzen, immer.</translation>
     </message>
     <message>
       <source>Threads</source>
       <translation>Threads</translation>
+    </message>
+    <message>
+      <source>Today: given {given}, taken {taken}.</source>
+      <translation>Heute: gegeben {given}, genommen {taken}.</translation>
     </message>
     <message>
       <source>Tokens per second, last two minutes</source>
@@ -968,8 +1332,16 @@
       <translation>Top p</translation>
     </message>
     <message>
+      <source>Unit {unit} of {model} could not be downloaded: {reason}. What has arrived is kept; try again later.</source>
+      <translation>Einheit {unit} von {model} konnte nicht heruntergeladen werden: {reason}. Was angekommen ist, bleibt erhalten; versuchen Sie es später noch einmal.</translation>
+    </message>
+    <message>
       <source>Until I resume</source>
       <translation>Bis ich fortsetze</translation>
+    </message>
+    <message>
+      <source>Until then it stays as it was: {value}.</source>
+      <translation>Bis dahin bleibt es, wie es war: {value}.</translation>
     </message>
     <message>
       <source>Until tomorrow</source>
@@ -988,12 +1360,24 @@
       <translation>Senden im langsamen Modus</translation>
     </message>
     <message>
+      <source>Upload while you are away</source>
+      <translation>Hochladen, während Sie weg sind</translation>
+    </message>
+    <message>
+      <source>Upload while you use the computer</source>
+      <translation>Hochladen, während Sie den Computer benutzen</translation>
+    </message>
+    <message>
       <source>Version {version}</source>
       <translation>Version {version}</translation>
     </message>
     <message>
       <source>W</source>
       <translation>W</translation>
+    </message>
+    <message>
+      <source>Weekends</source>
+      <translation>Wochenenden</translation>
     </message>
     <message>
       <source>What every answer keeps to.</source>
@@ -1020,8 +1404,20 @@
       <translation>Was Programme auf anderen Computern vorweisen müssen, um hier Modelle zu fragen, mindestens 16 Zeichen; ohne ihn dürfen es nur die eigenen.</translation>
     </message>
     <message>
+      <source>What was served and given cannot be read from {file} ({reason}). It stays as it is, and what is counted now is not kept.</source>
+      <translation>Was bedient und gegeben wurde, kann nicht aus {file} gelesen werden ({reason}). Die Datei bleibt, wie sie ist, und was jetzt gezählt wird, wird nicht aufgehoben.</translation>
+    </message>
+    <message>
+      <source>What you had decided about sharing could not be read, so sharing rests; say once more whether to share.</source>
+      <translation>Ihre Entscheidung über das Teilen konnte nicht gelesen werden, deshalb ruht das Teilen; sagen Sie noch einmal, ob geteilt werden soll.</translation>
+    </message>
+    <message>
       <source>When may it work?</source>
       <translation>Wann darf es arbeiten?</translation>
+    </message>
+    <message>
+      <source>Where it is cut off. A token is a short word, or a part of a longer one.</source>
+      <translation>Wo abgeschnitten wird. Ein Token ist ein kurzes Wort oder ein Teil eines längeren.</translation>
     </message>
     <message>
       <source>Whether Potluck starts when you log in.</source>
@@ -1092,6 +1488,30 @@
       <translation>Wer kann lesen, was ich schreibe?</translation>
     </message>
     <message>
+      <source>Who writes the answers.</source>
+      <translation>Wer die Antworten schreibt.</translation>
+    </message>
+    <message>
+      <source>With a number here, the same question gets the same answer again.</source>
+      <translation>Mit einer Zahl hier bekommt dieselbe Frage wieder dieselbe Antwort.</translation>
+    </message>
+    <message>
+      <source>Write 16 to 200 letters, digits, - and _, or leave it empty.</source>
+      <translation>Schreiben Sie 16 bis 200 Buchstaben, Ziffern, - und _, oder lassen Sie es leer.</translation>
+    </message>
+    <message>
+      <source>Write an address, a colon and a port, such as 0.0.0.0:4433.</source>
+      <translation>Schreiben Sie eine Adresse, einen Doppelpunkt und einen Port, etwa 0.0.0.0:4433.</translation>
+    </message>
+    <message>
+      <source>Write an address, a colon and a port, such as 127.0.0.1:8423.</source>
+      <translation>Schreiben Sie eine Adresse, einen Doppelpunkt und einen Port, etwa 127.0.0.1:8423.</translation>
+    </message>
+    <message>
+      <source>Write one program per line, at most 64 lines of at most 100 letters.</source>
+      <translation>Schreiben Sie ein Programm je Zeile, höchstens 64 Zeilen zu höchstens 100 Buchstaben.</translation>
+    </message>
+    <message>
       <source>Write this answer again</source>
       <translation>Diese Antwort neu schreiben</translation>
     </message>
@@ -1112,6 +1532,10 @@
       <translation>Für dieses Modell rechnet Ihr Computer, wenn er teilt. Chatten können Sie mit jedem.</translation>
     </message>
     <message>
+      <source>Your limits allow no work at all: give the processor or the graphics card a share.</source>
+      <translation>Ihre Grenzen erlauben gar keine Arbeit: Geben Sie dem Prozessor oder der Grafikkarte einen Anteil.</translation>
+    </message>
+    <message>
       <source>Your message</source>
       <translation>Ihre Nachricht</translation>
     </message>
@@ -1120,16 +1544,32 @@
       <translation>Ihre eigene Arbeit geht immer vor. Jede Grenze lässt sich in den Einstellungen ändern.</translation>
     </message>
     <message>
-      <source>a program fills the screen</source>
-      <translation>ein Programm füllt den Bildschirm</translation>
+      <source>Your schedule allows no hour of the week, so sharing never starts.</source>
+      <translation>Ihr Zeitplan erlaubt keine Stunde der Woche, deshalb beginnt das Teilen nie.</translation>
     </message>
     <message>
-      <source>a program on your list is running</source>
-      <translation>ein Programm auf Ihrer Liste läuft</translation>
+      <source>a number from {least:count} to {most:count}</source>
+      <translation>eine Zahl von {least:count} bis {most:count}</translation>
+    </message>
+    <message>
+      <source>a text</source>
+      <translation>ein Text</translation>
+    </message>
+    <message>
+      <source>a whole number from {least:count} to {most:count}</source>
+      <translation>eine ganze Zahl von {least:count} bis {most:count}</translation>
     </message>
     <message>
       <source>about {speed}</source>
       <translation>etwa {speed}</translation>
+    </message>
+    <message>
+      <source>all units are served, but the spans do not meet: {spans}</source>
+      <translation>alle Einheiten sind versorgt, aber die Abschnitte schließen nicht aneinander an: {spans}</translation>
+    </message>
+    <message>
+      <source>all {count:count} layers</source>
+      <translation>alle {count:count} Schichten</translation>
     </message>
     <message>
       <source>all {count} layers</source>
@@ -1148,28 +1588,76 @@
       <translation>jedes Mal eine andere</translation>
     </message>
     <message>
-      <source>another program needs the processor</source>
-      <translation>ein anderes Programm braucht den Prozessor</translation>
-    </message>
-    <message>
       <source>answers of models that no single one of us could run.</source>
       <translation>Antworten von Modellen, die keiner von uns allein betreiben könnte.</translation>
+    </message>
+    <message>
+      <source>at most 16 texts, each PEERID@HOST:PORT</source>
+      <translation>höchstens 16 Texte, jeder PEERID@HOST:PORT</translation>
+    </message>
+    <message>
+      <source>at most 64 names of programs</source>
+      <translation>höchstens 64 Namen von Programmen</translation>
+    </message>
+    <message>
+      <source>at most {asked} {unit}</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>bytes</source>
       <translation>Bytes</translation>
     </message>
     <message>
+      <source>cannot be kept: this computer does not tell its graphics card's power, so the card does not compute</source>
+      <translation>nicht einzuhalten: dieser Computer sagt nicht, wie viel seine Grafikkarte verbraucht, deshalb rechnet die Karte nicht</translation>
+    </message>
+    <message>
+      <source>checked before each download</source>
+      <translation>vor jedem Herunterladen geprüft</translation>
+    </message>
+    <message>
       <source>could be read by {names}</source>
       <translation>lesbar für {names}</translation>
+    </message>
+    <message>
+      <source>counted</source>
+      <translation>gezählt</translation>
+    </message>
+    <message>
+      <source>days and hours such as 'mon-fri 18-8; sat,sun 0-24', 'never', or empty</source>
+      <translation>Tage und Stunden wie 'mon-fri 18-8; sat,sun 0-24', 'never' oder leer</translation>
+    </message>
+    <message>
+      <source>duty cycle</source>
+      <translation>Rechnen im Wechsel mit Pausen</translation>
+    </message>
+    <message>
+      <source>empty</source>
+      <translation>leer</translation>
+    </message>
+    <message>
+      <source>empty, or 16 to 200 letters, digits, - and _</source>
+      <translation>leer, oder 16 bis 200 Buchstaben, Ziffern, - und _</translation>
     </message>
     <message>
       <source>every layer is served</source>
       <translation>jede Schicht ist versorgt</translation>
     </message>
     <message>
+      <source>everybody who serves {units} has less than {tokens:count} tokens of room left</source>
+      <translation>alle, die {units} bereithalten, haben weniger als {tokens:count} Tokens Platz</translation>
+    </message>
+    <message>
+      <source>from Potluck's catalogue</source>
+      <translation>aus Potlucks Katalog</translation>
+    </message>
+    <message>
       <source>from {origin}</source>
       <translation>von {origin}</translation>
+    </message>
+    <message>
+      <source>handed over as a file; its publisher's key is {publisher}</source>
+      <translation>als Datei übergeben; der Schlüssel des Herausgebers ist {publisher}</translation>
     </message>
     <message>
       <source>helped</source>
@@ -1180,6 +1668,18 @@
       <translation>Helfer Ihrer eigenen Chats könnten mitlesen. Senden Sie keine Geheimnisse.</translation>
     </message>
     <message>
+      <source>it does not answer</source>
+      <translation>er antwortet nicht</translation>
+    </message>
+    <message>
+      <source>it is not text</source>
+      <translation>es ist kein Text</translation>
+    </message>
+    <message>
+      <source>its manifest names no origin</source>
+      <translation>sein Manifest nennt keine Quelle</translation>
+    </message>
+    <message>
       <source>layer {n}</source>
       <translation>Schicht {n}</translation>
     </message>
@@ -1188,40 +1688,68 @@
       <translation>Schichten {first} bis {last}</translation>
     </message>
     <message>
+      <source>licence {name}</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>low priority</source>
+      <translation>niedrige Priorität</translation>
+    </message>
+    <message>
       <source>minutes</source>
       <translation>Minuten</translation>
+    </message>
+    <message>
+      <source>nested too deeply</source>
+      <translation>zu tief verschachtelt</translation>
     </message>
     <message>
       <source>no layers</source>
       <translation>keine Schichten</translation>
     </message>
     <message>
-      <source>no model is chosen</source>
-      <translation>kein Modell ist gewählt</translation>
-    </message>
-    <message>
       <source>nobody else could read it</source>
       <translation>niemand sonst konnte es lesen</translation>
+    </message>
+    <message>
+      <source>nobody else serves units {units} of this model now</source>
+      <translation>niemand sonst hält gerade die Teile {units} dieses Modells bereit</translation>
+    </message>
+    <message>
+      <source>nobody serves it at the moment</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>nobody serves {units} of this model now</source>
+      <translation>niemand hält gerade {units} dieses Modells bereit</translation>
     </message>
     <message>
       <source>not allowed</source>
       <translation>nicht erlaubt</translation>
     </message>
     <message>
+      <source>not asked</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>not measured</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>nothing to download</source>
       <translation>nichts herunterzuladen</translation>
     </message>
     <message>
-      <source>on battery</source>
-      <translation>im Akkubetrieb</translation>
-    </message>
-    <message>
-      <source>outside the hours you chose</source>
-      <translation>außerhalb der gewählten Stunden</translation>
+      <source>received</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>seconds</source>
       <translation>Sekunden</translation>
+    </message>
+    <message>
+      <source>sent</source>
+      <translation type="unfinished" />
     </message>
     <message>
       <source>sent this month</source>
@@ -1236,14 +1764,6 @@
       <translation>bereit auf {n} Computern</translation>
     </message>
     <message>
-      <source>sharing is not switched on</source>
-      <translation>das Teilen ist nicht eingeschaltet</translation>
-    </message>
-    <message>
-      <source>something went wrong</source>
-      <translation>etwas ist schiefgegangen</translation>
-    </message>
-    <message>
       <source>spare computing time, memory, disk space and network.</source>
       <translation>freie Rechenzeit, Speicher, Festplatte und Netz.</translation>
     </message>
@@ -1252,28 +1772,68 @@
       <translation>Tempo noch nicht gemessen</translation>
     </message>
     <message>
-      <source>the disk is full</source>
-      <translation>die Festplatte ist voll</translation>
+      <source>the chain does not answer</source>
+      <translation>die Kette antwortet nicht</translation>
+    </message>
+    <message>
+      <source>the chain is not whole</source>
+      <translation>die Kette ist unvollständig</translation>
     </message>
     <message>
       <source>the input</source>
       <translation>die Eingabe</translation>
     </message>
     <message>
-      <source>the network is metered</source>
-      <translation>das Netz kostet je Datenmenge</translation>
+      <source>the input is served by nobody</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>the last step</source>
+      <translation>den letzten Schritt</translation>
+    </message>
+    <message>
+      <source>the layers cannot be run here ({reasons})</source>
+      <translation>die Schichten laufen hier nicht ({reasons})</translation>
     </message>
     <message>
       <source>the output</source>
       <translation>die Ausgabe</translation>
     </message>
     <message>
-      <source>this computer</source>
-      <translation>dieser Computer</translation>
+      <source>the output is served by nobody</source>
+      <translation type="unfinished" />
     </message>
     <message>
-      <source>this computer is too warm</source>
-      <translation>dieser Computer ist zu warm</translation>
+      <source>the words</source>
+      <translation>die Wörter</translation>
+    </message>
+    <message>
+      <source>the worker cannot be started: {reason}</source>
+      <translation>der Rechenprozess kann nicht gestartet werden: {reason}</translation>
+    </message>
+    <message>
+      <source>the worker does not come back</source>
+      <translation>der Rechenprozess kommt nicht wieder</translation>
+    </message>
+    <message>
+      <source>the worker does not start ({how}); its log says why</source>
+      <translation>der Rechenprozess startet nicht ({how}); warum, steht in seinem Protokoll</translation>
+    </message>
+    <message>
+      <source>the worker does not start: it says nothing</source>
+      <translation>der Rechenprozess startet nicht: er sagt nichts</translation>
+    </message>
+    <message>
+      <source>the worker failed: {reason}</source>
+      <translation>der Rechenprozess ist gescheitert: {reason}</translation>
+    </message>
+    <message>
+      <source>the worker is being started again</source>
+      <translation>der Rechenprozess wird neu gestartet</translation>
+    </message>
+    <message>
+      <source>this computer</source>
+      <translation>dieser Computer</translation>
     </message>
     <message>
       <source>this computer serves none of it now</source>
@@ -1284,8 +1844,12 @@
       <translation>dieser Computer hält bereit: {layers}</translation>
     </message>
     <message>
-      <source>this month's data is used up</source>
-      <translation>die Daten dieses Monats sind aufgebraucht</translation>
+      <source>this computer would serve {layers}</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>token bucket on the network's bytes</source>
+      <translation>Zählung der Bytes im Netzwerk</translation>
     </message>
     <message>
       <source>tokens</source>
@@ -1300,24 +1864,128 @@
       <translation>Tokens heute</translation>
     </message>
     <message>
-      <source>you paused it</source>
-      <translation>von Ihnen pausiert</translation>
+      <source>true or false</source>
+      <translation>wahr oder falsch</translation>
+    </message>
+    <message>
+      <source>unit {unit}</source>
+      <translation>Einheit {unit}</translation>
+    </message>
+    <message>
+      <source>units {first} to {last}</source>
+      <translation>Einheiten {first} bis {last}</translation>
+    </message>
+    <message>
+      <source>units {units}</source>
+      <translation>Einheiten {units}</translation>
+    </message>
+    <message>
+      <source>until you resume</source>
+      <translation>bis Sie fortsetzen</translation>
+    </message>
+    <message>
+      <source>until {time:time}</source>
+      <translation>bis {time:time}</translation>
     </message>
     <message>
       <source>your files. A helper sees only the words of conversations it computes.</source>
       <translation>Ihre Dateien. Ein Helfer sieht nur die Worte der Gespräche, für die er rechnet.</translation>
     </message>
     <message>
+      <source>{address} cannot be used on this computer ({reason}); nothing was changed.</source>
+      <translation>{address} kann auf diesem Computer nicht benutzt werden ({reason}); nichts wurde geändert.</translation>
+    </message>
+    <message>
+      <source>{choices}</source>
+      <translation>{choices}</translation>
+    </message>
+    <message>
+      <source>{count:count} answers are being written already; wait for one to end.</source>
+      <translation>Es werden schon {count:count} Antworten geschrieben; warten Sie, bis eine fertig ist.</translation>
+    </message>
+    <message>
+      <source>{count:count} layers</source>
+      <translation>{count:count} Schichten</translation>
+    </message>
+    <message>
       <source>{done} of {total}</source>
       <translation>{done} von {total}</translation>
+    </message>
+    <message>
+      <source>{file} is in use and was kept; pause Potluck and try again.</source>
+      <translation>{file} wird benutzt und wurde behalten; pausieren Sie Potluck, und versuchen Sie es noch einmal.</translation>
+    </message>
+    <message>
+      <source>{file} was not taken: {reason}. Ask whoever gave it to you for a new one.</source>
+      <translation>{file} wurde nicht angenommen: {reason}. Bitten Sie, wer sie Ihnen gegeben hat, um eine neue.</translation>
+    </message>
+    <message>
+      <source>{file} was written by a newer Potluck and stays as it is. New chats are lost when this Potluck ends; update it to see your chats again.</source>
+      <translation>{file} wurde von einem neueren Potluck geschrieben und bleibt, wie es ist. Neue Chats gehen verloren, wenn dieses Potluck endet; aktualisieren Sie es, um Ihre Chats wieder zu sehen.</translation>
     </message>
     <message>
       <source>{folder} cannot be used: {reason}. Start Potluck with another folder.</source>
       <translation>{folder} lässt sich nicht benutzen: {reason}. Starten Sie Potluck mit einem anderen Ordner.</translation>
     </message>
     <message>
-      <source>{measured} of {asked} {unit}</source>
-      <translation>{measured} von {asked} {unit}</translation>
+      <source>{folder} was removed or made again while Potluck runs. What happens now may not be kept; start Potluck again.</source>
+      <translation>{folder} wurde entfernt oder neu angelegt, während Potluck läuft. Was jetzt geschieht, wird vielleicht nicht aufgehoben; starten Sie Potluck neu.</translation>
+    </message>
+    <message>
+      <source>{helper} answers nonsense</source>
+      <translation>{helper} antwortet Unsinn</translation>
+    </message>
+    <message>
+      <source>{helper} breaks the rules</source>
+      <translation>{helper} verletzt die Regeln</translation>
+    </message>
+    <message>
+      <source>{helper} cannot be used: {reason}</source>
+      <translation>{helper} ist nicht zu gebrauchen: {reason}</translation>
+    </message>
+    <message>
+      <source>{helper} declines: {reason}</source>
+      <translation>{helper} lehnt ab: {reason}</translation>
+    </message>
+    <message>
+      <source>{helper} left at once</source>
+      <translation>{helper} ist gleich wieder gegangen</translation>
+    </message>
+    <message>
+      <source>{helper} left: {reason}</source>
+      <translation>{helper} ist gegangen: {reason}</translation>
+    </message>
+    <message>
+      <source>{helper} returned something wrong: {reason}</source>
+      <translation>{helper} hat etwas Falsches zurückgegeben: {reason}</translation>
+    </message>
+    <message>
+      <source>{helper}: {reason}</source>
+      <translation>{helper}: {reason}</translation>
+    </message>
+    <message>
+      <source>{label}: back to {value}</source>
+      <translation>{label}: zurück auf {value}</translation>
+    </message>
+    <message>
+      <source>{lacking} ({broken})</source>
+      <translation>{lacking} ({broken})</translation>
+    </message>
+    <message>
+      <source>{measured} {unit} now</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
+      <source>{model} has the units {units}; {span} is not among them.</source>
+      <translation>{model} hat die Einheiten {units}; {span} ist nicht darunter.</translation>
+    </message>
+    <message>
+      <source>{name} cannot be {value}; it must be {expected}.</source>
+      <translation>{name} kann nicht {value} sein; erwartet wird: {expected}.</translation>
+    </message>
+    <message>
+      <source>{name} is not a setting of this version.</source>
+      <translation>{name} ist keine Einstellung dieser Version.</translation>
     </message>
     <message>
       <source>{n} address or name was removed. Read it through before you pass it on.</source>
@@ -1376,6 +2044,14 @@
       <translation>{n} Schichten hält niemand bereit</translation>
     </message>
     <message>
+      <source>{n} line</source>
+      <translation>{n} Zeile</translation>
+    </message>
+    <message>
+      <source>{n} lines</source>
+      <translation>{n} Zeilen</translation>
+    </message>
+    <message>
       <source>{n} minute</source>
       <translation>{n} Minute</translation>
     </message>
@@ -1408,6 +2084,34 @@
       <translation>{n} Tokens</translation>
     </message>
     <message>
+      <source>{path} cannot be read ({reason}); the defaults hold, and sharing rests.</source>
+      <translation>{path} kann nicht gelesen werden ({reason}); es gelten die Vorgaben, und das Teilen ruht.</translation>
+    </message>
+    <message>
+      <source>{path} cannot be read ({reason}); the settings stay as they were.</source>
+      <translation>{path} kann nicht gelesen werden ({reason}); die Einstellungen bleiben, wie sie waren.</translation>
+    </message>
+    <message>
+      <source>{path} cannot be read: {reason}.</source>
+      <translation>{path} kann nicht gelesen werden: {reason}.</translation>
+    </message>
+    <message>
+      <source>{path} cannot be written ({reason}): this holds now, but will be forgotten when Potluck ends.</source>
+      <translation>{path} kann nicht geschrieben werden ({reason}): Das gilt jetzt, wird aber vergessen, wenn Potluck endet.</translation>
+    </message>
+    <message>
+      <source>{path} cannot be written ({reason}); the choice stays as it was.</source>
+      <translation>{path} kann nicht geschrieben werden ({reason}); die Wahl bleibt, wie sie war.</translation>
+    </message>
+    <message>
+      <source>{path} cannot be written ({reason}); the settings stay as they were.</source>
+      <translation>{path} kann nicht geschrieben werden ({reason}); die Einstellungen bleiben, wie sie waren.</translation>
+    </message>
+    <message>
+      <source>{path} could not be changed ({reason}); mend it by hand.</source>
+      <translation>{path} konnte nicht geändert werden ({reason}); bringen Sie es von Hand in Ordnung.</translation>
+    </message>
+    <message>
       <source>{path} could not be written: {reason}. Choose another place.</source>
       <translation>{path} ließ sich nicht schreiben: {reason}. Wählen Sie einen anderen Ort.</translation>
     </message>
@@ -1416,8 +2120,44 @@
       <translation>{path} ließ sich nicht schreiben: {reason}. Der Chat ist hier erhalten.</translation>
     </message>
     <message>
+      <source>{path} has what is no setting of this version ({names}); it is kept, for a newer version may know it.</source>
+      <translation>{path} enthält, was keine Einstellung dieser Version ist ({names}); es bleibt erhalten, denn eine neuere Version kennt es vielleicht.</translation>
+    </message>
+    <message>
+      <source>{path} is damaged ({reason}); the defaults hold for what cannot be read in it, and sharing rests. It stays as it is until you mend it, or change a setting here: then it is kept beside the new file.</source>
+      <translation>{path} ist beschädigt ({reason}); für das, was darin nicht zu lesen ist, gelten die Vorgaben, und das Teilen ruht. Die Datei bleibt, wie sie ist, bis Sie sie in Ordnung bringen oder hier eine Einstellung ändern: Dann wird sie neben der neuen aufgehoben.</translation>
+    </message>
+    <message>
+      <source>{path} is damaged and cannot be put aside ({reason}); mend it by hand.</source>
+      <translation>{path} ist beschädigt und kann nicht beiseitegelegt werden ({reason}); bringen Sie es von Hand in Ordnung.</translation>
+    </message>
+    <message>
+      <source>{path} is too large for a settings file; the defaults hold, and sharing rests. It stays as it is until you change a setting here, and is then kept beside the new file.</source>
+      <translation>{path} ist zu groß für eine Einstellungsdatei; es gelten die Vorgaben, und das Teilen ruht. Die Datei bleibt, wie sie ist, bis Sie hier eine Einstellung ändern, und wird dann neben der neuen aufgehoben.</translation>
+    </message>
+    <message>
+      <source>{path}: {complaint} The default holds, and sharing rests until it is mended.</source>
+      <translation>{path}: {complaint} Es gilt die Vorgabe, und das Teilen ruht, bis das in Ordnung gebracht ist.</translation>
+    </message>
+    <message>
+      <source>{path}: {complaint} The default holds.</source>
+      <translation>{path}: {complaint} Es gilt die Vorgabe.</translation>
+    </message>
+    <message>
+      <source>{paused}; finishing</source>
+      <translation>{paused}; wird beendet</translation>
+    </message>
+    <message>
       <source>{place} of {count}</source>
       <translation>{place} von {count}</translation>
+    </message>
+    <message>
+      <source>{program} always runs, so sharing would never start.</source>
+      <translation>{program} läuft immer, deshalb würde das Teilen nie beginnen.</translation>
+    </message>
+    <message>
+      <source>{reason}.</source>
+      <translation>{reason}.</translation>
     </message>
     <message>
       <source>{size} came free.</source>
@@ -1432,16 +2172,20 @@
       <translation>{size} herunterzuladen</translation>
     </message>
     <message>
-      <source>{speed} layers/s</source>
-      <translation>{speed} Schichten/s</translation>
-    </message>
-    <message>
       <source>{speed} tokens/s</source>
       <translation>{speed} Tokens/s</translation>
     </message>
     <message>
+      <source>{threads:count} threads with rests between batches</source>
+      <translation>{threads:count} Threads mit Pausen zwischen den Rechenschritten</translation>
+    </message>
+    <message>
       <source>{time} left</source>
       <translation>noch {time}</translation>
+    </message>
+    <message>
+      <source>{told:own}</source>
+      <translation>{told:own}</translation>
     </message>
   </context>
 </TS>

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
-import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from app.api.guard import MAX_BODY_BYTES, Admission, guard, load_or_create_token
+from app.api.guard import MAX_BODY_BYTES, Admission, guard
 from app.api.shapes import API_PREFIX
-from app.errors import UsageError
 from tests.helpers.running_node import RunningNode, running_node
 
 STATUS = f"{API_PREFIX}/status"
@@ -140,33 +136,3 @@ async def test_other_computers_never_control_this_one() -> None:
 async def test_own_programs_need_no_key() -> None:
     for remote in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
         assert await sent("/v1/models", remote=remote, Host="localhost") == 200
-
-
-# ── the token's file ─────────────────────────────────────────────────────────
-
-
-def test_the_token_is_kept_for_the_owner_alone(tmp_path: Path) -> None:
-    token = load_or_create_token(tmp_path)
-    assert len(token) == 64
-    assert load_or_create_token(tmp_path) == token
-    if sys.platform != "win32":
-        assert (tmp_path / "api-token").stat().st_mode & 0o777 == 0o600
-
-
-if sys.platform != "win32":  # which has no such modes
-
-    def test_a_token_that_others_could_read_is_replaced(tmp_path: Path) -> None:
-        token = load_or_create_token(tmp_path)
-        (tmp_path / "api-token").chmod(0o644)
-        assert load_or_create_token(tmp_path) != token
-
-
-def test_a_damaged_token_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "api-token").write_text("short")
-    os.chmod(tmp_path / "api-token", 0o600)
-    assert len(load_or_create_token(tmp_path)) == 64
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="api-token"):
-        load_or_create_token(tmp_path / "missing")

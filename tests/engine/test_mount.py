@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def test_only_the_pages_of_stored_units_change(model: ModelFile, tmp_path: Path)
         data = stored[unit.unit].read_bytes()
         assert data[HEADER_ROOM_BYTES:] == payload(file, cut, unit.unit)
         assert data.startswith(b"GGUF") == (unit.unit in piece.units)
+
+
+def test_a_header_page_leaves_the_time_of_the_payload(model: ModelFile, tmp_path: Path) -> None:
+    file = model("llama")
+    cut = plan_of(file)
+    stored = store(file, cut, tmp_path / "store")
+    os.utime(stored[2], ns=(10**18, 10**18))
+    write_slice(make_slice(cut, Span(2, 5)), stored, shared_of(cut), tmp_path / "mount")
+    assert stored[2].stat().st_mtime_ns == 10**18
 
 
 def test_the_first_file_is_as_long_as_it_says_and_zero_between_its_pieces(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from app.engine.ladder import PLAIN, REPACKED, Ladder
 from app.engine.mounting import BATCH_ROWS, MountRequest, thread_counts
 from app.engine.slice_files import HEADER_ROOM_BYTES
 from app.engine.supervisor import Engine
-from app.errors import EngineFault, NoRoom, WorkerDied
+from app.errors import DownloadFailed, EngineFault, NoRoom, WorkerDied
 from app.ids import Span
 from tests.helpers.slices import payload, plan_of
 from tests.helpers.tiny_models import WIDTH
@@ -289,6 +290,58 @@ async def test_units_that_are_gone_are_one_error(prepare: Prepare, ladder: Ladde
         await Engine(request, ladder).__aenter__()
 
 
+async def test_units_that_are_mended_are_mounted_the_same_way_again(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    request = prepare("llama", Span(1, 3))
+    whole = request.unit_files[2].read_bytes()
+    request.unit_files[2].unlink()
+    asked: list[int] = []
+
+    async def mend() -> bool:
+        asked.append(1)
+        request.unit_files[2].write_bytes(whole)
+        return True
+
+    async with Engine(request, ladder, mend=mend) as engine:
+        assert engine.status.configuration == REPACKED.name
+        request.unit_files[2].unlink()
+        psutil.Process(pid_of(engine)).kill()
+        await soon(until_restarted(engine))
+        assert len(asked) == 2  # once for each mount that failed
+
+
+async def test_where_nothing_was_damaged_the_way_of_loading_is_to_blame(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    file = tmp_path / "ladder.json"
+    asked: list[int] = []
+
+    async def mend() -> bool:
+        asked.append(1)
+        return False
+
+    command = defective("load")
+    engine = Engine(prepare("llama", Span(1, 3)), Ladder(file), command=command, mend=mend)
+    with pytest.raises(EngineFault, match="cpu-repacked: killed by SIGSEGV; cpu: killed by"):
+        await engine.__aenter__()
+    assert len(asked) == 1  # not for every way: hashing takes long
+    assert Ladder(file).rungs(gpu=False) == [PLAIN]
+
+
+async def test_what_cannot_be_fetched_again_is_said_and_leaves_nothing_running(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    request = prepare("llama", Span(1, 3))
+    request.unit_files[2].unlink()
+
+    async def mend() -> bool:
+        raise DownloadFailed("no origin delivers unit 2")
+
+    with pytest.raises(DownloadFailed, match="no origin delivers"):
+        await Engine(request, ladder, mend=mend).__aenter__()
+
+
 async def test_the_worker_steps_back_behind_the_owner_s_work(
     prepare: Prepare, ladder: Ladder
 ) -> None:
@@ -313,6 +366,21 @@ async def test_stopping_ends_the_worker_and_everything_that_waits(
     assert all(isinstance(result, WorkerDied) for result in results)
     assert not psutil.pid_exists(pid)
     assert engine.worker_pid is None
+
+
+async def test_a_worker_that_hangs_gives_its_memory_back_within_a_second(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    engine = Engine(prepare("llama", Span(1, 3)), ladder, command=defective("hang"))
+    async with engine:
+        pid = pid_of(engine)
+        stuck = asyncio.create_task(engine.compute(part(3, 0)))
+        await asyncio.sleep(0)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1.0
+    assert not psutil.pid_exists(pid)
+    with pytest.raises(WorkerDied):
+        await soon(stuck)
 
 
 async def test_whoever_waits_for_a_restart_is_told_when_the_engine_stops(

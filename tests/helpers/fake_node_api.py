@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
 import math
 import os
@@ -29,58 +28,49 @@ from app.api.server import ApiServer
 from app.api.shapes import (
     NODE_FILE,
     TOKEN_FILE,
-    AnswerDelta,
     ChooseModelRequest,
     ConsentRequest,
-    Conversation,
-    ConversationChange,
-    ConversationHead,
-    ConversationOptions,
     LogsView,
-    MessageView,
     ModelOffer,
     Pause,
     PauseRequest,
-    SayRequest,
+    ResumeRequest,
     SettingsView,
     SettingView,
     Snapshot,
     Speeds,
 )
-from app.errors import NotServed, Refusal, UsageError
+from app.errors import UsageError
+from app.policy.remarks import settings_remarks
 from app.process_lock import data_folder_lock
+from app.sentences import At, Sentence, say
 from app.settings import SETTINGS, Settings, changed, save_settings
-from tests.helpers.fake_node_data import ANSWER, OFFERS, OTHER_ANSWER, snapshot_at_rest
+from app.tasks import TaskOwner
+from tests.helpers.fake_conversations import FakeConversations
+from tests.helpers.fake_node_data import (
+    SHARING,
+    model_at_rest,
+    snapshot_at_rest,
+)
 
 TOKEN = "t" * 43
 
 
-class FakeNode:
+class FakeNode(FakeConversations):
     """`NodeControl` with a script; tests change what it says and look at what was asked.
 
-    Attributes:
-        asked: every wish that arrived, in order, as (name, request).
-        piece_seconds: between two pieces of an answer.
-        answer: what is answered next.
+    It keeps the contract of a real node (`tests/api/control_contract.py`).
     """
 
     def __init__(self, *, consented: bool | None = True, folder: Path | None = None) -> None:
+        super().__init__()
         self.state = snapshot_at_rest(consented=consented)
         self.folder = folder
-        self.asked: list[tuple[str, Any]] = []
-        self.answer = ANSWER
-        self.piece_seconds = 0.0
-        self.piece_characters = 24
-        self.not_served = False
         self.lively = False
-        self.offers: list[ModelOffer] = list(OFFERS)
         self.remarks: list[str] = []
         self.quitting = asyncio.Event()
         self._values = Settings()
         self._listeners: list[Changes] = []
-        self._conversations: dict[str, Conversation] = {}
-        self._numbers = itertools.count(1)
-        self._stopped: set[str] = set()
 
     # ── what it does ─────────────────────────────────────────────────────────
 
@@ -91,6 +81,10 @@ class FakeNode:
             listener.mark()
 
     def snapshot(self) -> Snapshot:
+        warnings = [
+            *self.state.warnings,
+            *(remark.words for remark in settings_remarks(self._values)),
+        ]
         if self.lively:
             beat = time.monotonic()
             speeds = Speeds(
@@ -98,8 +92,8 @@ class FakeNode:
                 upload_bytes_per_second=210_000 + 90_000 * math.sin(beat / 5),
                 download_bytes_per_second=180_000 + 60_000 * math.cos(beat / 4),
             )
-            return msgspec.structs.replace(self.state, speeds=speeds)
-        return self.state
+            return msgspec.structs.replace(self.state, speeds=speeds, warnings=warnings)
+        return msgspec.structs.replace(self.state, warnings=warnings)
 
     def moving(self) -> bool:
         return self.lively
@@ -111,9 +105,9 @@ class FakeNode:
     def unlisten(self, changes: Changes) -> None:
         self._listeners.remove(changes)
 
-    def warn(self, words: str) -> None:
+    def warn(self, warning: Sentence) -> None:
         for listener in self._listeners:
-            listener.warn(words)
+            listener.warn(warning)
 
     def quit(self) -> None:
         self.asked.append(("quit", None))
@@ -123,53 +117,81 @@ class FakeNode:
 
     def _heard(self, name: str, request: Any) -> Snapshot:
         self.asked.append((name, request))
-        return self.state
+        return self.snapshot()
+
+    def _share(self) -> None:
+        self.tell(
+            consented=True,
+            sharing_wanted=True,
+            state="sharing",
+            pause=None,
+            headline=SHARING.words,
+            headline_said=SHARING.said,
+            model=model_at_rest(),
+        )
 
     async def consent(self, request: ConsentRequest) -> Snapshot:
         self._heard("consent", request)
-        await self.change_settings(request.settings)
+        login = {"start_at_login": True} if request.start_at_login else {}
+        await self.change_settings({**request.settings, **login})
         if request.share:
-            self.tell(
-                consented=True,
-                sharing_wanted=True,
-                state="sharing",
-                pause=None,
-                headline="Sharing 14 layers of Qwen3 8B",
-                model=snapshot_at_rest().model,
-            )
+            self._share()
         else:
-            self.tell(consented=False, sharing_wanted=False)
-        return self.state
+            told = say("only_chat")
+            self.tell(
+                consented=False,
+                sharing_wanted=False,
+                state="idle",
+                pause=Pause(reason="no_consent", words=told.words, said=told.said),
+                headline=told.words,
+                headline_said=told.said,
+                model=model_at_rest(shares=False),
+            )
+        return self.snapshot()
 
     async def pause(self, request: PauseRequest) -> Snapshot:
         self._heard("pause", request)
         if request.what != "all":
             self.tell(**{f"{request.what}_paused": True})
-            return self.state
-        until = time.time() + request.seconds if request.seconds else None
-        pause = Pause(reason="manual", words="Paused by you", until=until)
-        self.tell(state="paused", headline="Paused by you", pause=pause)
-        return self.state
-
-    async def resume(self) -> Snapshot:
-        self._heard("resume", None)
+            return self.snapshot()
+        until = None
+        if request.kind != "resume":
+            until = time.time() + (request.seconds or 8 * 3600)
+        when = say("until_resumed")
+        if until is not None:
+            clock = time.strftime("%H:%M", time.localtime(until))
+            when = say("until", time=At(until, clock))
+        told = say("by_hand", when=when)
         self.tell(
-            state="sharing",
-            headline="Sharing 14 layers of Qwen3 8B",
-            pause=None,
-            gpu_paused=False,
-            cpu_paused=False,
+            state="paused",
+            headline=told.words,
+            headline_said=told.said,
+            pause=Pause(reason="manual", words=told.words, until=until, said=told.said),
+            sharing_wanted=False,
+            model=model_at_rest(shares=False),
         )
-        return self.state
+        return self.snapshot()
+
+    async def resume(self, request: ResumeRequest) -> Snapshot:
+        self._heard("resume", request)
+        if request.what != "all":
+            self.tell(**{f"{request.what}_paused": False})
+            return self.snapshot()
+        self.tell(gpu_paused=False, cpu_paused=False)
+        if self.state.consented:
+            self._share()
+        return self.snapshot()
 
     async def share_anyway(self, seconds: float) -> Snapshot:
         self._heard("share_anyway", seconds)
-        return await self.resume()
+        if self.state.pause is not None and self.state.pause.can_override:
+            self._share()
+        return self.snapshot()
 
     async def slow_mode(self, *, on: bool) -> Snapshot:
         self._heard("slow_mode", on)
         self.tell(slow_mode=on)
-        return self.state
+        return self.snapshot()
 
     def settings(self) -> SettingsView:
         return SettingsView(
@@ -189,7 +211,7 @@ class FakeNode:
                 )
                 for setting in SETTINGS
             ],
-            remarks=self.remarks,
+            remarks=[*self.remarks, *(remark.words for remark in settings_remarks(self._values))],
         )
 
     async def change_settings(self, values: Mapping[str, Any]) -> SettingsView:
@@ -204,11 +226,12 @@ class FakeNode:
 
     async def choose_model(self, request: ChooseModelRequest) -> Snapshot:
         self._heard("choose", request)
+        self._known(request.model)
         self.offers = [
             msgspec.structs.replace(offer, chosen=offer.name == request.model)
             for offer in self.offers
         ]
-        return self.state
+        return self.snapshot()
 
     async def free_disk(self) -> int:
         self._heard("free", None)
@@ -223,127 +246,6 @@ class FakeNode:
         ]
         return LogsView(text="\n".join(lines), removed=3)
 
-    # ── conversations ────────────────────────────────────────────────────────
-
-    def put(self, conversation: Conversation) -> None:
-        """Have a conversation from before."""
-        self._conversations[conversation.id] = conversation
-
-    def _one(self, key: str) -> Conversation:
-        if key not in self._conversations:
-            raise Refusal("There is no such conversation.", code="unknown_conversation")
-        return self._conversations[key]
-
-    async def conversations(self) -> list[ConversationHead]:
-        heads = [
-            ConversationHead(
-                id=one.id,
-                title=one.title,
-                created_at=one.created_at,
-                changed_at=one.changed_at,
-                messages=len(one.messages),
-            )
-            for one in self._conversations.values()
-        ]
-        return sorted(heads, key=lambda head: -head.changed_at)
-
-    async def create_conversation(self, options: ConversationOptions) -> Conversation:
-        key, now = f"c{next(self._numbers)}", time.time()
-        made = Conversation(
-            id=key, title="", created_at=now, changed_at=now, options=options, messages=[]
-        )
-        self._conversations[key] = made
-        return made
-
-    async def conversation(self, conversation: str) -> Conversation:
-        return self._one(conversation)
-
-    async def change_conversation(self, conversation: str, change: ConversationChange) -> None:
-        self.asked.append(("change", change))
-        given = {
-            name: value
-            for name, value in (("title", change.title), ("options", change.options))
-            if value is not None
-        }
-        self._keep(conversation, **given)
-
-    def _keep(self, key: str, **changes: Any) -> None:
-        self._conversations[key] = msgspec.structs.replace(
-            self._one(key), changed_at=time.time(), **changes
-        )
-
-    async def delete_conversation(self, conversation: str) -> None:
-        self._one(conversation)
-        del self._conversations[conversation]
-
-    async def say(self, conversation: str, request: SayRequest) -> int:
-        self.asked.append(("say", request))
-        if self.not_served:
-            raise NotServed("Nobody serves layers 3 to 9 of this model now.", missing=(3,))
-        one = self._one(conversation)
-        kept = one.messages
-        if request.replaces is not None:
-            kept = [message for message in kept if message.id < request.replaces]
-        now = time.time()
-        question = MessageView(
-            id=next(self._numbers), role="user", content=request.content, created_at=now
-        )
-        title = one.title or request.content[:40]
-        self._keep(conversation, messages=[*kept, question], title=title)
-        return self._begin(conversation)
-
-    async def regenerate(self, conversation: str) -> int:
-        self.asked.append(("regenerate", conversation))
-        self._keep(conversation, messages=self._one(conversation).messages[:-1])
-        self.answer = OTHER_ANSWER
-        return self._begin(conversation)
-
-    def _begin(self, key: str) -> int:
-        answer = MessageView(
-            id=next(self._numbers),
-            role="assistant",
-            content="",
-            created_at=time.time(),
-            state="writing",
-        )
-        self._keep(key, messages=[*self._one(key).messages, answer])
-        self._stopped.discard(key)
-        return answer.id
-
-    async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
-        answer = self._one(conversation).messages[-1]
-        if answer.state != "writing":
-            return
-        written, began = "", time.monotonic()
-        for at in range(0, len(self.answer), self.piece_characters):
-            if conversation in self._stopped:
-                break
-            piece = self.answer[at : at + self.piece_characters]
-            written += piece
-            yield AnswerDelta(message=answer.id, text=piece)
-            await asyncio.sleep(self.piece_seconds)
-        alone = self._one(conversation).options.alone
-        helpers = ["kq3vtz7m", "p5ad2wxe"]
-        tokens = len(written.split())
-        done = msgspec.structs.replace(
-            answer,
-            content=written,
-            state="stopped" if conversation in self._stopped else "done",
-            chain=["this computer"] if alone else helpers,
-            readers=[] if alone else helpers,
-            tokens=tokens,
-            tokens_per_second=tokens / max(0.1, time.monotonic() - began)
-            if self.piece_seconds
-            else 14.2,
-            first_token_seconds=0.4,
-        )
-        self._keep(conversation, messages=[*self._one(conversation).messages[:-1], done])
-        yield done
-
-    async def stop(self, conversation: str) -> None:
-        self.asked.append(("stop", conversation))
-        self._stopped.add(conversation)
-
     # ── answers for other programs ───────────────────────────────────────────
 
     def known_names(self) -> list[KnownName]:
@@ -357,9 +259,13 @@ class FakeNode:
 async def serve(node: FakeNode, ready: Callable[[str], None]) -> None:
     """Serve until the node is asked to quit; `ready` gets the address."""
     admission = Admission(token=TOKEN)
-    async with ApiServer(
-        node, host="127.0.0.1", port=0, may_move=False, admission=lambda: admission
-    ) as server:
+    async with (
+        TaskOwner("scripted node") as tasks,
+        ApiServer(
+            node, host="127.0.0.1", port=0, may_move=False, admission=lambda: admission
+        ) as server,
+    ):
+        node.use(tasks)
         ready(server.url)
         await node.quitting.wait()
         await asyncio.sleep(0.05)  # the answer to the request that ended it goes out first

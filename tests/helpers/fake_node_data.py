@@ -7,6 +7,7 @@ import time
 from app.api.shapes import (
     Conversation,
     ConversationOptions,
+    Credits,
     LayerHolder,
     LimitInForce,
     MessageView,
@@ -17,6 +18,7 @@ from app.api.shapes import (
     Speeds,
     Totals,
 )
+from app.sentences import say
 
 UNITS = 38
 """A model of 36 layers, and the two ends."""
@@ -113,9 +115,10 @@ OFFERS = [
         missing_bytes=1_820_000_000,
         held_bytes=0,
         expected_tokens_per_second=14.2,
-        served_by=23,
+        served_by=4,
         chosen=True,
         trust="in the catalogue",
+        trust_said=say("from_catalogue").said,
     ),
     ModelOffer(
         name="guide-7m",
@@ -133,6 +136,7 @@ OFFERS = [
         served_by=1,
         chosen=False,
         trust="comes with Potluck",
+        trust_said=say("from_catalogue").said,
     ),
     ModelOffer(
         name="llama-70b",
@@ -150,8 +154,12 @@ OFFERS = [
         served_by=4,
         chosen=False,
         trust="in the catalogue",
+        trust_said=say("from_catalogue").said,
     ),
 ]
+
+SHARING = say("sharing", layers=say("some_layers", count=14), model="Qwen3 8B")
+NOT_YET = say("not_asked")
 
 LIMITS = [
     LimitInForce(
@@ -161,6 +169,8 @@ LIMITS = [
         asked=25.0,
         measured=22.0,
         how="4 threads with rests between batches",
+        said=say("cpu_in_use").said,
+        how_said=say("by_threads", threads=4).said,
     ),
     LimitInForce(
         name="upload",
@@ -169,6 +179,8 @@ LIMITS = [
         asked=10.0,
         measured=1.7,
         how="token bucket on the network's bytes",
+        said=say("upload_in_use").said,
+        how_said=say("by_bucket").said,
     ),
     LimitInForce(
         name="disk",
@@ -199,7 +211,8 @@ def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
     shares = consented is True
     return Snapshot(
         state="sharing" if shares else "idle",
-        headline="Sharing 14 layers of Qwen3 8B" if shares else "Not sharing yet",
+        headline=SHARING.words if shares else NOT_YET.words,
+        headline_said=SHARING.said if shares else NOT_YET.said,
         pause=None
         if shares
         else Pause(reason="no_consent", words="Not sharing: you have not been asked yet"),
@@ -223,6 +236,7 @@ def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
             uploaded_bytes_month=6_400_000_000,
             downloaded_bytes_month=7_900_000_000,
         ),
+        credits=Credits(given=12_340, taken=2_100, balance=10_240, given_today=310, taken_today=90),
         limits=LIMITS,
         gpu_paused=False,
         cpu_paused=False,
@@ -253,6 +267,7 @@ def old_conversations() -> list[Conversation]:
             role="assistant",
             content=ANSWER,
             created_at=at,
+            model="Qwen3 8B",
             chain=["kq3vtz7m", "p5ad2wxe"],
             readers=["kq3vtz7m", "p5ad2wxe"],
             tokens=148,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -62,8 +63,54 @@ class SetSensors:
         self.readings = replace(self.readings, **values)
 
 
+class Asking(ABC):
+    """A program of the owner's that speaks to a node's control API, whichever node it is."""
+
+    http: aiohttp.ClientSession
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where the node listens."""
+
+    @property
+    @abstractmethod
+    def token(self) -> str:
+        """What lets the owner's programs in."""
+
+    async def ask(self, method: str, path: str, body: Any = None, *, expect: int = 200) -> Any:
+        """Ask the control API with the token; gives the answer's JSON."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body)
+        url = f"{self.url}{API_PREFIX}{path}"
+        async with self.http.request(method, url, data=data, headers=headers) as response:
+            text = await response.text()
+            assert response.status == expect, f"{response.status}: {text}"
+            return json.loads(text)
+
+    async def events(
+        self, method: str, path: str, body: Any = None
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """The events of a stream, each with its name."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body)
+        url = f"{self.url}{API_PREFIX}{path}"
+        async with self.http.request(method, url, data=data, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            name = ""
+            async for raw in response.content:
+                line = raw.decode().rstrip("\n")
+                if line.startswith("event: "):
+                    name = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    yield name, json.loads(line.removeprefix("data: "))
+
+
 @dataclass
-class RunningNode:
+class RunningNode(Asking):
     """A node, and a program of the owner's that speaks to it."""
 
     node: Node
@@ -83,40 +130,10 @@ class RunningNode:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    async def ask(self, method: str, path: str, body: Any = None, *, expect: int = 200) -> Any:
-        """Ask the control API with the token; gives the answer's JSON."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        data = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            data = json.dumps(body)
-        url = f"{self.url}{API_PREFIX}{path}"
-        async with self.http.request(method, url, data=data, headers=headers) as response:
-            text = await response.text()
-            assert response.status == expect, f"{response.status}: {text}"
-            return json.loads(text)
-
     async def offer(self, name: str = "guide") -> Any:
         """What is offered of one model, whatever else this Potluck knows."""
         offers = await self.ask("GET", "/models")
         return next(offer for offer in offers if offer["name"] == name)
-
-    async def events(
-        self, method: str, path: str, body: Any = None
-    ) -> AsyncIterator[tuple[str, Any]]:
-        """The events of a stream, each with its name."""
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body)
-        url = f"{self.url}{API_PREFIX}{path}"
-        async with self.http.request(method, url, data=data, headers=headers) as response:
-            assert response.status == 200, await response.text()
-            name = ""
-            async for raw in response.content:
-                line = raw.decode().rstrip("\n")
-                if line.startswith("event: "):
-                    name = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    yield name, json.loads(line.removeprefix("data: "))
 
     async def openai(self, path: str, body: Any, *, expect: int = 200) -> Any:
         """Ask an endpoint of OpenAI's without any key."""

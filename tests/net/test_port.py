@@ -214,3 +214,52 @@ async def test_fuzzed_datagrams_in_a_living_connection_do_not_end_it(noise: Open
         await asyncio.sleep(0)
         await talk(host, client)
         assert len(host.connections()) == 1
+
+
+class Meter:
+    """A shaper that writes down what it is shown, and lets nothing be sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+        self.taken: list[int] = []
+
+    def sending(self, size: int) -> float | None:
+        self.sent.append(size)
+        return None
+
+    def received(self, size: int) -> float | None:
+        self.taken.append(size)
+        return 0.0
+
+
+def nobody(address: Address, dialled_id: bytes, retry_id: bytes | None) -> Connection | None:
+    return None
+
+
+async def test_what_never_leaves_this_computer_is_not_shown_to_the_shaper() -> None:
+    meter = Meter()
+    port = Port(new_connection=nobody, wants_retry=lambda: False, shaper=meter)
+    await port.open("127.0.0.1", 0)
+    try:
+        for host in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
+            port._arrived(b"to myself", (host, 7))
+        port.send(b"to myself", ("127.0.0.1", 7))
+        assert (meter.sent, meter.taken) == ([], [])
+        for host in ("192.0.2.1", "10.0.0.3", "2001:db8::1", "::ffff:192.0.2.1"):
+            port._arrived(b"from afar", (host, 7))
+            port.send(b"afar", (host, 7))
+        assert (meter.sent, meter.taken) == ([4] * 4, [9] * 4)
+    finally:
+        port.close()
+
+
+async def test_whoever_measures_on_one_computer_sees_loopback_too() -> None:
+    meter = Meter()
+    port = Port(new_connection=nobody, wants_retry=lambda: False, shaper=meter, shape_loopback=True)
+    await port.open("127.0.0.1", 0)
+    try:
+        port._arrived(b"to myself", ("127.0.0.1", 7))
+        port.send(b"self", ("127.0.0.1", 7))
+        assert (meter.sent, meter.taken) == ([4], [9])
+    finally:
+        port.close()

@@ -17,10 +17,11 @@ import pytest
 from app.api.shapes import LimitInForce
 from app.errors import EngineFault, UsageError
 from app.policy import governor as governor_module
+from app.policy import power_cap as power_cap_module
 from app.policy.governor import Governor, local_time, month_name, next_month, next_morning
 from app.policy.manual import load_manual
 from app.policy.pacing import Pacer
-from app.policy.power import Cards
+from app.policy.power import SILENT_SECONDS, Cards
 from app.policy.readings import NOTHING_KNOWN, Readings
 from app.policy.traffic import TRAFFIC_FILE, Traffic
 from app.policy.verdict import GIGABYTE, MEGABIT_BYTES, Caps, Machine, Verdict
@@ -100,10 +101,10 @@ class Desk:
 
     @asynccontextmanager
     async def open(
-        self, settings: Settings | None = None, *, as_told: bool = False
+        self, settings: Settings | None = None, *, as_told: bool = False, doubtful: bool = False
     ) -> AsyncIterator[Governor]:
-        cards = Cards(self.folder, nvml=self.nvml)
-        pacer = Pacer(
+        cards = Cards(self.folder, nvml=self.nvml, clock=self.clock)
+        pacer = self.pacer = Pacer(
             clock=self.clock,
             processor_seconds=lambda: 0.0,
             joules=cards.joules,
@@ -121,6 +122,7 @@ class Desk:
             clock=self.clock,
             changed=self.changed,
             as_told=as_told,
+            doubtful=doubtful,
         ) as made:
             await made.reconsider()
             yield made
@@ -243,7 +245,7 @@ async def test_other_settings_hold_at_once(desk: Desk) -> None:
         assert desk.node.told == ["4 threads"]
         await governor.use_settings(Settings(cpu_percent_away=50, schedule="never"))
         assert desk.node.told[-1] == "pause: schedule"
-        assert any("no hour of the week" in remark for remark in governor.remarks())
+        assert any("no hour of the week" in remark.words for remark in governor.remarks())
 
 
 async def test_the_same_verdict_is_told_once(desk: Desk) -> None:
@@ -253,6 +255,114 @@ async def test_the_same_verdict_is_told_once(desk: Desk) -> None:
         for _ in range(3):
             await governor.reconsider()
         assert (desk.node.told, desk.changes) == (told, changes)
+
+
+async def test_limits_that_could_not_be_read_let_nothing_be_shared(desk: Desk) -> None:
+    for as_told in (False, True):
+        async with desk.open(doubtful=True, as_told=as_told) as governor:
+            await governor.consent(share=True)
+            await governor.share_anyway(3600)
+            assert governor.verdict.reason == "problem"
+            assert "your limits stand in it" in governor.verdict.words
+            await governor.use_settings(Settings())
+            assert governor.verdict.state == "sharing"
+
+
+async def test_a_clock_beyond_every_calendar_ends_neither_the_rules_nor_a_pause(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    right = desk.clock.wall
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        for wild in (1e12, -1e12, 1e18):
+            desk.clock.wall = lambda wild=wild: wild  # type: ignore[method-assign,misc]
+            await governor.reconsider()
+            await governor.pause(until=governor.tomorrow())
+            assert governor.verdict.state == "paused"
+            desk.clock.wall = right  # type: ignore[method-assign]
+            await governor.resume()
+            assert governor.verdict.state == "sharing"
+
+
+async def test_rules_that_cannot_be_judged_rest_and_are_tried_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        with monkeypatch.context() as broken:
+
+            def fails(*_: object) -> Verdict:
+                raise RuntimeError("a case that nobody thought of")
+
+            broken.setattr(governor_module, "judge", fails)
+            await until(lambda: desk.node.told[-1] == "pause: problem")
+            assert governor.verdict.words.startswith("Not sharing: your rules could not be judged")
+            await governor.pause(until=None)  # is kept, and harms nothing
+            assert load_manual(desk.folder).pause is not None
+            await asyncio.sleep(0.05)
+        assert caplog.text.count("Traceback") == 1, "said once, not at every look"
+        assert desk.node.told.count("pause: problem") == 1
+        await until(lambda: governor.verdict.reason == "manual")
+        await governor.resume()
+        assert desk.node.told[-1] == "resume"
+
+
+@pytest.mark.parametrize("part", ["sensors", "cards", "count"])
+async def test_a_look_that_fails_rests_and_the_next_one_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(governor_module, "SAVE_SECONDS", 0.0)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+
+        def fails(*_: object) -> None:
+            raise RuntimeError("never seen before")
+
+        with monkeypatch.context() as broken:
+            owner, name = {
+                "sensors": (desk.pacer, "measure"),
+                "cards": (Cards, "read"),
+                "count": (desk.traffic, "save"),
+            }[part]
+            broken.setattr(owner, name, fails)
+            await until(lambda: "pause: problem" in desk.node.told)
+        await until(lambda: governor.verdict.state == "sharing")
+        assert desk.node.told[-1] == "resume"
+
+
+async def test_a_node_that_fails_otherwise_is_paused_until_it_works(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        desk.node.fault = RuntimeError("a mistake of ours")
+        await governor.pause(until=None)
+        assert governor.verdict.state == "paused"
+        desk.node.fault = None
+        await until(lambda: governor.verdict.reason == "manual")
+        assert desk.node.told[-1].startswith("pause")
+
+
+async def test_a_pause_holds_through_a_clock_that_is_set_right_after_a_restart(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        await governor.pause(until=desk.clock.wall() + 86_400)
+    right = desk.clock.wall()
+    desk.clock = VirtualClock(wall=right - 365 * 86_400)
+    async with desk.open() as governor:
+        assert governor.verdict.reason == "manual"
+        desk.clock.advance(20)
+        await governor.reconsider()
+        desk.clock = governor._clock = VirtualClock(wall=right + 30)
+        await governor.reconsider()
+        assert governor.verdict.reason == "manual"
+        assert governor.verdict.until == right + 86_400
 
 
 async def test_a_node_that_fails_to_pause_does_not_end_the_governor(desk: Desk) -> None:
@@ -324,16 +434,82 @@ async def test_without_rights_a_power_cap_is_kept_by_resting(desk: Desk) -> None
         assert power.how == "duty cycle"
 
 
+async def test_a_power_cap_that_nothing_keeps_lets_no_card_compute(desk: Desk) -> None:
+    desk.gpu = True
+    desk.nvml.rights = False
+    desk.nvml.silent.add(0)
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        assert governor.verdict.state == "sharing", "the processor may go on"
+        assert [caps.gpu for caps in desk.node.caps] == [False]
+        assert not governor.unknown_card_allowed
+        power = next(limit for limit in governor.limits() if limit.name == "power")
+        assert "cannot be kept" in power.how
+        assert power.measured is None
+        await governor.reconsider()
+        assert [caps.gpu for caps in desk.node.caps] == [False], "it stays so"
+        await governor.use_settings(Settings())
+        assert governor.verdict.caps.gpu
+        assert governor.unknown_card_allowed
+
+
+async def test_a_computer_without_readable_cards_keeps_no_power_cap(desk: Desk) -> None:
+    desk.nvml = Nvml(driver=False)
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        assert not governor.unknown_card_allowed
+        power = next(limit for limit in governor.limits() if limit.name == "power")
+        assert "cannot be kept" in power.how
+
+
+async def test_a_card_that_falls_silent_rests_until_it_tells_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    desk.gpu = True
+    desk.nvml = Nvml(cards=1, rights=False, counter=False)
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        assert governor.verdict.caps.gpu
+        desk.nvml.silent.add(0)
+        await until(lambda: not desk.node.caps[-1].gpu)
+        desk.nvml.silent.clear()
+        desk.clock.advance(SILENT_SECONDS)
+        await until(lambda: desk.node.caps[-1].gpu)
+
+
+async def test_readings_alone_show_the_power_that_a_cap_is_kept_by(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(power_cap_module, "SAMPLE_SECONDS", (0.001, 0.002))
+    desk.gpu = True
+    desk.nvml = Nvml(cards=1, rights=False, counter=False)
+    async with desk.open(Settings(power_cap_watts=150)) as governor:
+        await governor.consent(share=True)
+        desk.nvml.milliwatts = 200_000
+        rests = []
+        for _ in range(20):
+            desk.clock.advance(1.0)
+            await asyncio.sleep(0.02)
+            rests.append(desk.pacer.rest_seconds(1.0))
+        power = next(limit for limit in governor.limits() if limit.name == "power")
+        assert power.how == "duty cycle"
+        assert power.measured == pytest.approx(200.0, rel=0.1)
+        assert max(rests) > 5.0, "20 s at 200 W are 6.7 s too many for 150 W"
+
+
 async def test_every_limit_has_the_shape_of_the_api(desk: Desk) -> None:
     desk.gpu = True
     settings = Settings(power_cap_watts=150, monthly_budget_gb=5.0, upload_mbit_away=3.0)
     async with desk.open(settings) as governor:
         await governor.consent(share=True)
         for limit in governor.limits():
-            shape = msgspec.convert(dataclasses.asdict(limit), LimitInForce)
-            assert shape.words
+            fields = {"name": limit.name, "words": limit.words, "unit": limit.unit}
+            figures = {"asked": limit.asked, "measured": limit.measured, "how": limit.how}
+            assert msgspec.convert({**fields, **figures}, LimitInForce).words
         assert {limit.name for limit in governor.limits()} == {
-            *("cpu", "gpu", "power", "upload", "month")
+            *("cpu", "gpu", "power", "upload", "month", "disk")
         }
 
 
@@ -367,7 +543,7 @@ async def test_a_damaged_file_of_decisions_shares_nothing_and_is_named(desk: Des
     (desk.folder / "sharing.json").write_bytes(b"{")
     async with desk.open() as governor:
         assert desk.node.told == ["pause: no_consent"]
-        assert "could not be read" in governor.remarks()[0]
+        assert "could not be read" in governor.remarks()[0].words
         assert "could not be read" in governor.verdict.words
 
 

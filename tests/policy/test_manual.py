@@ -37,7 +37,9 @@ def test_a_new_computer_has_decided_nothing(tmp_path: Path) -> None:
 def test_a_pause_survives_a_restart(tmp_path: Path) -> None:
     paused = sharing().paused("all", NOW + HOUR)
     save_manual(tmp_path, paused)
-    assert load_manual(tmp_path).at(NOW + 60).pause == HandPause(until=NOW + HOUR)
+    pause = load_manual(tmp_path).at(NOW + 60, watched=False).pause
+    assert pause is not None
+    assert pause.until == NOW + HOUR
     save_manual(tmp_path, sharing().paused("all", None))
     assert load_manual(tmp_path).at(NOW + 90 * 86_400).pause == HandPause()
 
@@ -74,9 +76,54 @@ def test_consenting_ends_every_earlier_pause() -> None:
 def test_a_clock_set_back_does_not_make_a_pause_longer() -> None:
     paused = sharing().paused("all", NOW + HOUR).overruling(NOW + HOUR)
     back = paused.at(NOW - 30 * 86_400)
-    assert back.pause == HandPause(until=NOW - 30 * 86_400 + HOUR)
+    assert back.pause is not None
+    assert back.pause.until == NOW - 30 * 86_400 + HOUR
     assert back.share_anyway_until == NOW - 30 * 86_400 + HOUR
     assert back.noted_at == NOW - 30 * 86_400
+
+
+def looked_at(state: ManualState, begin: float, seconds: float) -> ManualState:
+    """As after looking every two seconds for so long."""
+    for step in range(0, int(seconds) + 2, 2):
+        state = state.at(begin + min(step, seconds))
+    return state
+
+
+def test_a_pause_under_a_clock_that_was_ahead_lasts_as_long_as_it_was_asked_for() -> None:
+    state = sharing().at(NOW).paused("all", NOW + 600).at(NOW)
+    back = NOW - 400 * 86_400
+    assert looked_at(state, back, 598).pause is not None
+    assert looked_at(state, back, 602).pause is None
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_clock_that_is_set_right_ends_no_pause_before_its_time(
+    tmp_path: Path, is_restarted: bool
+) -> None:
+    state = sharing().at(NOW).paused("all", NOW + 86_400).at(NOW)
+    state = looked_at(state, NOW - 365 * 86_400, 20)
+    assert state.clock_doubtful
+    if is_restarted:
+        save_manual(tmp_path, state)
+        state = load_manual(tmp_path)
+    right = state.at(NOW + 60, watched=not is_restarted)
+    assert right.pause is not None
+    assert right.pause.until == NOW + 86_400
+    assert right.at(NOW + 86_399).pause is not None
+    assert right.at(NOW + 86_400).pause is None
+
+
+def test_one_wild_reading_of_the_clock_ends_no_pause() -> None:
+    state = sharing().at(NOW).paused("all", NOW + HOUR).at(NOW)
+    wild = state.at(1e12)
+    assert wild.pause is not None
+    assert looked_at(wild, NOW + 2, HOUR - 10).pause is not None
+
+
+def test_a_computer_that_slept_past_a_pauses_end_is_not_paused_any_more() -> None:
+    state = sharing().at(NOW).paused("all", NOW + HOUR).at(NOW)
+    assert not state.clock_doubtful
+    assert state.at(NOW + 2 * HOUR).pause is None
 
 
 def test_a_clock_that_was_years_ahead_leaves_no_endless_pause() -> None:

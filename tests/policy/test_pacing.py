@@ -75,6 +75,53 @@ def test_a_card_that_falls_silent_stops_nothing() -> None:
     assert capped.watts is None
 
 
+def test_without_caps_all_of_the_speed_is_kept_up() -> None:
+    free = pacer(VirtualClock(), Meters())
+    free.set_caps(cpu_fraction=1.0, power_watts=None)
+    assert free.sustained_share(4) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("fraction", "threads", "share"),
+    [
+        (0.25, 4, 0.25),
+        (0.25, 2, 0.5),
+        (0.25, 1, 1.0),
+        (0.5, 1, 1.0),
+        (0.75, 4, 0.75),
+        (0.1, 0, 1.0),
+    ],
+)
+def test_a_cap_on_the_processor_leaves_its_part_of_the_speed(
+    fraction: float, threads: int, share: float
+) -> None:
+    capped = pacer(VirtualClock(), Meters(), processors=4)
+    capped.set_caps(cpu_fraction=fraction, power_watts=None)
+    assert capped.sustained_share(threads) == pytest.approx(share)
+
+
+def test_a_power_cap_leaves_what_work_and_rests_come_to() -> None:
+    clock, meters = VirtualClock(), Meters()
+    meters.joules = 0.0
+    capped = pacer(clock, meters)
+    capped.set_caps(cpu_fraction=None, power_watts=100.0)
+    capped.measure()
+    assert capped.sustained_share(4) == 1.0, "nothing is known yet"
+    for _ in range(200):
+        clock.advance(0.1)
+        meters.joules += 0.1 * 300.0
+        rest = capped.rest_seconds(0.1)
+        while rest > 0:
+            rest = min(max(rest, 0.001), 0.25)
+            clock.advance(rest)
+            meters.joules += rest * 20.0
+            rest = capped.rest_seconds(0.0)
+    # 300 W for a part of the time and 20 W for the rest make 100 W: 80 / 280.
+    assert capped.sustained_share(4) == pytest.approx(80 / 280, rel=0.1)
+    capped.set_caps(cpu_fraction=None, power_watts=None)
+    assert capped.sustained_share(4) == 1.0
+
+
 def test_what_was_measured_is_shown_in_percent_of_the_whole() -> None:
     clock, meters = VirtualClock(), Meters()
     capped = pacer(clock, meters)

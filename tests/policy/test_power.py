@@ -8,7 +8,9 @@ from typing import Any
 import pynvml
 import pytest
 
-from app.policy.power import LIMITS_FILE, Card, Cards
+from app.clock import Clock
+from app.policy.power import LIMITS_FILE, SILENT_SECONDS, STUCK_SECONDS, Card, Cards
+from tests.helpers.virtual_clock import VirtualClock
 
 
 class Nvml:
@@ -17,13 +19,18 @@ class Nvml:
     NVMLError = pynvml.NVMLError
     NVML_TEMPERATURE_GPU = 0
 
-    def __init__(self, *, cards: int = 2, rights: bool = True, driver: bool = True) -> None:
+    def __init__(
+        self, *, cards: int = 2, rights: bool = True, driver: bool = True, counter: bool = True
+    ) -> None:
         self.limits = [300_000] * cards
         self.rights = rights
         self.driver = driver
         self.open = 0
         self.silent: set[int] = set()
         self.least = 100_000
+        self.milliwatts = 120_500
+        self.millijoules = 7_000
+        self.counter = counter
 
     def nvmlInit(self) -> None:  # noqa: N802
         if not self.driver:
@@ -46,10 +53,12 @@ class Nvml:
         return self._told(handle, 60 + handle)
 
     def nvmlDeviceGetPowerUsage(self, handle: int) -> int:  # noqa: N802
-        return self._told(handle, 120_500)
+        return self._told(handle, self.milliwatts)
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:  # noqa: N802
-        return self._told(handle, 7_000)
+        if not self.counter:
+            raise pynvml.NVMLError_NotSupported()
+        return self._told(handle, self.millijoules)
 
     def nvmlDeviceGetPowerManagementLimit(self, handle: int) -> int:  # noqa: N802
         return self._told(handle, self.limits[handle])
@@ -67,8 +76,8 @@ class Nvml:
         return value
 
 
-def opened(folder: Path, nvml: Any) -> Cards:
-    cards = Cards(folder, nvml=nvml)
+def opened(folder: Path, nvml: Any, clock: Clock | None = None) -> Cards:
+    cards = Cards(folder, nvml=nvml, clock=clock)
     cards.open()
     return cards
 
@@ -94,6 +103,7 @@ def test_heat_power_and_energy_are_read(tmp_path: Path) -> None:
     cards = opened(tmp_path, Nvml())
     assert cards.read() == [Card(60.0, 120.5), Card(61.0, 120.5)]
     assert cards.joules() == 14.0
+    assert cards.metering == "counter"
 
 
 def test_a_card_that_does_not_tell_is_unknown_and_not_zero(tmp_path: Path) -> None:
@@ -102,6 +112,41 @@ def test_a_card_that_does_not_tell_is_unknown_and_not_zero(tmp_path: Path) -> No
     cards = opened(tmp_path, nvml)
     assert cards.read()[1] == Card(None, None)
     assert cards.joules() is None
+    assert cards.metering == "", "one silent card makes the sum unknown"
+
+
+def test_a_counter_that_stands_still_while_power_is_drawn_does_not_count(tmp_path: Path) -> None:
+    clock, nvml = VirtualClock(), Nvml(cards=1)
+    cards = opened(tmp_path, nvml, clock)
+    clock.advance(STUCK_SECONDS)
+    cards.read()
+    ways = [cards.metering]
+    nvml.millijoules += 1000
+    cards.read()
+    ways.append(cards.metering)
+    nvml.milliwatts = 0
+    clock.advance(STUCK_SECONDS)
+    cards.read()
+    ways.append(cards.metering)
+    assert ways == ["readings", "counter", "counter"], "drawing nothing, it has nothing to count"
+
+
+def test_a_card_that_fell_silent_is_not_believed_at_once(tmp_path: Path) -> None:
+    clock, nvml = VirtualClock(), Nvml(cards=1, counter=False)
+    cards = opened(tmp_path, nvml, clock)
+    cards.sample()
+    ways = [cards.metering]
+    nvml.silent.add(0)
+    cards.sample()
+    assert cards.joules() is None
+    ways.append(cards.metering)
+    nvml.silent.clear()
+    cards.read()
+    ways.append(cards.metering)
+    clock.advance(SILENT_SECONDS)
+    cards.read()
+    ways.append(cards.metering)
+    assert ways == ["readings", "", "", "readings"]
 
 
 def test_a_limit_is_shared_among_the_cards_and_restored_at_the_end(tmp_path: Path) -> None:

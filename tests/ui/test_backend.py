@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from app.api.shapes import ConversationOptions, PauseRequest, SayRequest, Speeds
+from app.sentences import unworded
 from app.ui.backend import Backend
 from tests.helpers.fake_node_api import TOKEN, FakeNodeThread
 from tests.helpers.fake_node_data import ANSWER
@@ -28,7 +29,7 @@ def test_the_state_arrives_first_and_then_every_change(qtbot, fake, backend, wai
 
 def test_a_warning_arrives(qtbot, fake, backend) -> None:
     with qtbot.waitSignal(backend.warning) as heard:
-        fake.do(lambda node: node.warn("The disk is nearly full."))
+        fake.do(lambda node: node.warn(unworded("The disk is nearly full.")))
     assert heard.args == ["The disk is nearly full."]
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.api.shapes import ConversationOptions, SayRequest
+from app.errors import Refusal
 from app.ui.chat import ChatPage
+from tests.helpers.fake_conversations import BUSY, NOT_SERVED
 from tests.helpers.fake_node_data import ANSWER, OTHER_ANSWER, old_conversations
 
 
@@ -97,12 +99,24 @@ def test_another_chat_can_be_read_while_an_answer_is_written(page, fake, wait) -
     wait(lambda: sources(page) and sources(page)[0] == "Slowly, please")
 
 
-def test_a_question_that_nobody_can_answer_is_given_back(page, fake, wait) -> None:
+def test_a_question_that_nobody_can_answer_stays_and_can_be_tried_again(page, fake, wait) -> None:
     fake.node.not_served = True
+    ask(page, wait, "Anybody there?")
+    answer = page.transcript.messages[-1]
+    assert answer.trouble.text.text() == NOT_SERVED
+    assert not answer.waiting.isVisible()
+    assert sources(page) == ["Anybody there?", ""]
+    fake.node.not_served = False
+    answer.again.click()
+    wait(lambda: page._stream is None and sources(page)[-1:] == [OTHER_ANSWER])
+
+
+def test_a_question_that_is_not_taken_is_given_back(page, fake, wait) -> None:
+    fake.node.refusal = Refusal(BUSY, code="busy")
     page.composer.field.setPlainText("Anybody there?")
     page.composer._send()
     wait(lambda: page.trouble.isVisible())
-    assert page.trouble.text.text() == "Nobody serves layers 3 to 9 of this model now."
+    assert page.trouble.text.text() == BUSY
     assert page.composer.field.toPlainText() == "Anybody there?"
     assert page.transcript.messages == []
 

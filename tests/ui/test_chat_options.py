@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from app.api.shapes import ConversationOptions
 from app.ui.chat_options import ChatOptions
@@ -45,3 +45,22 @@ def test_every_field_has_a_name(qtbot) -> None:
     made = dialog(qtbot, ConversationOptions())
     fields = (made.system, made.model, made.temperature, made.top_p, made.length, made.seed)
     assert all(field.accessibleName() for field in fields)
+
+
+def test_short_fields_are_as_wide_as_each_other(qtbot) -> None:
+    made = dialog(qtbot, ConversationOptions())
+    fields = (made.model, made.temperature, made.top_p, made.length, made.seed)
+    assert len({field.maximumWidth() for field in fields}) == 1
+
+
+def test_every_field_is_explained_where_it_stands(qtbot) -> None:
+    made = dialog(qtbot, ConversationOptions())
+    shown = {one.text() for one in made.findChildren(QLabel)}
+    fields = (made.model, made.temperature, made.top_p, made.length, made.seed, made.alone)
+    assert {field.accessibleDescription() for field in fields} <= shown
+
+
+def test_it_says_which_model_is_the_usual_one(qtbot) -> None:
+    made = dialog(qtbot, ConversationOptions())
+    assert made.model.currentText() == "The one shared here"
+    assert "Qwen3 8B" in made.model.accessibleDescription()

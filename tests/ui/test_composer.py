@@ -85,3 +85,9 @@ def test_editing_can_be_given_up(composer, qtbot) -> None:
 
 def test_tab_leaves_the_field(composer) -> None:
     assert composer.field.tabChangesFocus()
+
+
+def test_an_earlier_message_is_changed_from_its_end(composer) -> None:
+    composer.edit("old words")
+    assert not composer.field.textCursor().hasSelection()
+    assert composer.field.textCursor().atEnd()

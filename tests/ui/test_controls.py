@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
-from app.ui.controls import Banner, EmptyState, IconButton, Page, button, clear, label
+from app.ui.controls import Banner, EmptyState, Explained, IconButton, Page, button, clear, label
 
 
 def test_what_others_wrote_is_never_markup(qtbot) -> None:
@@ -67,3 +67,15 @@ def test_clearing_takes_everything_out(qtbot) -> None:
     layout.addLayout(inner)
     clear(layout)
     assert layout.count() == inner.count() == 0
+
+
+def test_the_words_beneath_a_choice_choose_it_too(qtbot, theme) -> None:
+    box = QCheckBox("Only here")
+    made = Explained(box, "Nobody else can read along.")
+    qtbot.addWidget(made)
+    made.resize(300, 60)
+    made.show()
+    below = QPoint(40, box.geometry().bottom() + 8)
+    qtbot.mouseClick(made, Qt.MouseButton.LeftButton, pos=below)
+    assert box.isChecked()
+    assert box.accessibleDescription() == "Nobody else can read along."

@@ -30,6 +30,9 @@ def test_it_says_what_is_shared_and_with_whom(page) -> None:
     assert page.model.name.text() == "Qwen3 8B: this computer serves layers 1 to 14"
     assert page.model.note.text() == "4 other helpers · every layer is served"
     assert [figure.text() for figure in page.totals.figures] == ["12,480", "1,903,221", "6.4 GB"]
+    assert page.totals.credits.text() == "Given 12,340 · Taken 2,100"
+    assert "Only this computer counts it" in page.totals.credits.toolTip()
+    assert "given 310, taken 90" in page.totals.credits.accessibleDescription()
     assert page.tokens.figure.text() == "14.2 tokens/s"
     assert page.network.figure.text() == "↑ 1.7 Mbit/s"
 
@@ -42,9 +45,27 @@ def test_a_pause_names_its_reason_and_its_way_out(page, fake, wait) -> None:
     assert page.state.headline.text() == "Paused: on battery"
     assert page.state.reason.text() == "It goes on by itself when the reason is gone."
     assert page.state.anyway.isVisible()
-    assert not page.state.pause.isVisible()
+    assert page.state.pause.isVisible()
     page.state.anyway.click()
     wait(lambda: ("share_anyway", 3600.0) in fake.node.asked)
+
+
+def test_the_keyboard_stays_where_it_was_when_a_button_goes(page, qtbot) -> None:
+    pause = Pause(reason="battery", words="on battery", can_override=True)
+    page.show_snapshot(msgspec.structs.replace(SHARING, state="paused", pause=pause))
+    with qtbot.waitActive(page):
+        page.activateWindow()
+    page.state.anyway.setFocus()
+    page.show_snapshot(SHARING)
+    assert page.state.pause.hasFocus()
+
+
+def test_what_rests_is_not_said_to_be_served(page) -> None:
+    model = msgspec.structs.replace(SHARING.model, holders=[], my_start=0, my_stop=38)
+    pause = Pause(reason="manual", words="Paused by you")
+    page.show_snapshot(msgspec.structs.replace(SHARING, state="paused", pause=pause, model=model))
+    assert page.model.name.text() == "Qwen3 8B: this computer would serve all 36 layers"
+    assert page.model.note.text() == "0 other helpers · nobody serves it at the moment"
 
 
 def test_before_consent_it_invites(page, fake, wait) -> None:
@@ -81,17 +102,17 @@ def test_limits_show_what_is_measured_beside_what_was_asked(page) -> None:
     first = [grid.itemAtPosition(0, column).widget().text() for column in range(3)]
     assert first == [
         "Processor while you use the computer",
-        "22.0 of 25.0 %",
+        "22 % now, at most 25 %",
         "4 threads with rests between batches",
     ]
     page.show_snapshot(msgspec.structs.replace(SHARING, limits=[]))
     assert page.limits._empty.isVisible()
 
 
-def test_a_limit_that_cannot_be_measured_shows_a_dash(page) -> None:
+def test_a_limit_that_cannot_be_measured_shows_only_what_was_asked(page) -> None:
     limit = msgspec.structs.replace(SHARING.limits[0], measured=None)
     page.show_snapshot(msgspec.structs.replace(SHARING, limits=[limit]))
-    assert page.limits._grid.itemAtPosition(0, 1).widget().text() == "\u2013 of 25.0 %"
+    assert page.limits._grid.itemAtPosition(0, 1).widget().text() == "at most 25 %"
 
 
 def test_without_a_model_it_says_how_to_get_one(page, qtbot) -> None:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from app.ui.autostart import LinuxAutostart
 from app.ui.desktop import Desktop
 from app.ui.node_process import NodeProcess
+from app.ui.translations import Language, tr
 
 WAIT_MILLISECONDS = 20_000
 
@@ -30,12 +31,21 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def desktop(qtbot, qapp, theme, folder: Path, quits) -> Iterator[Desktop]:
+def language(qapp) -> Iterator[Language]:
+    made = Language(qapp)
+    made.use("en")
+    yield made
+    made.use("en")
+
+
+@pytest.fixture
+def desktop(qtbot, qapp, theme, language, folder: Path, quits) -> Iterator[Desktop]:
     command = [sys.executable, "-m", "tests.helpers.fake_node_api", "--first-run"]
     folder.mkdir()
     made = Desktop(
         qapp,
         theme,
+        language,
         folder,
         NodeProcess(folder, [*command, "--data-dir", str(folder)]),
         LinuxAutostart(["potluck", "--hidden"], folder / "autostart"),
@@ -123,3 +133,21 @@ def test_quitting_ends_the_node_too(desktop, qtbot, quits, folder: Path) -> None
     assert process.poll() is not None
     assert not (folder / "node.json").exists()
     assert not desktop.window.isVisible()
+
+
+def test_another_language_is_spoken_at_once(desktop, qtbot) -> None:
+    consent(desktop, qtbot)
+    window = desktop.window
+    qtbot.waitUntil(lambda: bool(window.settings.fields))
+    window.go("settings")
+    box = window.settings.fields["language"].widget
+    box.setCurrentIndex(box.findData("de"))
+    box.activated.emit(box.currentIndex())
+    qtbot.waitUntil(lambda: tr("Settings") == "Einstellungen")
+    qtbot.waitUntil(lambda: window.places["settings"].text() == " Einstellungen")
+    assert window.pages.currentWidget() is window.settings
+    assert window.settings.fields["language"].widget.currentData() == "de"
+    assert desktop.tray.headline.text() == "Teilt 14 Schichten von Qwen3 8B"
+    assert desktop.tray.pause_menu.title() == "Pausieren"
+    desktop.backend.change_settings({"language": "en"}, window.settings.show_view, lambda _: None)
+    qtbot.waitUntil(lambda: window.places["settings"].text() == " Settings")

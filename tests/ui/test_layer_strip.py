@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
 from app.api.shapes import LayerHolder
-from app.ui.layer_strip import LayerStrip, lanes
+from app.ui.layer_strip import BAR_PIXELS, NAMES_PIXELS, LayerStrip, lanes
 from tests.helpers.fake_node_data import HOLDERS, model_at_rest
 
 MODEL = model_at_rest()
@@ -55,8 +55,26 @@ def test_lines_never_overlap_and_lose_nobody(spans: list[tuple[int, int]]) -> No
 def test_a_gap_is_drawn_in_another_colour_than_a_served_layer(qtbot, theme) -> None:
     gap = msgspec.structs.replace(MODEL, holders=[holder(0, 20)], my_start=None, my_stop=None)
     image = strip(qtbot, theme, gap).grab().toImage()
-    served = image.pixelColor(15, 6).name()
-    assert image.pixelColor(image.width() - 15, 6).name() != served
+    height = NAMES_PIXELS + 8
+    served = image.pixelColor(15, height).name()
+    assert image.pixelColor(image.width() - 15, height).name() != served
+
+
+def test_what_rests_is_hollow(qtbot, theme) -> None:
+    alone = msgspec.structs.replace(MODEL, holders=[])
+    made = strip(qtbot, theme, alone)
+    inside = made._box(5.5, 5.5, NAMES_PIXELS + BAR_PIXELS / 2, 0).topLeft().toPoint()
+    assert made.grab().toImage().pixelColor(inside) == theme.colour("accent")
+    made.show_model(alone, resting=True)
+    assert made.grab().toImage().pixelColor(inside) == theme.colour("surface")
+
+
+def test_the_ends_are_drawn_flatter_than_layers(qtbot, theme) -> None:
+    whole = msgspec.structs.replace(MODEL, holders=[holder(0, 38)], my_start=None, my_stop=None)
+    image = strip(qtbot, theme, whole).grab().toImage()
+    edge = NAMES_PIXELS + 3
+    end, layer = image.pixelColor(10, edge), image.pixelColor(30, edge)
+    assert end != layer
 
 
 def test_it_says_in_words_what_it_draws(qtbot, theme) -> None:
@@ -69,7 +87,7 @@ def test_many_helpers_are_counted_and_not_drawn_over_each_other(qtbot, theme) ->
     crowd = msgspec.structs.replace(MODEL, holders=[holder(0, 9 + n) for n in range(20)])
     made = strip(qtbot, theme, crowd)
     assert made.hidden_holders == 14
-    assert made.sizeHint().height() < 200
+    assert made.sizeHint().height() < 220
 
 
 def test_right_to_left_begins_at_the_right(qtbot, theme) -> None:

@@ -66,7 +66,7 @@ def test_text_appears_by_itself_soon(theme, qtbot, wait) -> None:
 def test_each_piece_of_code_can_be_copied(theme, qtbot) -> None:
     made = view(theme, qtbot)
     made.set_source("```\na\nb\n```\ntext\n```\nc\n```")
-    first, second = made._copy_buttons
+    first, second = (pane.button for pane in made._codes.all)
     assert first.accessibleName() == "Copy this code"
     second.click()
     assert QGuiApplication.clipboard().text() == "c"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QTextDocument
 
 from app.ui.markdown import parse
-from app.ui.markdown_writer import CODE_MARK, DocumentWriter
+from app.ui.markdown_writer import CODE_MARK, LIST_MARK, DocumentWriter
 
 TEXT = (
     "# Title\n\nWords **bold**.\n\n- a\n- b\n\n```python\nx = 1\n```\n\n| a |\n|--|\n| 1 |\n\nend"
@@ -21,7 +21,6 @@ def written(theme, text: str) -> QTextDocument:
 def test_all_words_are_there_without_marks(theme) -> None:
     shown = written(theme, TEXT).toPlainText()
     assert "Words bold." in shown
-    assert "•\ta" in shown
     assert "x = 1" in shown
     assert "end" in shown
     assert "**" not in shown
@@ -33,6 +32,29 @@ def test_code_is_one_paragraph_with_its_language(theme) -> None:
     block = document.firstBlock()
     assert block.blockFormat().property(CODE_MARK) == "c"
     assert block.text() == "a\u2028b"
+
+
+def test_dots_and_numbers_are_no_part_of_the_text(theme) -> None:
+    document = written(theme, "- a\n- b\n  1. c\n  2. d")
+    assert document.toPlainText() == "a\nb\nc\nd"
+    marks = []
+    block = document.firstBlock()
+    while block.isValid():
+        marks.append(block.blockFormat().property(LIST_MARK))
+        block = block.next()
+    assert marks == ["•", "•", "1.", "2."]
+
+
+def test_a_list_from_right_to_left_is_indented_at_the_right(theme) -> None:
+    block = written(theme, "- \u05e9\u05dc\u05d5\u05dd").firstBlock()
+    assert (block.blockFormat().leftMargin(), block.blockFormat().rightMargin()) == (0, 24)
+
+
+def test_lines_of_code_are_not_broken(theme) -> None:
+    document = written(theme, "```\n" + "x" * 900 + "\n```\n\nwords")
+    document.setTextWidth(200)
+    assert document.size().width() > 900
+    assert document.firstBlock().layout().lineCount() == 1
 
 
 def test_code_has_colours(theme) -> None:

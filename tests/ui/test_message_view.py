@@ -88,3 +88,42 @@ def test_a_short_question_takes_little_room(qtbot, theme) -> None:
         qtbot.addWidget(one)
         one.ask(text)
     assert short.maximumWidth() < 300 < long.maximumWidth()
+
+
+def test_a_persons_words_stand_as_they_were_typed(qtbot, theme) -> None:
+    made = Message(theme, "user")
+    qtbot.addWidget(made)
+    typed = "# one\n  **two**\n\n1. three `four`"
+    made.ask(typed)
+    made.show()
+    assert made.text.toPlainText() == typed
+    assert made.text.document().blockCount() == 4
+    assert not made.text.document().toHtml().count("<b>")
+
+
+def test_a_typed_message_is_as_high_as_its_lines(qtbot, theme) -> None:
+    made = Message(theme, "user")
+    qtbot.addWidget(made)
+    made.resize(500, 200)
+    made.show()
+    made.ask("one")
+    low = made.text.height()
+    made.ask("one\ntwo\nthree")
+    assert made.text.height() > 2.5 * low
+
+
+def test_an_answers_buttons_stand_at_its_end_with_and_without_a_line(answer, qapp) -> None:
+    answer.resize(700, 300)
+    answer.show_view(DONE)
+    qapp.processEvents()
+    place = answer.copy.geometry().right()
+    answer.show_view(msgspec.structs.replace(DONE, state="stopped", chain=[]))
+    qapp.processEvents()
+    assert not answer.line.isVisible()
+    assert answer.copy.geometry().right() == place
+    assert place > 600
+
+
+def test_an_answer_names_the_model_that_wrote_it(answer) -> None:
+    answer.show_view(msgspec.structs.replace(DONE, model="Potluck Guide"))
+    assert answer.line.text().startswith("Potluck Guide · Answered by kq3vtz7m")

@@ -14,6 +14,7 @@ from app.api.shapes import (
     Pause,
     PauseReason,
     PauseRequest,
+    ResumeRequest,
     Snapshot,
 )
 from app.ui.pausing import Pausing, lasting, offer
@@ -42,7 +43,7 @@ def test_the_time_left_is_said() -> None:
 def test_the_menu_holds_the_five_ways_to_pause(qapp, fake, backend, wait) -> None:
     menu = QMenu()
     Pausing(backend, unexpected).fill(menu)
-    for action in menu.actions():
+    for action in menu.actions()[:5]:
         action.trigger()
     wait(lambda: len(fake.node.asked) == 5)
     wishes = sorted((wish for _, wish in fake.node.asked), key=lambda w: (w.kind, w.seconds or 0))
@@ -71,6 +72,17 @@ def test_every_other_wish_reaches_the_node(fake, backend, wait) -> None:
     assert ("consent", ConsentRequest(share=True)) in fake.node.asked
     assert ("slow_mode", True) in fake.node.asked
     assert ("pause", PauseRequest(kind="resume", what="gpu")) in fake.node.asked
+
+
+def test_the_menu_ends_only_the_pause_of_the_part_that_is_ticked_off(fake, backend, wait) -> None:
+    menu = QMenu()
+    ways = Pausing(backend, unexpected).fill(menu)
+    ways.show(msgspec.structs.replace(snapshot_at_rest(), gpu_paused=True, cpu_paused=True))
+    assert ways.gpu.isChecked()
+    ways.gpu.trigger()
+    wait(lambda: fake.node.asked)
+    assert fake.node.asked == [("resume", ResumeRequest(what="gpu"))]
+    assert ways.cpu.isChecked()
 
 
 def test_a_failure_is_handed_on(backend, fake, wait) -> None:

@@ -68,3 +68,38 @@ def test_right_to_left_is_a_mirror(qtbot, theme) -> None:
     made.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
     assert made._box(0, 0).right() > made._box(0, 23).left()
     made.grab()
+
+
+def test_a_quick_drag_leaves_no_hour_out(qtbot, theme) -> None:
+    made = grid(qtbot, theme, "never")
+    qtbot.mousePress(made, Qt.MouseButton.LeftButton, pos=at(made, 0, 3))
+    qtbot.mouseMove(made, at(made, 0, 20))
+    qtbot.mouseRelease(made, Qt.MouseButton.LeftButton, pos=at(made, 0, 20))
+    assert made.text() == "mon 3-21"
+
+
+def test_a_quick_drag_across_days_takes_every_day_with_it(qtbot, theme) -> None:
+    made = grid(qtbot, theme, "never")
+    qtbot.mousePress(made, Qt.MouseButton.LeftButton, pos=at(made, 0, 9))
+    qtbot.mouseMove(made, at(made, 6, 9))
+    qtbot.mouseRelease(made, Qt.MouseButton.LeftButton, pos=at(made, 6, 9))
+    assert made.text() == "mon-sun 9-10"
+
+
+def test_a_drag_over_the_edge_paints_up_to_the_edge(qtbot, theme) -> None:
+    made = grid(qtbot, theme, "never")
+    qtbot.mousePress(made, Qt.MouseButton.LeftButton, pos=at(made, 1, 20))
+    beyond = at(made, 1, 23)
+    beyond.setX(made.width() + 300)
+    qtbot.mouseMove(made, beyond)
+    qtbot.mouseRelease(made, Qt.MouseButton.LeftButton, pos=beyond)
+    assert made.text() == "tue 20-24"
+
+
+def test_a_week_put_in_at_once_is_told_once(qtbot, theme) -> None:
+    made = grid(qtbot, theme)
+    heard: list[str] = []
+    made.changed.connect(heard.append)
+    made.put("sat,sun 0-24")
+    made.put("sat,sun 0-24")
+    assert len(heard) == 1

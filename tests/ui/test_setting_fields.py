@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QFocusEvent, QWheelEvent
@@ -13,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QDoubleSpinBox
 from app.api.shapes import SettingView
 from app.settings import SETTINGS
 from app.ui.schedule_grid import ScheduleGrid
-from app.ui.setting_fields import field_for, meaning
+from app.ui.setting_fields import field_for
 
 
 def view(name: str) -> SettingView:
@@ -66,7 +65,7 @@ def test_bytes_are_shown_as_gigabytes(theme, qtbot, sent) -> None:
     assert isinstance(box, QDoubleSpinBox)
     assert box.text() == "20 GB"
     box.setValue(1.5)
-    assert sent == [1_610_612_736]
+    assert sent == [1_500_000_000]
 
 
 def test_choices_have_names(theme, qtbot, sent) -> None:
@@ -110,8 +109,23 @@ def test_scrolling_over_a_field_changes_nothing(theme, qtbot, sent) -> None:
     assert box.value() == 75
 
 
-def test_words_leave_out_what_only_a_file_needs() -> None:
-    assert meaning(view("theme")) == "Whether the window is light or dark."
-    assert meaning(view("schedule")).startswith("Paint the hours")
-    plain = msgspec.structs.replace(view("threads"))
-    assert meaning(plain) == plain.words
+def test_weeks_need_not_be_painted_by_hand(theme, qtbot, sent) -> None:
+    field = made("schedule", theme, qtbot, sent)
+    for week in field.below:
+        qtbot.addWidget(week)
+        week.click()
+    assert sent == ["mon-sun 0-7,22-24", "mon-fri 0-7,22-24; sat-sun 0-24", "sat-sun 0-24", "never"]
+    assert field.widget.text() == "never"
+
+
+def test_text_begins_where_numbers_begin(theme, qtbot, sent) -> None:
+    text, number = (made(name, theme, qtbot, sent).widget for name in ("listen", "threads"))
+    for one in (text, number):
+        one.show()
+    line = number.lineEdit()
+    inside = line.mapTo(number, line.cursorRect().topLeft()).x()
+    number.setValue(0)
+    line.setCursorPosition(0)
+    text.setCursorPosition(0)
+    inside = line.mapTo(number, line.cursorRect().topLeft()).x()
+    assert abs(inside - text.cursorRect().left()) <= 1

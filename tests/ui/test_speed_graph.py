@@ -45,3 +45,24 @@ def test_it_is_not_painted_while_it_cannot_be_seen(qtbot, theme, monkeypatch) ->
     monkeypatch.setattr(made, "update", lambda: painted.append(1))
     made.add(1.0, 1.0)
     assert painted == []
+
+
+def test_where_nothing_happens_it_says_so_instead_of_drawing_a_scale(qtbot, theme) -> None:
+    made = SpeedGraph(theme, "Speed", 5.0, str, idle="Nothing was computed.")
+    qtbot.addWidget(made)
+    made.add(0.0, 0.0)
+    assert not made.is_lively
+    idle = made.grab().toImage()
+    made.add(1.0, 2.0)
+    assert made.is_lively
+    assert made.grab().toImage() != idle
+
+
+def test_several_lines_have_names(qtbot, theme) -> None:
+    made = SpeedGraph(theme, "Network", 5.0, str, lines=("sent", "received"))
+    nameless = SpeedGraph(theme, "Network", 5.0, str)
+    for one in (made, nameless):
+        qtbot.addWidget(one)
+        one.resize(300, 92)
+        one.add(0.0, 1.0, 2.0)
+    assert made.grab().toImage() != nameless.grab().toImage()

@@ -7,7 +7,7 @@ import time
 import msgspec
 import pytest
 
-from app.api.shapes import Pause, PauseRequest
+from app.api.shapes import Pause, PauseRequest, ResumeRequest
 from app.ui.pausing import Pausing
 from app.ui.tray import Tray
 from tests.helpers.fake_node_data import snapshot_at_rest
@@ -49,6 +49,25 @@ def test_a_manual_pause_shows_its_time_and_offers_to_resume(tray) -> None:
     assert texts(tray)[:2] == ["Paused by you (15 minutes left)", "Resume sharing"]
 
 
+def test_a_pause_by_hand_can_be_made_longer(tray) -> None:
+    pause = Pause(reason="manual", words="Paused by you", until=time.time() + 900)
+    line = "Paused by you (until 14:25)"
+    tray.show_snapshot(
+        msgspec.structs.replace(snapshot_at_rest(), state="paused", headline=line, pause=pause)
+    )
+    assert texts(tray)[:3] == [
+        *("Paused by you (until 14:25, 15 minutes left)", "Resume sharing", "Pause")
+    ]
+
+
+def test_during_the_first_run_only_the_window_can_be_opened(tray) -> None:
+    tray.show_snapshot(snapshot_at_rest(consented=None))
+    assert texts(tray)[1:] == ["Open Potluck", "Chat", "Settings", "Quit Potluck"]
+    assert [place.isEnabled() for place in tray.places] == [False, False]
+    tray.show_snapshot(snapshot_at_rest())
+    assert [place.isEnabled() for place in tray.places] == [True, True]
+
+
 def test_an_automatic_pause_offers_to_share_anyway(tray) -> None:
     pause = Pause(reason="battery", words="Paused: on battery", can_override=True)
     tray.show_snapshot(
@@ -80,11 +99,11 @@ def test_a_node_that_is_away_is_a_problem_with_nothing_to_pause(tray) -> None:
 
 def test_gpu_and_cpu_can_be_paused_apart_and_resumed(tray, fake, wait) -> None:
     tray.show_snapshot(snapshot_at_rest())
-    tray.gpu.trigger()
+    tray.ways.gpu.trigger()
     wait(lambda: fake.node.asked)
     assert fake.node.asked == [("pause", PauseRequest(kind="resume", what="gpu"))]
-    tray.gpu.trigger()
-    wait(lambda: fake.node.asked[-1] == ("resume", None))
+    tray.ways.gpu.trigger()
+    wait(lambda: fake.node.asked[-1] == ("resume", ResumeRequest(what="gpu")))
 
 
 def test_the_menu_leads_to_the_places_of_the_window(tray, qtbot) -> None:

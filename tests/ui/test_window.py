@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QRect, QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QLineEdit,
     QMessageBox,
     QPlainTextEdit,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui.pausing import Pausing
+from app.ui.translations import LANGUAGES, Language, tr
 from app.ui.window import Window
 from tests.helpers.fake_node_data import snapshot_at_rest
 from tests.ui.conftest import unexpected
@@ -174,3 +176,171 @@ def test_a_small_window_cuts_nothing_off(window, qapp) -> None:
         window.go(place)
         qapp.processEvents()
         assert page.widget().width() <= page.viewport().width(), place
+
+
+def test_it_is_never_larger_than_the_screen(window) -> None:
+    window.resize(1080, 760)
+    window.fit_into(QRect(0, 0, 720, 440))
+    assert QRect(0, 0, 720, 440).contains(window.geometry())
+    window.fit_into(QRect(0, 0, 600, 360))
+    assert QRect(0, 0, 600, 360).contains(window.geometry())
+
+
+def test_a_window_that_lay_on_another_screen_comes_back(window) -> None:
+    window.setGeometry(4000, 3000, 900, 600)
+    window.fit_into(QRect(0, 0, 1280, 800))
+    assert QRect(0, 0, 1280, 800).contains(window.geometry())
+    assert window.size() == QSize(900, 600)
+
+
+def test_a_shortcut_takes_the_keyboard_along(window, qtbot) -> None:
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    window.places["overview"].setFocus()
+    qtbot.keyClick(window, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window.places["settings"].hasFocus())
+
+
+def test_shortcuts_do_nothing_behind_the_first_run(window) -> None:
+    window.show_snapshot(snapshot_at_rest(consented=None))
+    window._jump("settings")
+    window._new_chat()
+    assert window.pages.currentWidget() is window.dashboard
+
+
+# ── another language while it is open ────────────────────────────────────────
+
+
+@pytest.fixture
+def language(qapp) -> Iterator[Language]:
+    made = Language(qapp)
+    made.use("en")
+    yield made
+    made.use("en")
+    qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+
+
+@pytest.fixture
+def speaking(window, language) -> Language:
+    language.changed.connect(window.retranslate)
+    return language
+
+
+def labels(page: QWidget) -> set[str]:
+    return {one.text() for one in page.findChildren(QLabel)}
+
+
+def test_every_place_speaks_the_new_language_and_then_the_old_one_again(window, speaking) -> None:
+    for code, name in (("de", "Einstellungen"), ("en", "Settings")):
+        speaking.use(code)
+        assert tr("Settings") == name
+        assert tr("Limits in force") in labels(window.dashboard)
+        names = {key: place.text().strip() for key, place in window.places.items()}
+        assert names["settings"] == tr("Settings")
+        assert tr("Logs") in labels(window.settings)
+        assert tr("What it does not do") in labels(window.about)
+        assert window.chat.composer.field.placeholderText() == tr("Ask something")
+        assert window.first_run.skip.text() == tr("Only chat, share nothing")
+    assert window.pages.count() == 5
+
+
+def test_figures_are_written_anew_with_the_persons_separators(window, speaking) -> None:
+    assert window.dashboard.state.headline.text() == "Sharing 14 layers of Qwen3 8B"
+    speaking.use("de")
+    assert window.dashboard.state.headline.text() == "Teilt 14 Schichten von Qwen3 8B"
+    assert window.status.text() == "Teilt 14 Schichten von Qwen3 8B"
+    shown = window.settings.fields["upload_mbit_in_use"].widget
+    assert shown.locale().decimalPoint() == ","
+
+
+def test_the_place_in_front_and_how_far_it_is_scrolled_stay(window, speaking, qtbot) -> None:
+    window.go("settings")
+    bar = window.settings.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 400)
+    bar.setValue(400)
+    speaking.use("de")
+    assert window.pages.currentWidget() is window.settings
+    assert window.places["settings"].isChecked()
+    qtbot.waitUntil(lambda: window.settings.verticalScrollBar().value() == 400)
+
+
+def test_what_is_being_written_in_the_chat_stays(window, speaking, qtbot) -> None:
+    window.go("chat")
+    field = window.chat.composer.field
+    field.setPlainText("An unfinished sent")
+    cursor = field.textCursor()
+    cursor.setPosition(5)
+    field.setTextCursor(cursor)
+    speaking.use("de")
+    assert window.chat.composer.field is field
+    assert (field.toPlainText(), field.textCursor().position()) == ("An unfinished sent", 5)
+    assert window.chat.title.text() == "Neuer Chat"
+
+
+def test_an_answer_that_is_being_written_goes_on_and_keeps_its_place(
+    window, speaking, fake, qtbot, wait
+) -> None:
+    fake.do(lambda node: setattr(node, "piece_seconds", 0.01))
+    window.go("chat")
+    window.chat._send("Tell me something.")
+    answer = window.chat.transcript.messages
+    wait(lambda: len(answer) == 2 and len(answer[1].text.source) > 40)
+    written = answer[1].text.source
+    bar = window.chat.transcript.verticalScrollBar()
+    scrolled = bar.value()
+    speaking.use("de")
+    assert window.chat.transcript.messages[1].text.source.startswith(written)
+    assert window.chat.transcript.messages[1].copy.toolTip() == "Kopieren"
+    wait(lambda: window.chat._stream is None)
+    assert len(window.chat.transcript.messages[1].text.source) > len(written)
+    assert bar.value() >= scrolled
+    wait(lambda: "Beantwortet" in window.chat.transcript.messages[1].line.text())
+    speaking.use("en")
+    assert window.chat.transcript.messages[1].line.text().startswith("Answered by")
+
+
+def test_the_graphs_draw_on_and_the_models_stay_listed(window, speaking) -> None:
+    drawn = window.dashboard.tokens.graph.values
+    offered = window.models.offers
+    assert drawn
+    assert offered
+    speaking.use("de")
+    assert window.dashboard.tokens.graph.values[: len(drawn)] == drawn
+    assert window.models.offers == offered
+
+
+def test_the_first_run_keeps_its_step_and_its_answers(window, speaking) -> None:
+    window.show_first_run(yes=True)
+    window.first_run.next.click()
+    window.first_run._amount.button(2).setChecked(True)
+    window.first_run.next.click()
+    speaking.use("de")
+    window.show_first_run(yes=True)
+    assert window.first_run.steps.currentIndex() == 2
+    assert window.first_run.next.text() == "Teilen beginnen"
+    assert window.first_run.choice(share=True).settings["cpu_percent_in_use"] == 50
+
+
+def test_what_the_new_pages_say_reaches_who_listened_to_the_old_ones(
+    window, speaking, qtbot
+) -> None:
+    speaking.use("de")
+    with qtbot.waitSignal(window.decided):
+        window.first_run.skip.click()
+    with qtbot.waitSignal(window.saw_settings):
+        window.settings.refresh()
+    window.dashboard.choose_model.emit()
+    assert window.pages.currentWidget() is window.models
+
+
+def test_the_direction_of_writing_turns_with_the_language(window, speaking, monkeypatch) -> None:
+    monkeypatch.setitem(LANGUAGES, "ar", "Arabic")
+    speaking.use("ar")
+    assert window.layoutDirection() == Qt.LayoutDirection.RightToLeft
+    side, pages = window._side, window.pages
+    window.layout().activate()
+    QApplication.processEvents()
+    assert side.mapTo(window, side.rect().center()).x() > pages.geometry().center().x()
+    speaking.use("en")
+    QApplication.processEvents()
+    assert side.mapTo(window, side.rect().center()).x() < pages.geometry().center().x()

@@ -7,10 +7,9 @@ import time
 import msgspec
 import pytest
 
-from app.api.shapes import MessageView, Pause
+from app.api.shapes import MessageView
 from app.ui import words
-from app.ui.translations import install_language
-from tests.helpers.fake_node_data import snapshot_at_rest
+from tests.helpers.fake_node_data import model_at_rest, snapshot_at_rest
 
 
 @pytest.mark.parametrize(
@@ -19,6 +18,11 @@ from tests.helpers.fake_node_data import snapshot_at_rest
 )
 def test_sizes(count: int, shown: str) -> None:
     assert words.size(count) == shown
+
+
+def test_numbers_have_only_the_decimals_they_need() -> None:
+    shown = [words.number(value) for value in (3, 3.0, 2.5, 0.25, 1200)]
+    assert shown == ["3", "3", "2.5", "0.25", "1,200"]
 
 
 def test_speeds_delays_and_the_unknown() -> None:
@@ -82,14 +86,48 @@ def test_an_answer_of_this_computer_could_be_read_by_nobody_else() -> None:
     assert line == ("Answered by this computer · 1 helper was replaced · nobody else could read it")
 
 
-def test_in_another_language_the_headline_is_put_together_again(qapp) -> None:
-    translator = install_language(qapp, "de")
-    try:
-        assert words.headline(snapshot_at_rest()) == "Teilt Schichten 1 bis 14 von Qwen3 8B"
-        pause = Pause(reason="battery", words="on battery")
-        paused = msgspec.structs.replace(
-            snapshot_at_rest(), state="paused", headline="Paused: on battery", pause=pause
-        )
-        assert words.headline(paused) == "Pausiert: im Akkubetrieb"
-    finally:
-        qapp.removeTranslator(translator)
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("# What is **this**?", "What is this?"),
+        ("- `ls` and [docs](https://example.org)", "ls and docs"),
+        ("2 * 3 * 4", "2 * 3 * 4"),
+        ("", "New chat"),
+        ("**", "**"),
+    ],
+)
+def test_a_chats_name_has_no_marks(raw: str, shown: str) -> None:
+    assert words.chat_title(raw) == shown
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "said"),
+    [
+        (0, 38, "every layer is served"),
+        (0, 0, "nobody serves it at the moment"),
+        (1, 38, "the input is served by nobody"),
+        (0, 36, "1 layer is served by nobody, the output is served by nobody"),
+        (
+            3,
+            37,
+            "2 layers are served by nobody, the input is served by nobody, "
+            "the output is served by nobody",
+        ),
+    ],
+)
+def test_the_ends_of_a_model_are_not_counted_as_layers(start: int, stop: int, said: str) -> None:
+    model = model_at_rest()
+    one = msgspec.structs.replace(model.holders[1], start=start, stop=stop)
+    assert words.uncovered_words(msgspec.structs.replace(model, holders=[one])) == said
+
+
+def test_layers_are_counted_without_the_ends() -> None:
+    assert [words.layer_count(*span, 10) for span in ((0, 10), (1, 9), (0, 1), (9, 10))] == [
+        *(8, 8, 0, 0)
+    ]
+
+
+def test_licences_are_written_as_people_write_them() -> None:
+    assert [words.licence(name) for name in ("apache-2.0", "Llama 3.3", "")] == [
+        *("Apache 2.0", "Llama 3.3", "")
+    ]

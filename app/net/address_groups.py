@@ -1,0 +1,79 @@
+"""Which addresses probably belong to one hand, so that one hand cannot fill a table.
+
+Pure. Keys are free, addresses are not: whoever rents a /24 has 256 of them, and who has
+one IPv6 line has a /48 of them. What strangers may occupy is therefore counted by group.
+Used by the routing table (`app/net/kademlia_table.py`), by look-ups and by the store.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from app.net.addresses import parse_address
+
+IPV4_GROUP_BITS = 24
+IPV6_GROUP_BITS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRules:
+    """What a contact's address may look like, and which ones are counted together.
+
+    Attributes:
+        local: this swarm lives on one computer or in one house. Then private addresses are
+            allowed, and each counts for itself; on the internet nobody is sent to dial
+            into somebody's home network.
+    """
+
+    local: bool = False
+
+    def allows(self, address: str) -> bool:
+        """Whether a stranger's contact may carry this address.
+
+        Raises:
+            ValueError: it is no address at all.
+        """
+        kind = _kind(address)
+        return kind == "public" or (self.local and kind == "private")
+
+    def groups(self, addresses: Iterable[str]) -> frozenset[str]:
+        """The groups that these addresses count for.
+
+        Raises:
+            ValueError: one of them is no address at all.
+        """
+        return frozenset(address if self.local else _group(address) for address in addresses)
+
+
+@lru_cache(maxsize=1 << 16)
+def _kind(address: str) -> str:
+    host, port = parse_address(address)
+    number = _number(host)
+    if number is None:
+        return "name"  # nobody looks names up for a stranger
+    if port == 0 or number.is_multicast or number.is_unspecified:
+        return "unusable"
+    return "public" if number.is_global else "private"
+
+
+@lru_cache(maxsize=1 << 16)
+def _group(address: str) -> str:
+    host, _ = parse_address(address)
+    number = _number(host)
+    if number is None:
+        return host.lower().rstrip(".")
+    bits = IPV4_GROUP_BITS if number.version == 4 else IPV6_GROUP_BITS
+    return str(ipaddress.ip_network((number, bits), strict=False))
+
+
+def _number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        number = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(number, ipaddress.IPv6Address) and number.ipv4_mapped is not None:
+        return number.ipv4_mapped
+    return number

@@ -1,0 +1,407 @@
+"""The distributed directory as a node uses it: announce, look up, serve, stay in touch.
+
+Drives the machine of `app/net/kademlia.py` over channels to other computers. It offers
+what `app/net/directory.py` offers, without a centre: bootstraps are ordinary computers
+that a newcomer asks first. A computer that strangers can reach (`reachable`) keeps
+records and answers on "directory" channels; every other one only asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from random import SystemRandom
+from types import TracebackType
+from typing import Protocol
+
+from app.clock import Clock
+from app.errors import BadInput, PeerLost, Refusal
+from app.ids import ModelId, PeerId
+from app.net.address_groups import AddressRules
+from app.net.channel import Channel, ChannelOpener
+from app.net.dht_asking import Asking
+from app.net.dht_messages import (
+    MAX_CONTACT_ADDRESSES,
+    Contact,
+    FindNodes,
+    FindRecords,
+    Nodes,
+    Records,
+    Store,
+    Stored,
+)
+from app.net.kademlia import Kademlia, RecordSearch, credible
+from app.net.kademlia_keys import (
+    CROWDED,
+    MODELS,
+    REPLICAS,
+    Holders,
+    NodeId,
+    Shelf,
+    groups_to_ask,
+    id_bytes,
+    node_id,
+    shelves_to_write,
+)
+from app.net.kademlia_lookup import PATHS, Lookup
+from app.net.records import Announcement, open_record
+from app.net.wire import Refused, SignedRecord
+from app.tasks import TaskOwner
+
+logger = logging.getLogger(__name__)
+
+LOOKUP_SECONDS = 12.0
+"""A look-up ends then with what it has: two dials in vain, one after the other."""
+MAINTAIN_SECONDS = 60.0
+CHECKS_AT_ONCE = 8
+MAX_MODELS_LOOKED_UP = 32
+LOOKUPS_AT_ONCE = 4
+MAX_SHELVES_REMEMBERED = 64
+"""Four models with sixteen keys each; more are not written by one node."""
+
+
+class Chance(Protocol):
+    """Where random bits come from; tests give a seeded `random.Random`."""
+
+    def getrandbits(self, count: int, /) -> int:
+        """So many random bits."""
+        ...
+
+
+class Dht:
+    """This computer in the distributed directory; used as `async with`.
+
+    Args:
+        bootstraps: computers to begin with, as a person gave them.
+        reachable: where strangers can dial this computer, asked each time; empty while
+            they cannot, and then nothing is kept for others.
+        seen_at: the address a peer speaks from, when known; its records count for that.
+        changed: called when what is kept here for others changes.
+        background: False leaves joining and upkeep to whoever calls `join` and `maintain`.
+    """
+
+    def __init__(
+        self,
+        endpoint: ChannelOpener,
+        bootstraps: Sequence[tuple[PeerId, str]],
+        *,
+        clock: Clock,
+        rules: AddressRules,
+        reachable: Callable[[], Sequence[str]] = tuple,
+        seen_at: Callable[[PeerId], str | None] = lambda peer: None,
+        changed: Callable[[], None] = lambda: None,
+        chance: Chance | None = None,
+        background: bool = True,
+    ) -> None:
+        self._endpoint = endpoint
+        self._bootstraps = [Contact(peer=peer, addresses=[address]) for peer, address in bootstraps]
+        self._clock = clock
+        self._rules = rules
+        self._reachable = reachable
+        self._seen_at = seen_at
+        self._changed = changed
+        self._chance = chance or SystemRandom()
+        self._background = background
+        self.machine = Kademlia(endpoint.peer_id, rules)
+        self._tasks = TaskOwner("directory")
+        self._asking = Asking(
+            endpoint, self.machine, clock=clock, tasks=self._tasks, reachable=self._own_addresses
+        )
+        self._looking: asyncio.Task[None] | None = None
+        self._holders: dict[Shelf, Holders] = {}
+        self._crowded: set[ModelId] = set()
+
+    async def __aenter__(self) -> Dht:
+        if self._background:
+            self._tasks.start(self._keep_maintaining(), name="upkeep")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._tasks.close()
+
+    # ── what callers of a directory need ─────────────────────────────────────
+
+    async def announce(self, record: SignedRecord) -> int:
+        """Hand a record of this computer to those who should keep it; how many do.
+
+        A record without a span withdraws the offer in the same way.
+
+        Raises:
+            BadInput: the record is not sound, or not of this computer.
+            PeerLost: nobody answers, or nobody is known.
+            Refusal: those that answer decline it.
+        """
+        announcement = open_record(record, now_wall=self._clock.wall())
+        if announcement.peer != self._endpoint.peer_id:
+            raise BadInput("a record of another computer than this one")
+        model = ModelId(announcement.model)
+        shelves = shelves_to_write(announcement, crowded=model in self._crowded)
+        if announcement.span is None:
+            # Withdrawn from wherever it was written.
+            shelves += [s for s in self._holders if s.model == model and s.name == "group"]
+        first, *others = await asyncio.gather(
+            *(self._write(shelf, record, announcement) for shelf in shelves)
+        )
+        if isinstance(first, Refusal | PeerLost):
+            raise first
+        kept, counts = first
+        if credible(counts) >= CROWDED:
+            self._crowded.add(model)
+        elif counts:
+            self._crowded.discard(model)
+        for other in others:
+            if isinstance(other, Refusal | PeerLost):
+                logger.debug("not written everywhere: %s", other)
+        return kept
+
+    async def lookup(
+        self, model: ModelId | None, *, units: int | None = None
+    ) -> list[Announcement]:
+        """Who serves a model, or every model: each offer once and newest.
+
+        Args:
+            units: how many units the model has, if known; a crowded model is then asked
+                for by all groups of them.
+
+        Raises:
+            PeerLost: nobody answers, or nobody is known.
+        """
+        if model is None:
+            return await self._lookup_all()
+        search = await self._search(Shelf("model", model))
+        newest = {offer.peer: offer for offer in search.found}
+        if search.count > len(newest):
+            spans = [offer.span for offer in newest.values() if offer.span is not None]
+            shelves = groups_to_ask(model, spans, units)
+            for found in await self._search_many(shelves):
+                for offer in found:
+                    old = newest.get(offer.peer)
+                    if old is None or offer.sequence > old.sequence:
+                        newest[offer.peer] = offer
+        return list(newest.values())
+
+    def forget(self, writer: PeerId) -> None:
+        """Drop what a computer announced that is gone, and do not ask it again unseen."""
+        before = len(self.machine.store)
+        self.machine.store.forget(writer)
+        self.machine.table.failed(writer)
+        if len(self.machine.store) != before:
+            self._changed()
+
+    async def serve(self, channel: Channel) -> None:
+        """The handler of "directory" channels; BadInput for anything but requests."""
+        while True:
+            message: object = await channel.receive()
+            if not isinstance(message, FindNodes | FindRecords | Store):
+                raise BadInput(f"a {type(message).__name__} on a directory channel")
+            if not self._own_addresses() and isinstance(message, Store):
+                refusal = "this computer keeps nothing: strangers cannot reach it"
+                await self._asking.send(channel, Refused(code="not_public", reason=refusal))
+                continue
+            before = len(self.machine.store)
+            seen_at = self._seen_at(channel.peer)
+            answer = self.machine.answer(
+                message,
+                channel.peer,
+                now=self._clock.monotonic(),
+                now_wall=self._clock.wall(),
+                seen_at=[seen_at] if seen_at else (),
+            )
+            if len(self.machine.store) != before or isinstance(answer, Stored):
+                self._changed()
+            await self._asking.send(channel, answer)
+            self._look_soon()
+
+    # ── staying in touch ─────────────────────────────────────────────────────
+
+    async def join(self) -> int:
+        """Make itself known and learn the neighbourhood; how many answered.
+
+        Raises:
+            PeerLost: nobody answers, or nobody is known.
+        """
+        lookup = await self._find(node_id(self._endpoint.peer_id))
+        self._raise_if_alone(lookup)
+        return lookup.answers
+
+    async def maintain(self) -> None:
+        """What is due now: joining, looking whether contacts are there, refreshing buckets."""
+        table, now = self.machine.table, self._clock.monotonic()
+        self.machine.store.expire(self._clock.wall())
+        if not len(table) and self._bootstraps:
+            try:
+                await self.join()
+            except PeerLost as error:
+                logger.debug("alone for now: %s", error)
+            return
+        await asyncio.gather(*map(self._check, table.to_check(now, CHECKS_AT_ONCE)))
+        self._look_soon()
+        target = table.to_refresh(now, self._noise())
+        if target is not None:
+            await self._find(target, paths=1)  # only to meet others: no answer is believed
+
+    async def _keep_maintaining(self) -> None:
+        while True:
+            await self.maintain()
+            await asyncio.sleep(MAINTAIN_SECONDS)
+
+    def _look_soon(self) -> None:
+        """Dial those that say they are reachable: one after the other, so that nobody can
+        have this computer dial around at a rate that harms anyone."""
+        if self._looking is None or self._looking.done():
+            self._looking = self._tasks.start(self._look_at_offered(), name="newcomers")
+
+    async def _look_at_offered(self) -> None:
+        while (contact := self.machine.table.next_offered()) is not None:
+            await self._check(contact)
+
+    async def _check(self, contact: Contact) -> None:
+        question = FindNodes(target=id_bytes(node_id(self._endpoint.peer_id)))
+        answer = await self._asking.ask(contact, question, Nodes)
+        if isinstance(answer, Nodes):
+            for told in self._asking.readable(contact, answer) or ():
+                self.machine.table.offer(told)
+
+    # ── look-ups ─────────────────────────────────────────────────────────────
+
+    async def _find(self, target: NodeId, *, paths: int = PATHS) -> Lookup:
+        self.machine.table.touched(target, self._clock.monotonic())
+        lookup = self.machine.lookup(target, self._bootstraps, paths=paths)
+
+        async def question(contact: Contact) -> list[Contact] | None:
+            answer = await self._asking.ask(contact, FindNodes(target=id_bytes(target)), Nodes)
+            return self._asking.readable(contact, answer) if isinstance(answer, Nodes) else None
+
+        await self._asking.run(lookup, question, LOOKUP_SECONDS)
+        return lookup
+
+    async def _search(self, shelf: Shelf) -> RecordSearch:
+        self.machine.table.touched(shelf.key, self._clock.monotonic())
+        search = RecordSearch(shelf, self.machine)
+        own, _ = self.machine.store.find(shelf.key, self._clock.wall(), limit=4096, seed=0)
+        search.keep_own(kept.announcement for kept in own)
+        lookup = self.machine.lookup(shelf.key, self._bootstraps)
+
+        async def question(contact: Contact) -> list[Contact] | None:
+            asked = search.question(self._chance.getrandbits(32))
+            answer = await self._asking.ask(contact, asked, Records)
+            if not isinstance(answer, Records):
+                return None
+            try:
+                return search.take(asked, answer, self._clock.wall())
+            except BadInput as error:
+                self._asking.broke_a_rule(contact, error)
+                return None
+
+        await self._asking.run(lookup, question, LOOKUP_SECONDS)
+        if not search.found:
+            self._raise_if_alone(lookup)
+        return search
+
+    async def _search_many(self, shelves: Sequence[Shelf]) -> list[list[Announcement]]:
+        turns = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+
+        async def search(shelf: Shelf) -> list[Announcement]:
+            async with turns:
+                try:
+                    return (await self._search(shelf)).found
+                except PeerLost:
+                    return []
+
+        return await asyncio.gather(*map(search, shelves))
+
+    async def _lookup_all(self) -> list[Announcement]:
+        search = await self._search(MODELS)
+        newest = {(offer.peer, offer.model): offer for offer in search.found}
+        models = list(dict.fromkeys(ModelId(offer.model) for offer in search.found))
+        shelves = [Shelf("model", model) for model in models[:MAX_MODELS_LOOKED_UP]]
+        for found in await self._search_many(shelves):
+            for offer in found:
+                old = newest.get((offer.peer, offer.model))
+                if old is None or offer.sequence > old.sequence:
+                    newest[(offer.peer, offer.model)] = offer
+        return list(newest.values())
+
+    def _raise_if_alone(self, lookup: Lookup) -> None:
+        # A bootstrap that is the first computer of its swarm has nobody to ask, and knows all.
+        if not lookup.answers and not self._own_addresses():
+            reasons = "; ".join(self._asking.reasons(self._bootstraps)) or "none is given"
+            raise PeerLost(f"no bootstrap answers: {reasons}")
+
+    # ── writing ──────────────────────────────────────────────────────────────
+
+    async def _write(
+        self, shelf: Shelf, record: SignedRecord, announcement: Announcement
+    ) -> tuple[int, list[int]] | Refusal | PeerLost:
+        """How many keep it and what they say is there, or why nobody does."""
+        holders = self._holders_of(shelf)
+        try:
+            if holders.wanted(self._clock.monotonic()):
+                lookup = await self._find(shelf.key)
+                holders.found(lookup.closest(), self._clock.monotonic())
+                if not lookup.answers:
+                    self._raise_if_alone(lookup)
+        except PeerLost as error:
+            return error
+        counts: list[int] = []
+        refusals: list[Refusal] = []
+        if self._keeps_itself(shelf, holders.contacts):
+            try:
+                counts.append(self.machine.keep(shelf, record, announcement))
+            except Refusal as error:
+                refusals.append(error)
+        store = Store(record=record, shelf=shelf.name, group=shelf.group)
+        answers = await asyncio.gather(
+            *(self._asking.ask(contact, store, Stored) for contact in holders.contacts)
+        )
+        for contact, answer in zip(holders.contacts, answers, strict=False):
+            match answer:
+                case Stored():
+                    counts.append(answer.count)
+                case Refused():
+                    refusals.append(Refusal(answer.reason, code=answer.code))
+                    if answer.code in ("not_near", "not_public"):
+                        holders.failed(PeerId(contact.peer))
+                case None:
+                    holders.failed(PeerId(contact.peer))
+        if counts:
+            return len(counts), counts
+        if refusals:
+            return refusals[0]
+        return PeerLost("none of the computers that should keep this offer answers")
+
+    def _holders_of(self, shelf: Shelf) -> Holders:
+        holders = self._holders.pop(shelf, None) or Holders()
+        self._holders[shelf] = holders  # the newest is last
+        while len(self._holders) > MAX_SHELVES_REMEMBERED:
+            del self._holders[next(iter(self._holders))]
+        return holders
+
+    def _keeps_itself(self, shelf: Shelf, holders: Sequence[Contact]) -> bool:
+        if not self._own_addresses():
+            return False
+        distance = node_id(self._endpoint.peer_id) ^ shelf.key
+        return len(holders) < REPLICAS or distance < node_id(holders[-1].peer) ^ shelf.key
+
+    def _own_addresses(self) -> list[str]:
+        return [a for a in self._reachable() if self._rules.allows(a)][:MAX_CONTACT_ADDRESSES]
+
+    def _noise(self) -> bytes:
+        return self._chance.getrandbits(256).to_bytes(32, "big")
+
+
+def rules_for(addresses: Iterable[str]) -> AddressRules:
+    """Private addresses are used only in a swarm that begins at one.
+
+    Args:
+        addresses: those of the bootstraps, or this computer's own when it is the first.
+    """
+    internet = AddressRules()
+    local = AddressRules(local=True)
+    return AddressRules(local=any(local.allows(a) and not internet.allows(a) for a in addresses))

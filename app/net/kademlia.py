@@ -1,0 +1,291 @@
+"""One computer's part of the distributed directory: what it knows, keeps, answers and seeks.
+
+Pure: no clock, socket, task or chance; the time and random bytes are arguments. The
+counterpart is the same machine in every other computer; `app/net/dht.py` carries the
+questions between them. Made of `kademlia_table` (whom it knows), `kademlia_store` (what
+it keeps for others), `kademlia_lookup` (how it seeks) and `kademlia_keys` (the keys).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from app.errors import BadInput, Refusal
+from app.ids import ModelId, PeerId
+from app.net.address_groups import AddressRules
+from app.net.dht_messages import (
+    KEY_BYTES,
+    MAX_CONTACT_ADDRESSES,
+    MAX_CONTACTS,
+    MAX_KNOWN_DIGESTS,
+    MAX_RECORDS,
+    Contact,
+    DhtAnswer,
+    DhtRequest,
+    FindNodes,
+    FindRecords,
+    Nodes,
+    Records,
+    Store,
+    Stored,
+)
+from app.net.kademlia_keys import NodeId, Shelf, groups_of, id_bytes, node_id, point_of, shelf_of
+from app.net.kademlia_lookup import ALPHA, PATHS, Lookup
+from app.net.kademlia_store import Store as RecordStore
+from app.net.kademlia_store import digest
+from app.net.kademlia_table import BUCKET_SIZE, Table
+from app.net.records import Announcement, StaleRecord, open_record, supersedes
+from app.net.wire import Refused, SignedRecord
+
+MAX_RECORDS_FOUND = 4096
+"""What a look-up remembers of a crowded key: 64 full answers."""
+
+OpenRecord = Callable[[SignedRecord, float], Announcement]
+"""Checks and reads a record at a wall time, as `records.open_record` does."""
+
+
+def open_signed(record: SignedRecord, now_wall: float) -> Announcement:
+    """`records.open_record`, as the machine calls it."""
+    return open_record(record, now_wall=now_wall)
+
+
+class Kademlia:
+    """The state of one computer in the distributed directory.
+
+    Args:
+        open_signed: how records are checked; only a simulation replaces it.
+
+    Attributes:
+        table, store: whom this computer knows, and what it keeps for others.
+    """
+
+    def __init__(
+        self, own: PeerId, rules: AddressRules, *, open_signed: OpenRecord = open_signed
+    ) -> None:
+        self.table = Table(own, rules)
+        self.store = RecordStore()
+        self._own = own
+        self._own_id = node_id(own)
+        self._rules = rules
+        self._open = open_signed
+
+    # ── answering ────────────────────────────────────────────────────────────
+
+    def answer(
+        self,
+        request: DhtRequest,
+        asker: PeerId,
+        *,
+        now: float,
+        now_wall: float,
+        seen_at: Iterable[str] = (),
+    ) -> DhtAnswer | Refused:
+        """What to tell a proven peer.
+
+        Args:
+            seen_at: the addresses it speaks from, if known; for its share of the room.
+
+        Raises:
+            BadInput: the request breaks a rule.
+        """
+        self._take_offer(asker, request.reachable)
+        self.table.spoke(asker, now)
+        self.store.expire(now_wall)
+        match request:
+            case FindNodes():
+                return Nodes(contacts=self._near(point_of(request.target), asker))
+            case FindRecords():
+                return self._answer_records(request, asker, now_wall)
+            case Store():
+                return self._answer_store(request, asker, now_wall, seen_at)
+
+    def _answer_records(self, request: FindRecords, asker: PeerId, now_wall: float) -> Records:
+        key = point_of(request.key)
+        kept, count = self.store.find(key, now_wall, limit=request.limit, seed=request.seed)
+        contacts = self._near(key, asker)
+        if kept and count == len(kept) and request.known:
+            name = digest(one.announcement for one in kept)
+            if name in request.known:
+                return Records(contacts=contacts, count=count, same=True)
+        return Records(contacts=contacts, records=[one.record for one in kept], count=count)
+
+    def _answer_store(
+        self, request: Store, asker: PeerId, now_wall: float, seen_at: Iterable[str]
+    ) -> Stored | Refused:
+        try:
+            announcement = self._open(request.record, now_wall)
+            if announcement.peer != asker:
+                raise BadInput("a record of another computer than the one that brings it")
+            shelf = shelf_of(announcement, request.shelf, request.group)
+            if not self.is_near(shelf.key):
+                raise Refusal("others are nearer to this key", code="not_near")
+            count = self.keep(shelf, request.record, announcement, seen_at)
+        except StaleRecord as error:
+            return Refused(code="stale", reason=str(error))
+        except Refusal as error:
+            return Refused(code=error.code, reason=error.reason)
+        return Stored(count=count)
+
+    def keep(
+        self,
+        shelf: Shelf,
+        record: SignedRecord,
+        announcement: Announcement,
+        seen_at: Iterable[str] = (),
+    ) -> int:
+        """Keep a record that was checked; how many are there now.
+
+        Raises:
+            Refusal: there is no room for it.
+        """
+        addresses = list(seen_at) or announcement.addresses[:MAX_CONTACT_ADDRESSES]
+        return self.store.keep(shelf, record, announcement, self._rules.groups(addresses))
+
+    def is_near(self, key: NodeId) -> bool:
+        """Whether this computer should keep what is written here: it knows few nearer ones."""
+        nearest = self.table.closest(key, BUCKET_SIZE)
+        if len(nearest) < BUCKET_SIZE:
+            return True
+        return self._own_id ^ key < node_id(nearest[-1].peer) ^ key
+
+    def _near(self, point: NodeId, asker: PeerId) -> list[Contact]:
+        nearest = self.table.closest(point, MAX_CONTACTS + 1, shareable_only=True)
+        return [contact for contact in nearest if contact.peer != asker][:MAX_CONTACTS]
+
+    def _take_offer(self, asker: PeerId, reachable: Sequence[str]) -> None:
+        if reachable:
+            for contact in self.readable([Contact(peer=asker, addresses=list(reachable))]):
+                self.table.offer(contact)
+
+    # ── seeking ──────────────────────────────────────────────────────────────
+
+    def lookup(
+        self, target: NodeId, extra_seeds: Sequence[Contact] = (), *, paths: int = PATHS
+    ) -> Lookup:
+        """A look-up that begins at the nearest known contacts and, after them, at others."""
+        seeds = self.table.closest(target, ALPHA * PATHS)
+        known = {contact.peer for contact in seeds}
+        seeds += [contact for contact in extra_seeds if contact.peer not in known]
+        return Lookup(target, seeds, own=self._own, rules=self._rules, paths=paths)
+
+    def readable(self, contacts: Iterable[Contact]) -> list[Contact]:
+        """A stranger's contacts without those that must not be dialled.
+
+        Raises:
+            BadInput: one is no contact at all.
+        """
+        found = []
+        for contact in contacts:
+            try:
+                allowed = list(filter(self._rules.allows, contact.addresses))
+            except ValueError as error:
+                raise BadInput(f"a contact with a bad address: {str(error)[:200]}") from None
+            if len(allowed) == len(contact.addresses):
+                found.append(contact)
+            elif allowed:
+                found.append(Contact(peer=contact.peer, addresses=allowed))
+        return found
+
+
+class RecordSearch:
+    """What a look-up of one key has found so far."""
+
+    def __init__(
+        self, shelf: Shelf, machine: Kademlia, *, open_signed: OpenRecord = open_signed
+    ) -> None:
+        self.shelf = shelf
+        self._counts: list[int] = []
+        self._machine = machine
+        self._open = open_signed
+        # A record that eight holders tell is checked once.
+        self._opened: dict[SignedRecord, Announcement | None] = {}
+        self._newest: dict[tuple[bytes, bytes], Announcement] = {}
+        self._known: list[bytes] = []
+
+    @property
+    def found(self) -> list[Announcement]:
+        """The newest offer of each writer and model."""
+        return list(self._newest.values())
+
+    @property
+    def count(self) -> int:
+        """How many are kept there: the second highest that was told, as one may exaggerate."""
+        return credible(self._counts)
+
+    def question(self, seed: int, reachable: Sequence[str] = ()) -> FindRecords:
+        """What to ask the next one; each `seed` shows another sample of a crowded key."""
+        return FindRecords(
+            key=id_bytes(self.shelf.key),
+            seed=seed,
+            known=self._known[-MAX_KNOWN_DIGESTS:],
+            reachable=list(reachable),
+        )
+
+    def take(self, asked: FindRecords, answer: Records, now_wall: float) -> list[Contact]:
+        """Take what one told; its contacts.
+
+        Raises:
+            BadInput: the answer breaks a rule; nothing of it is kept.
+        """
+        if answer.count < len(answer.records) or (answer.same and not asked.known):
+            raise BadInput("an answer that contradicts itself")
+        contacts = self._machine.readable(answer.contacts)
+        read = [self._read(record, now_wall) for record in answer.records]
+        offers = [offer for offer in read if offer is not None]
+        for offer in offers:
+            self._keep(offer)
+        if offers and len(offers) == answer.count:
+            # Computed here: a liar who knows the digest cannot make others leave records out.
+            name = digest(offers)
+            if name not in self._known:
+                self._known.append(name)
+        self._counts.append(answer.count)
+        return contacts
+
+    def keep_own(self, offers: Iterable[Announcement]) -> None:
+        """Add what this computer itself keeps."""
+        for offer in offers:
+            self._keep(offer)
+
+    def _keep(self, offer: Announcement) -> None:
+        key = (offer.peer, offer.model)
+        old = self._newest.get(key)
+        if (old is None and len(self._newest) < MAX_RECORDS_FOUND) or (
+            old is not None and supersedes(offer, old)
+        ):
+            self._newest[key] = offer
+
+    def _read(self, record: SignedRecord, now_wall: float) -> Announcement | None:
+        if record not in self._opened:
+            try:
+                self._opened[record] = self._open(record, now_wall)
+            except StaleRecord:
+                self._opened[record] = None  # it may have expired on its way here
+        offer = self._opened[record]
+        if offer is not None and not _belongs(offer, self.shelf):
+            raise BadInput("a record of another key than was asked for")
+        return None if offer is None or offer.span is None else offer
+
+
+def credible(counts: Iterable[int]) -> int:
+    """What at least two agree that it is at least; what the only one says."""
+    highest = sorted(counts, reverse=True)[:2]
+    return highest[-1] if highest else 0
+
+
+def _belongs(offer: Announcement, shelf: Shelf) -> bool:
+    if shelf.model not in (None, ModelId(offer.model)):
+        return False
+    in_group = offer.span is None or shelf.group in groups_of(offer.span)
+    return shelf.name != "group" or in_group
+
+
+__all__ = [
+    "KEY_BYTES",
+    "MAX_RECORDS",
+    "Kademlia",
+    "OpenRecord",
+    "RecordSearch",
+    "credible",
+    "open_signed",
+]

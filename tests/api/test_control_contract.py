@@ -1,0 +1,150 @@
+"""A real node and the scripted one, which the window's tests use, answer alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.api.control_contract import ControlContract, Subject
+from tests.helpers.fake_node_api import TOKEN, FakeNode, serve
+from tests.helpers.running_node import Asking, adopt_guide, running_node
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class AskingFake(Asking):
+    """A program that speaks to the scripted node."""
+
+    http: aiohttp.ClientSession
+    address: str
+
+    @property
+    def url(self) -> str:
+        return self.address
+
+    @property
+    def token(self) -> str:
+        return TOKEN
+
+
+@asynccontextmanager
+async def scripted_node() -> AsyncIterator[Subject]:
+    """A scripted node whose answers take a moment, as a real one's do."""
+    node = FakeNode()
+    node.piece_seconds = 0.01
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as http:
+        tasks.create_task(serve(node, address.set_result))
+        yield Subject(AskingFake(http, await address), other="guide-7m")
+        node.quit()
+
+
+@asynccontextmanager
+async def real_node(folder: Path, guide: Path) -> AsyncIterator[Subject]:
+    """A node that shares the guide it comes with, and knows the same one from a file."""
+    adopt_guide(folder, guide)
+    async with running_node(folder) as running:
+        await running.ask("POST", "/consent", {"share": True})
+        yield Subject(running, other="guide")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def scripted() -> AsyncIterator[Subject]:
+    """One for all; each test leaves it as it found it."""
+    async with scripted_node() as subject:
+        yield subject
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def real(tmp_path_factory: pytest.TempPathFactory, guide: Path) -> AsyncIterator[Subject]:
+    """One for all; each test leaves it as it found it."""
+    async with real_node(tmp_path_factory.mktemp("real"), guide) as subject:
+        yield subject
+
+
+class TestScriptedNode(ControlContract):
+    """Everything in the contract."""
+
+    @pytest.fixture
+    def subject(self, scripted: Subject) -> Subject:
+        return scripted
+
+
+class TestRealNode(ControlContract):
+    """Everything in the contract."""
+
+    @pytest.fixture
+    def subject(self, real: Subject) -> Subject:
+        return real
+
+
+# ── the same calls, side by side ─────────────────────────────────────────────
+
+
+CALLS: list[tuple[str, str, Any]] = [
+    ("GET", "/status", None),
+    ("GET", "/settings", None),
+    ("GET", "/models", None),
+    ("GET", "/logs", None),
+    ("GET", "/conversations", None),
+    ("POST", "/conversations", {"system": "Be brief.", "max_tokens": 8}),
+    ("POST", "/pause", {"kind": "seconds", "seconds": 60}),
+    ("POST", "/pause", {"kind": "seconds"}),
+    ("POST", "/pause", {"kind": "tomorrow"}),
+    ("POST", "/resume", {}),
+    ("POST", "/share-anyway", {"seconds": 60}),
+    ("POST", "/slow-mode", {"on": True}),
+    ("POST", "/slow-mode", {}),
+    ("PATCH", "/settings", {"kv_tokens": 4096}),
+    ("PATCH", "/settings", {"kv_tokens": 1}),
+    ("PATCH", "/settings", {"kv_tokens": "many"}),
+    ("POST", "/models/choose", {"model": "no-such"}),
+    ("POST", "/disk/free", {}),
+    ("GET", "/conversations/none", None),
+    ("GET", "/nothing", None),
+    ("POST", "/status", {}),
+]
+"""What is asked of both, in this order."""
+
+
+async def told(asking: Asking) -> list[str]:
+    """What a node answers to each call: the status, and the shape or the code."""
+    lines = []
+    for method, path, body in CALLS:
+        headers = {"Authorization": f"Bearer {asking.token}"}
+        url = f"{asking.url}/potluck/v1{path}"
+        async with asking.http.request(method, url, json=body, headers=headers) as response:
+            answer = await response.json()
+        what = answer["code"] if response.status >= 400 else shape(answer)
+        lines.append(f"{method} {path} {body}: {response.status} {what}")
+    return lines
+
+
+def shape(value: Any) -> Any:
+    """Which fields there are, and of which kind; a list is as its first entry."""
+    if isinstance(value, dict):
+        return {name: shape(one) for name, one in sorted(value.items()) if name not in VALUES}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else "list"
+    return "number" if isinstance(value, int | float) else type(value).__name__
+
+
+VALUES = {"remarks", "warnings", "limits", "download", "pause", "model", "value", "default"}
+VALUES |= {"values", "warnings_said", "remarks_said"}
+VALUES |= {"holders", "least", "most", "choices", "expected_tokens_per_second", "text"}
+"""Fields whose kind depends on the moment."""
+
+
+async def test_the_same_calls_get_the_same_kinds_of_answers(tmp_path: Path, guide: Path) -> None:
+    """Two fresh ones, so that neither has a history."""
+    async with scripted_node() as scripted, real_node(tmp_path, guide) as real:
+        assert await told(scripted.asking) == await told(real.asking)

@@ -1,0 +1,455 @@
+"""The distributed directory at work, in memory and on sockets of 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from random import Random
+from typing import Any
+
+import pytest
+
+from app.clock import SystemClock
+from app.errors import BadInput, PeerLost, Refusal
+from app.ids import ModelId, PeerId, Span
+from app.net.address_groups import AddressRules
+from app.net.channel import Channel
+from app.net.dht import Dht, rules_for
+from app.net.dht_messages import FindRecords, Records, Store, decode_directory
+from app.net.endpoint import Endpoint
+from app.net.identity import Identity, new_identity
+from app.net.kademlia_keys import REPLICAS, Shelf, id_bytes
+from app.net.kademlia_table import QUIET_SECONDS
+from app.net.records import Announcement, sign_announcement
+from app.net.wire import Announced, HopAttach, Refused, SignedRecord
+from tests.helpers.memory_network import MemoryEndpoint, MemoryNetwork
+from tests.helpers.virtual_clock import VirtualClock
+
+MODEL = ModelId(b"m" * 32)
+OTHER_MODEL = ModelId(b"o" * 32)
+LOCAL = AddressRules(local=True)
+
+
+@pytest.fixture(autouse=True)
+def channels_know_the_directorys_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.net.channel.decode_channel", decode_directory)
+
+
+class Node:
+    """One computer: its name, its endpoint and its part of the directory."""
+
+    def __init__(self, identity: Identity, clock: VirtualClock | SystemClock) -> None:
+        self.identity = identity
+        self.clock = clock
+        self.changes = 0
+        self.endpoint: Any = None
+        self.dht: Dht
+
+    async def serve(self, channel: Channel) -> None:
+        await self.dht.serve(channel)
+
+    def changed(self) -> None:
+        self.changes += 1
+
+    def offer(self, **changes: Any) -> SignedRecord:
+        now = self.clock.wall()
+        fields: dict[str, Any] = {
+            "peer": bytes(self.identity.peer_id),
+            "sequence": 1,
+            "issued_at": now,
+            "expires_at": now + 600.0,
+            "addresses": [self.endpoint.address],
+            "model": MODEL,
+            "span": Span(0, 6),
+            **changes,
+        }
+        return sign_announcement(self.identity, Announcement(**fields))
+
+
+class Swarm:
+    """Computers on one memory network."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self.stack = stack
+        self.network = MemoryNetwork()
+        self.clock = VirtualClock()
+        self.chance = Random(1)
+        self.nodes: list[Node] = []
+
+    async def start(
+        self, bootstraps: Sequence[Node] = (), *, public: bool = True, join: bool = True
+    ) -> Node:
+        node = Node(new_identity(), self.clock)
+        node.endpoint = self.network.endpoint(node.identity, handlers={"directory": node.serve})
+        node.dht = self.directory(
+            node, [(b.endpoint.peer_id, b.endpoint.address) for b in bootstraps], public
+        )
+        await self.stack.enter_async_context(node.endpoint)
+        await self.stack.enter_async_context(node.dht)
+        self.nodes.append(node)
+        if bootstraps and join:
+            await node.dht.join()
+        return node
+
+    def directory(self, node: Node, bootstraps: list[tuple[PeerId, str]], public: bool) -> Dht:
+        return Dht(
+            node.endpoint,
+            bootstraps,
+            clock=self.clock,
+            rules=LOCAL,
+            reachable=lambda: [node.endpoint.address] if public else [],
+            changed=node.changed,
+            chance=self.chance,
+            background=False,
+        )
+
+    async def grow(self, count: int) -> Node:
+        """So many public computers that know the first one."""
+        first = await self.start()
+        for _ in range(count - 1):
+            await self.start([first])
+        for node in self.nodes:
+            await node.dht.maintain()
+        return first
+
+
+@pytest.fixture
+async def swarm() -> AsyncIterator[Swarm]:
+    async with AsyncExitStack() as stack:
+        yield Swarm(stack)
+
+
+def who(offers: Sequence[Announcement]) -> set[bytes]:
+    return {offer.peer for offer in offers}
+
+
+# ── announcing and looking up ────────────────────────────────────────────────
+
+
+async def test_what_one_announces_another_finds_through_a_bootstrap(swarm: Swarm) -> None:
+    first = await swarm.start()
+    host = await swarm.start([first], public=False)
+    asker = await swarm.start([first], public=False)
+    assert await host.dht.announce(host.offer()) == 1
+    (found,) = await asker.dht.lookup(MODEL)
+    assert (found.peer, found.span) == (host.endpoint.peer_id, Span(0, 6))
+    assert await asker.dht.lookup(OTHER_MODEL) == []
+
+
+async def test_in_a_larger_swarm_few_keep_a_record_and_all_find_it(swarm: Swarm) -> None:
+    await swarm.grow(24)
+    host = swarm.nodes[5]
+    assert await host.dht.announce(host.offer()) >= REPLICAS
+    keeping = [
+        node
+        for node in swarm.nodes
+        if node.dht.machine.store.find(
+            Shelf("model", MODEL).key, swarm.clock.wall(), limit=1, seed=0
+        )[1]
+    ]
+    assert REPLICAS <= len(keeping) <= REPLICAS + 1
+    for node in swarm.nodes:
+        assert who(await node.dht.lookup(MODEL)) == {host.endpoint.peer_id}
+
+
+async def test_newcomers_come_to_know_others_than_the_bootstrap(swarm: Swarm) -> None:
+    await swarm.grow(12)
+    assert all(len(node.dht.machine.table) >= 6 for node in swarm.nodes)
+
+
+async def test_the_bootstrap_may_go_when_others_are_known(swarm: Swarm) -> None:
+    first = await swarm.grow(12)
+    host, asker = swarm.nodes[3], swarm.nodes[8]
+    swarm.network.cut(first.endpoint.peer_id)
+    await host.dht.announce(host.offer())
+    assert who(await asker.dht.lookup(MODEL)) == {host.endpoint.peer_id}
+
+
+async def test_a_third_of_those_that_keep_it_may_go_at_once(swarm: Swarm) -> None:
+    await swarm.grow(16)
+    host = swarm.nodes[3]
+    await host.dht.announce(host.offer())
+    for node in swarm.nodes[6:11]:
+        swarm.network.cut(node.endpoint.peer_id)
+    assert who(await swarm.nodes[15].dht.lookup(MODEL)) == {host.endpoint.peer_id}
+
+
+async def test_an_offer_that_was_withdrawn_is_not_found(swarm: Swarm) -> None:
+    await swarm.grow(10)
+    host, asker = swarm.nodes[3], swarm.nodes[8]
+    await host.dht.announce(host.offer())
+    await host.dht.announce(host.offer(sequence=2, span=None))
+    assert await asker.dht.lookup(MODEL) == []
+    assert await asker.dht.lookup(None) == []
+
+
+async def test_a_record_dies_when_its_writer_does_not_write_again(swarm: Swarm) -> None:
+    await swarm.grow(4)
+    host, asker = swarm.nodes[1], swarm.nodes[2]
+    await host.dht.announce(host.offer())
+    swarm.clock.advance(601)
+    assert await asker.dht.lookup(MODEL) == []
+
+
+async def test_every_model_that_somebody_serves_is_found(swarm: Swarm) -> None:
+    await swarm.grow(10)
+    one, two, asker = swarm.nodes[1], swarm.nodes[2], swarm.nodes[9]
+    await one.dht.announce(one.offer())
+    await two.dht.announce(two.offer(model=OTHER_MODEL))
+    found = await asker.dht.lookup(None)
+    assert {(offer.peer, offer.model) for offer in found} == {
+        (one.endpoint.peer_id, MODEL),
+        (two.endpoint.peer_id, OTHER_MODEL),
+    }
+
+
+async def test_offers_of_a_crowded_model_are_written_to_their_groups_too(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.net.dht.CROWDED", 2)
+    await swarm.grow(6)
+    one, two, asker = swarm.nodes[1], swarm.nodes[2], swarm.nodes[5]
+    await one.dht.announce(one.offer())
+    await two.dht.announce(two.offer(span=Span(30, 40)))
+    await two.dht.announce(two.offer(span=Span(30, 40), sequence=2))
+    search = await asker.dht._search(Shelf("group", MODEL, 2))
+    assert who(search.found) == {two.endpoint.peer_id}
+    await two.dht.announce(two.offer(span=None, sequence=3))
+    assert (await asker.dht._search(Shelf("group", MODEL, 2))).found == []
+
+
+async def test_a_crowded_model_is_sought_in_its_groups(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.net.dht.CROWDED", 2)
+    monkeypatch.setattr("app.net.kademlia.MAX_RECORDS_FOUND", 1)
+    await swarm.grow(6)
+    hosts = swarm.nodes[1:4]
+    for sequence in (1, 2):
+        for number, host in enumerate(hosts):
+            span = Span(16 * number, 16 * number + 16)
+            await host.dht.announce(host.offer(span=span, sequence=sequence))
+    found = await swarm.nodes[5].dht.lookup(MODEL, units=48)
+    assert who(found) == {host.endpoint.peer_id for host in hosts}
+
+
+async def test_this_computer_announces_only_its_own(swarm: Swarm) -> None:
+    first = await swarm.start()
+    other = await swarm.start([first])
+    with pytest.raises(BadInput, match="another computer"):
+        await other.dht.announce(first.offer())
+
+
+async def test_the_first_computer_of_a_swarm_needs_nobody(swarm: Swarm) -> None:
+    first = await swarm.start()
+    assert await first.dht.announce(first.offer()) == 1
+    assert who(await first.dht.lookup(MODEL)) == {first.endpoint.peer_id}
+
+
+# ── when nobody answers, or falsely ──────────────────────────────────────────
+
+
+async def test_when_none_answers_the_reasons_are_told(swarm: Swarm) -> None:
+    first = await swarm.start()
+    host = await swarm.start([first], public=False, join=False)
+    swarm.network.cut(first.endpoint.peer_id)
+    for attempt in (host.dht.join(), host.dht.lookup(MODEL), host.dht.announce(host.offer())):
+        with pytest.raises(PeerLost, match=r"no bootstrap answers: .*10\.0\.0\.1"):
+            await attempt
+
+
+async def test_without_a_bootstrap_the_reason_says_so(swarm: Swarm) -> None:
+    alone = await swarm.start(public=False)
+    with pytest.raises(PeerLost, match="none is given"):
+        await alone.dht.lookup(MODEL)
+
+
+async def test_a_wrong_clock_is_told_and_not_held_against_anybody(swarm: Swarm) -> None:
+    first = await swarm.start()
+    host = await swarm.start([first], public=False)
+    old = host.offer(expires_at=swarm.clock.wall() + 5.0)
+    host.dht._clock = VirtualClock(wall=swarm.clock.wall() - 60)
+    swarm.clock.advance(10.0)
+    with pytest.raises(Refusal, match="clock"):
+        await host.dht.announce(old)
+    assert not first.endpoint.bad_inputs
+
+
+async def test_one_that_makes_records_up_is_counted_and_not_believed(swarm: Swarm) -> None:
+    await swarm.grow(6)
+    host, liar, asker = swarm.nodes[1], swarm.nodes[2], swarm.nodes[5]
+    await host.dht.announce(host.offer())
+    forged = SignedRecord(body=host.offer().body, signature=bytes(64))
+
+    def lie(*args: Any, **rest: Any) -> Records:
+        return Records(contacts=[], records=[forged], count=1)
+
+    liar.dht.machine.answer = lie  # type: ignore[method-assign]
+    assert who(await asker.dht.lookup(MODEL)) == {host.endpoint.peer_id}
+    assert asker.endpoint.bad_inputs[liar.endpoint.peer_id] == 1
+
+
+async def test_one_that_never_answers_is_not_waited_for(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.net.dht.LOOKUP_SECONDS", 0.05)
+    await swarm.grow(6)
+    host, stuck, asker = swarm.nodes[1], swarm.nodes[2], swarm.nodes[5]
+    await host.dht.announce(host.offer())
+
+    async def stall(channel: Channel) -> None:
+        await asyncio.Event().wait()
+
+    stuck.serve = stall  # type: ignore[method-assign]
+    stuck.endpoint._handlers["directory"] = stall
+    assert who(await asker.dht.lookup(MODEL)) == {host.endpoint.peer_id}
+
+
+# ── serving ──────────────────────────────────────────────────────────────────
+
+
+async def channel_to(swarm: Swarm, node: Node) -> tuple[MemoryEndpoint, Channel]:
+    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint())
+    channel = await endpoint.open_channel(
+        node.endpoint.peer_id, [node.endpoint.address], "directory"
+    )
+    return endpoint, channel
+
+
+async def test_one_request_after_another_is_answered(swarm: Swarm) -> None:
+    node = await swarm.start()
+    _, channel = await channel_to(swarm, node)
+    for _ in range(2):
+        await channel.send(FindRecords(key=id_bytes(Shelf("model", MODEL).key)))  # type: ignore[arg-type]
+        assert isinstance(await channel.receive(), Records)
+
+
+@pytest.mark.parametrize("strange", [HopAttach(session=bytes(16), epoch=0), Announced()])
+async def test_other_messages_on_a_directory_channel_are_bad_input(
+    swarm: Swarm, strange: Any
+) -> None:
+    node = await swarm.start()
+    endpoint, channel = await channel_to(swarm, node)
+    await channel.send(strange)
+    with pytest.raises(PeerLost):
+        await channel.receive()
+    assert node.endpoint.bad_inputs[endpoint.peer_id] == 1
+
+
+async def test_who_cannot_be_reached_keeps_nothing_for_others(swarm: Swarm) -> None:
+    node = await swarm.start(public=False)
+    _, channel = await channel_to(swarm, node)
+    await channel.send(Store(record=node.offer(), shelf="model"))  # type: ignore[arg-type]
+    answer = await channel.receive()
+    assert isinstance(answer, Refused)
+    assert answer.code == "not_public"
+    assert len(node.dht.machine.store) == 0
+
+
+async def test_who_cannot_be_reached_is_told_to_nobody(swarm: Swarm) -> None:
+    first = await swarm.start()
+    await swarm.start([first], public=False)
+    await first.dht.maintain()
+    assert len(first.dht.machine.table) == 0
+
+
+async def test_changes_are_told_and_one_that_is_gone_is_forgotten(swarm: Swarm) -> None:
+    first = await swarm.start()
+    host = await swarm.start([first], public=False)
+    await host.dht.announce(host.offer())
+    assert first.changes == 2
+    first.dht.forget(host.endpoint.peer_id)
+    assert first.changes == 3
+    assert await host.dht.lookup(MODEL) == []
+    first.dht.forget(host.endpoint.peer_id)
+    assert first.changes == 3
+
+
+# ── upkeep ───────────────────────────────────────────────────────────────────
+
+
+async def test_upkeep_joins_when_nobody_is_known(swarm: Swarm) -> None:
+    first = await swarm.start()
+    late = await swarm.start([first], join=False)
+    await late.dht.maintain()
+    assert len(late.dht.machine.table) == 1
+    swarm.network.cut(first.endpoint.peer_id)
+    lonely = await swarm.start([first], join=False)
+    await lonely.dht.maintain()
+    assert len(lonely.dht.machine.table) == 0
+
+
+async def test_upkeep_notices_who_is_gone(swarm: Swarm) -> None:
+    await swarm.grow(6)
+    node, gone = swarm.nodes[1], swarm.nodes[4]
+    assert gone.endpoint.peer_id in node.dht.machine.table
+    swarm.network.cut(gone.endpoint.peer_id)
+    for _ in range(3):
+        swarm.clock.advance(QUIET_SECONDS + 1)
+        await node.dht.maintain()
+    assert gone.endpoint.peer_id not in node.dht.machine.table
+
+
+async def test_upkeep_runs_by_itself_and_ends_with_the_directory(swarm: Swarm) -> None:
+    first = await swarm.start()
+    answered = asyncio.Event()
+    first.endpoint._handlers["directory"] = _after(first.serve, answered)
+    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint())
+    bootstrap = [(first.endpoint.peer_id, first.endpoint.address)]
+    async with Dht(endpoint, bootstrap, clock=swarm.clock, rules=LOCAL) as dht:
+        await asyncio.wait_for(answered.wait(), 1.0)
+        assert await dht.lookup(MODEL) == []
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    assert not [name for name in names if name.startswith("directory:")]
+
+
+def _after(serve: Callable[[Channel], Any], answered: asyncio.Event) -> Callable[[Channel], Any]:
+    async def wrapped(channel: Channel) -> None:
+        answered.set()
+        await serve(channel)
+
+    return wrapped
+
+
+def test_private_addresses_are_for_swarms_that_begin_at_one() -> None:
+    assert rules_for(["192.168.1.4:4600"]).local
+    assert not rules_for(["8.8.8.8:4600", "start.example:4600"]).local
+    assert not rules_for([]).local
+
+
+# ── on real sockets ──────────────────────────────────────────────────────────
+
+
+async def test_it_works_over_real_connections() -> None:
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        nodes: list[Node] = []
+        for _ in range(5):
+            node = Node(new_identity(), clock)
+            node.endpoint = await stack.enter_async_context(
+                Endpoint(
+                    node.identity,
+                    listen=("127.0.0.1", 0),
+                    handlers={"directory": node.serve},
+                    clock=clock,
+                )
+            )
+            bootstraps = [(n.endpoint.peer_id, n.endpoint.address) for n in nodes[:1]]
+            address = node.endpoint.address
+            node.dht = await stack.enter_async_context(
+                Dht(
+                    node.endpoint,
+                    bootstraps,
+                    clock=clock,
+                    rules=LOCAL,
+                    reachable=lambda address=address: [address],  # type: ignore[misc]
+                    background=False,
+                )
+            )
+            nodes.append(node)
+            await node.dht.maintain()
+        host, asker = nodes[2], nodes[4]
+        assert await host.dht.announce(host.offer()) >= 3
+        assert who(await asker.dht.lookup(MODEL)) == {host.endpoint.peer_id}
+        assert who(await asker.dht.lookup(None)) == {host.endpoint.peer_id}
