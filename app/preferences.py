@@ -238,7 +238,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     temperature_ceiling_celsius: Annotated[
         int,
         words(
-            "Hottest",
+            "Pause when hotter than",
             "How hot the processor or graphics card may be before sharing rests.",
             RULES,
             unit="°C",
@@ -312,8 +312,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         words(
             "Address and port",
-            "Address and UDP port for other computers, as HOST:PORT; "
-            "port 0 takes any that is free.",
+            "Where other computers reach this one, as ADDRESS:PORT; 0.0.0.0 means every network "
+            "it is in, and port 0 any that is free.",
             NETWORK,
             expected="HOST:PORT",
             pattern=HOST_AND_PORT,
@@ -334,7 +334,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[Annotated[str, Meta(pattern=_BOOTSTRAP)], ...],
         words(
             "Computers to ask first",
-            "Computers to ask first who serves a model, each as PEERID@HOST:PORT.",
+            "Computers that are asked first who else takes part, each as NAME@ADDRESS:PORT. "
+            "Whoever runs one finds its name under About.",
             NETWORK,
             expected="at most 16 texts, each PEERID@HOST:PORT",
             longest=16,
@@ -345,7 +346,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         words(
             "Programs on this computer",
-            "Address where programs on this computer reach Potluck, as HOST:PORT; the next "
+            "Where programs on this computer reach Potluck, as ADDRESS:PORT; the next "
             "free port is taken when this one is not.",
             NETWORK,
             expected="HOST:PORT",
@@ -368,8 +369,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     origin_timeout_seconds: Annotated[
         float,
         words(
-            "Patience of downloads",
-            "How long a download may stand still before another origin is tried, in seconds.",
+            "Give up a source after",
+            "How long a download may stand still before it is tried from somewhere else.",
             NETWORK,
             unit="seconds",
             least=1.0,

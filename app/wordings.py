@@ -102,7 +102,7 @@ LIMITS: Final = {
     "by_duty": "duty cycle",
     "by_nothing": "cannot be kept: this computer does not tell its graphics card's power, so "
     "the card does not compute",
-    "by_bucket": "token bucket on the network's bytes",
+    "by_bucket": "sent and received no faster than this",
     "by_counting": "counted",
     "disk_for_models": "Disk for models",
     "by_checking": "checked before each download",

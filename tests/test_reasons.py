@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args, get_type_hints
 
 from app.api import shapes
-from app.policy.governor import LimitState
+from app.policy.limits import LimitState
 from app.policy.verdict import Verdict
 from app.reasons import LimitName, Part, PauseReason
 

@@ -28,7 +28,7 @@ from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 def test_layers_are_counted_as_people_do(
     tmp_path: Path, guide: Path, span: Span, words: str
 ) -> None:
-    assert layers_text(DataFolder.open(tmp_path).model(str(guide)), span) == words
+    assert layers_text(DataFolder.open(tmp_path).model(str(guide)), span).words == words
 
 
 async def test_a_snapshot_tells_who_holds_what_and_who_answered(

@@ -45,12 +45,13 @@ def table_strings() -> set[str]:
     """What stands in tables, and in the declaration of the settings."""
     from app.settings import SETTINGS
     from app.ui.chat import SUGGESTIONS
+    from app.ui.models_page import PURPOSES
     from app.ui.setting_fields import WEEKS
     from app.ui.setting_words import CHOICES, EXPECTED
     from app.ui.translations import LANGUAGES
     from app.wordings import WORDINGS
 
-    found = {*SUGGESTIONS, *WORDINGS.values(), *EXPECTED.values()}
+    found = {*SUGGESTIONS, *WORDINGS.values(), *EXPECTED.values(), *PURPOSES.values()}
     found |= {name for name, _ in WEEKS}
     found |= {shown for name, shown in CHOICES.items() if name not in LANGUAGES}
     for setting in SETTINGS:

@@ -31,6 +31,8 @@ _ENVIRONMENT: Final = {
     # Spinning OpenMP threads collapse when the owner uses the computer: 1,210 ms
     # a token against 146 ms (docs/ENGINE.md).
     "OMP_WAIT_POLICY": "passive",
+    # A pool of threads for numpy's matrices, which the worker never multiplies.
+    "OPENBLAS_NUM_THREADS": "1",
     "GGML_NO_BACKTRACE": "1",
     "PYTHONUNBUFFERED": "1",
 }

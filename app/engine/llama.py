@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import llama_cpp
 import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
-from llama_cpp import _ggml
+from llama_cpp import _ggml, llama_cpp
 from llama_cpp._ctypes_extensions import load_shared_library
 from numpy.typing import NDArray
 

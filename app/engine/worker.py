@@ -23,7 +23,6 @@ from gguf.quants import dequantize
 from numpy.typing import NDArray
 
 from app.engine import frames, llama
-from app.engine.template import render
 from app.errors import BadInput, EngineFault, NoRoom
 
 NICENESS: Final = 10
@@ -140,6 +139,9 @@ class Worker:
     def _render(self, request: frames.Render) -> frames.Rendered:
         if self._words is None:
             raise EngineFault("no vocabulary is open")
+        # Only now: most workers never render, and Jinja takes long to import.
+        from app.engine.template import render
+
         words = self._words
         begin, end = (
             words.piece(token).decode(errors="replace") if token >= 0 else ""

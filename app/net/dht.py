@@ -76,7 +76,9 @@ class Dht:
         bootstraps: computers to begin with, as a person gave them.
         reachable: where strangers can dial this computer, asked each time; empty while
             they cannot, and then nothing is kept for others.
-        seen_at: the address a peer speaks from, when known; its records count for that.
+        seen_at: the address a peer speaks from, when known. Its records count for that, and
+            it is a contact only where it speaks from: an endpoint uses the connection there
+            is, whatever address it is given.
         changed: called when what is kept here for others changes.
         background: False leaves joining and upkeep to whoever calls `join` and `maintain`.
     """
@@ -106,7 +108,12 @@ class Dht:
         self.machine = Kademlia(endpoint.peer_id, rules)
         self._tasks = TaskOwner("directory")
         self._asking = Asking(
-            endpoint, self.machine, clock=clock, tasks=self._tasks, reachable=self._own_addresses
+            endpoint,
+            self.machine,
+            clock=clock,
+            tasks=self._tasks,
+            reachable=self._own_addresses,
+            seen_at=seen_at,
         )
         self._looking: asyncio.Task[None] | None = None
         self._holders: dict[Shelf, Holders] = {}
@@ -263,10 +270,7 @@ class Dht:
 
     async def _check(self, contact: Contact) -> None:
         question = FindNodes(target=id_bytes(node_id(self._endpoint.peer_id)))
-        answer = await self._asking.ask(contact, question, Nodes)
-        if isinstance(answer, Nodes):
-            for told in self._asking.readable(contact, answer) or ():
-                self.machine.table.offer(told)
+        await self._asking.ask(contact, question, Nodes)
 
     # ── look-ups ─────────────────────────────────────────────────────────────
 

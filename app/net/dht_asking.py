@@ -52,12 +52,14 @@ class Asking:
         clock: Clock,
         tasks: TaskOwner,
         reachable: Callable[[], Sequence[str]],
+        seen_at: Callable[[PeerId], str | None] = lambda peer: None,
     ) -> None:
         self._endpoint = endpoint
         self._machine = machine
         self._clock = clock
         self._tasks = tasks
         self._reachable = reachable
+        self._seen_at = seen_at
         self._turns = asyncio.Semaphore(MAX_REQUESTS_AT_ONCE)
         # Why the last question to somebody failed; bounded by forgetting the oldest.
         self._reasons: dict[PeerId, str] = {}
@@ -82,7 +84,9 @@ class Asking:
             what = f"a {type(answer).__name__} in answer to {type(request).__name__}"
             self.broke_a_rule(contact, BadInput(what))
             return None
-        if isinstance(answer, wanted):
+        seen_at = self._seen_at(peer)
+        here = self._machine.speaks_from(contact, [seen_at] if seen_at else [])
+        if isinstance(answer, wanted) and here:
             table.heard(contact, self._clock.monotonic())
         return answer
 

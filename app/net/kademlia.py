@@ -83,12 +83,14 @@ class Kademlia:
         """What to tell a proven peer.
 
         Args:
-            seen_at: the addresses it speaks from, if known; for its share of the room.
+            seen_at: the addresses it speaks from, if known; it counts for these, and is
+                not looked for elsewhere.
 
         Raises:
             BadInput: the request breaks a rule.
         """
-        self._take_offer(asker, request.reachable)
+        seen_at = list(seen_at)
+        self._take_offer(asker, request.reachable, seen_at)
         self.table.spoke(asker, now)
         self.store.expire(now_wall)
         match request:
@@ -152,10 +154,22 @@ class Kademlia:
         nearest = self.table.closest(point, MAX_CONTACTS + 1, shareable_only=True)
         return [contact for contact in nearest if contact.peer != asker][:MAX_CONTACTS]
 
-    def _take_offer(self, asker: PeerId, reachable: Sequence[str]) -> None:
+    def _take_offer(self, asker: PeerId, reachable: Sequence[str], seen_at: Sequence[str]) -> None:
         if reachable:
             for contact in self.readable([Contact(peer=asker, addresses=list(reachable))]):
-                self.table.offer(contact)
+                if self.speaks_from(contact, seen_at):
+                    self.table.offer(contact)
+
+    def speaks_from(self, contact: Contact, seen_at: Sequence[str]) -> bool:
+        """Whether a computer speaks from where its contact says, as far as that is known.
+
+        A connection that the other side opened proves nothing of the addresses it names;
+        naming others' would get it around every limit on address groups. A bootstrap that
+        a person gave by name is taken as it is.
+        """
+        if not seen_at or not all(map(self._rules.allows, contact.addresses)):
+            return True
+        return bool(self._rules.groups(contact.addresses) & self._rules.groups(seen_at))
 
     # ── seeking ──────────────────────────────────────────────────────────────
 

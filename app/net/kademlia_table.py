@@ -33,6 +33,9 @@ RETRY_SECONDS = 120.0
 """One that did not answer is asked again after so long."""
 REFRESH_SECONDS = 3600.0
 """A bucket that no look-up went through for so long gets one."""
+REFRESH_GAP_SECONDS = 300.0
+"""Between two refreshes: a newcomer's buckets are not all filled at once, because each costs
+a dozen connections, and those who ask it fill them as well."""
 MAX_GONE = 128
 """Computers that did not answer lately and are not tried on others' word; oldest forgotten."""
 MAX_OFFERED = 32
@@ -78,6 +81,7 @@ class Table:
         self._groups: Counter[str] = Counter()
         self._offered: dict[PeerId, Contact] = {}
         self._gone: dict[PeerId, None] = {}
+        self._refreshed_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -213,7 +217,7 @@ class Table:
         Args:
             noise: 32 random bytes, which choose the point.
         """
-        if not self._buckets:
+        if not self._buckets or now - self._refreshed_at < REFRESH_GAP_SECONDS:
             return None
         # Beyond the deepest bucket in use there is nobody, so nothing to look for.
         deepest = max((i for i, b in self._buckets.items() if b.entries), default=0)
@@ -224,6 +228,7 @@ class Table:
         ]
         if not due:
             return None
+        self._refreshed_at = now
         _, index = min(due)
         keep_bits = ID_BITS - index
         flipped = 1 << (keep_bits - 1)

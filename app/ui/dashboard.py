@@ -223,7 +223,8 @@ class LimitsCard(Card):
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(looks.LARGE)
         self._grid.setVerticalSpacing(looks.SMALL)
-        self._grid.setColumnStretch(2, 1)
+        self._grid.setColumnStretch(0, 2)
+        self._grid.setColumnStretch(2, 3)
         self._shown: list[LimitInForce] = []
         self._empty = label(tr("No limit holds at the moment."), "muted")
         self.body.addWidget(self._empty)
@@ -239,7 +240,7 @@ class LimitsCard(Card):
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
         for row, limit in enumerate(limits):
-            self._grid.addWidget(label(told(limit.words, limit.said)), row, 0)
+            self._grid.addWidget(label(told(limit.words, limit.said), wrap=True), row, 0)
             self._grid.addWidget(label(_figures(limit), "strong"), row, 1)
             self._grid.addWidget(label(told(limit.how, limit.how_said), "muted", wrap=True), row, 2)
 

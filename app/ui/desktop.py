@@ -81,7 +81,7 @@ class Desktop(QObject):
         if not (hidden and self.window.has_tray):
             self.window.show()
         if not self.window.has_tray:
-            QTimer.singleShot(TRAY_WAIT_MILLISECONDS, self._look_for_tray)
+            QTimer.singleShot(TRAY_WAIT_MILLISECONDS, self.window, self._look_for_tray)
         # The window is drawn first: what it shows does not wait for the node.
         QTimer.singleShot(0, self.node.start)
 

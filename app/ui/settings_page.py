@@ -130,7 +130,7 @@ class SettingsPage(Page):
         self.body.addLayout(self._sections)
         self.disk_words = label("", wrap=True)
         self.disk_button = button(tr("Free space"), self._free)
-        self.logs_button = button(tr("Show logs"), self._show_logs)
+        self.logs_button = button(tr("Show logs"), self.show_logs)
         self.body.addWidget(self._disk())
         self.body.addWidget(self._logs())
         self.body.addStretch(1)
@@ -265,5 +265,6 @@ class SettingsPage(Page):
         card.body.addLayout(row)
         return card
 
-    def _show_logs(self) -> None:
+    def show_logs(self) -> None:
+        """Show the log before it is saved."""
         self._backend.logs(lambda logs: LogsDialog(self, logs).open(), self._failed)

@@ -108,6 +108,7 @@ class Window(QMainWindow):
         self.settings = SettingsPage(self._theme, self._backend)
         self.settings.saw.connect(self._settings_seen)
         self.about = AboutPage(self._folder, __version__)
+        self.about.report_wanted.connect(self.settings.show_logs)
         self.first_run = FirstRun(self._theme)
         self.first_run.decided.connect(self.decided)
 

@@ -216,13 +216,7 @@ class Driver:
             target=id_bytes(node_id(computer.peer)), reachable=computer.contact.addresses
         )
 
-        def learn(asked: DhtRequest, answer: DhtAnswer | None) -> None:
-            if isinstance(answer, Nodes):
-                for told in computer.machine.readable(answer.contacts):
-                    computer.machine.table.offer(told)
-            then()
-
-        self._question(computer, contact, question, "checks", learn)
+        self._question(computer, contact, question, "checks", lambda asked, answer: then())
 
     def _look_at_offered(self, computer: Computer) -> None:
         if computer.looking or computer.conduct in (Conduct.LIES, Conduct.EMPTY):

@@ -44,16 +44,8 @@
       <translation>Über Potluck</translation>
     </message>
     <message>
-      <source>Address and UDP port for other computers, as HOST:PORT; port 0 takes any that is free.</source>
-      <translation>Adresse und UDP-Port für andere Computer, als HOST:PORT; Port 0 nimmt irgendeinen freien.</translation>
-    </message>
-    <message>
       <source>Address and port</source>
       <translation>Adresse und Port</translation>
-    </message>
-    <message>
-      <source>Address where programs on this computer reach Potluck, as HOST:PORT; the next free port is taken when this one is not.</source>
-      <translation>Adresse, unter der Programme auf diesem Computer Potluck erreichen, als HOST:PORT; ist der Port belegt, wird der nächste freie genommen.</translation>
     </message>
     <message>
       <source>After three minutes without keyboard or mouse.</source>
@@ -78,10 +70,6 @@
     <message>
       <source>Answered by {names}</source>
       <translation>Beantwortet von {names}</translation>
-    </message>
-    <message>
-      <source>Apache License 2.0</source>
-      <translation>Apache-Lizenz 2.0</translation>
     </message>
     <message>
       <source>As JSON…</source>
@@ -137,7 +125,7 @@
     </message>
     <message>
       <source>Change model</source>
-      <translation type="unfinished" />
+      <translation>Modell wechseln</translation>
     </message>
     <message>
       <source>Changing an earlier message; what came after it goes.</source>
@@ -149,7 +137,7 @@
     </message>
     <message>
       <source>Chat works without sharing. Sharing makes Potluck faster for everyone.</source>
-      <translation type="unfinished" />
+      <translation>Chatten geht auch ohne Teilen. Teilen macht Potluck für alle schneller.</translation>
     </message>
     <message>
       <source>Chats</source>
@@ -180,12 +168,16 @@
       <translation>Schließen</translation>
     </message>
     <message>
-      <source>Computers to ask first</source>
-      <translation>Zuerst gefragte Computer</translation>
+      <source>Comes with Potluck and explains it. It is small, and often wrong.</source>
+      <translation type="unfinished" />
     </message>
     <message>
-      <source>Computers to ask first who serves a model, each as PEERID@HOST:PORT.</source>
-      <translation>Computer, die zuerst gefragt werden, wer ein Modell bereithält, jeweils als PEERID@HOST:PORT.</translation>
+      <source>Computers that are asked first who else takes part, each as NAME@ADDRESS:PORT. Whoever runs one finds its name under About.</source>
+      <translation>Computer, die zuerst gefragt werden, wer noch mitmacht, jeder als NAME@ADRESSE:PORT. Wem einer gehört, der findet seinen Namen unter „Über“.</translation>
+    </message>
+    <message>
+      <source>Computers to ask first</source>
+      <translation>Zuerst gefragte Computer</translation>
     </message>
     <message>
       <source>Continue</source>
@@ -340,6 +332,10 @@
       <translation>Holt {layers} von {model}: {percent} %</translation>
     </message>
     <message>
+      <source>Give up a source after</source>
+      <translation>Quelle wechseln nach</translation>
+    </message>
+    <message>
       <source>Given {given} · Taken {taken}</source>
       <translation>Gegeben {given} · Genommen {taken}</translation>
     </message>
@@ -354,6 +350,10 @@
     <message>
       <source>HOST:PORT</source>
       <translation>HOST:PORT</translation>
+    </message>
+    <message>
+      <source>Help and licence</source>
+      <translation>Hilfe und Lizenz</translation>
     </message>
     <message>
       <source>Help others find helpers</source>
@@ -382,10 +382,6 @@
     <message>
       <source>Holds when Potluck starts the next time: {labels:own}.</source>
       <translation>Gilt ab dem nächsten Start von Potluck: {labels:own}.</translation>
-    </message>
-    <message>
-      <source>Hottest</source>
-      <translation>Höchsttemperatur</translation>
     </message>
     <message>
       <source>Hours</source>
@@ -428,8 +424,8 @@
       <translation>Wie heiß Prozessor oder Grafikkarte werden dürfen, bevor das Teilen ruht.</translation>
     </message>
     <message>
-      <source>How long a download may stand still before another origin is tried, in seconds.</source>
-      <translation>Wie lange ein Download stillstehen darf, bevor eine andere Quelle versucht wird, in Sekunden.</translation>
+      <source>How long a download may stand still before it is tried from somewhere else.</source>
+      <translation>Wie lange ein Download stillstehen darf, bevor er anderswo versucht wird.</translation>
     </message>
     <message>
       <source>How long without mouse or keyboard means that you are away.</source>
@@ -481,7 +477,7 @@
     </message>
     <message>
       <source>Input</source>
-      <translation type="unfinished" />
+      <translation>Eingang</translation>
     </message>
     <message>
       <source>Instructions</source>
@@ -558,6 +554,10 @@
     <message>
       <source>Layers of {model}</source>
       <translation>Schichten von {model}</translation>
+    </message>
+    <message>
+      <source>Licence</source>
+      <translation>Lizenz</translation>
     </message>
     <message>
       <source>Light</source>
@@ -741,7 +741,7 @@
     </message>
     <message>
       <source>Nothing was computed in the last two minutes.</source>
-      <translation type="unfinished" />
+      <translation>In den letzten zwei Minuten wurde nichts gerechnet.</translation>
     </message>
     <message>
       <source>Nothing was said yet that could be answered.</source>
@@ -749,7 +749,7 @@
     </message>
     <message>
       <source>Nothing was sent in the last two minutes.</source>
-      <translation type="unfinished" />
+      <translation>In den letzten zwei Minuten wurde nichts gesendet.</translation>
     </message>
     <message>
       <source>Notifications</source>
@@ -805,11 +805,11 @@
     </message>
     <message>
       <source>Others then lack your layers of {other}. You can change back at any time.</source>
-      <translation type="unfinished" />
+      <translation>Anderen fehlen dann Ihre Schichten von {other}. Sie können jederzeit zurückwechseln.</translation>
     </message>
     <message>
       <source>Output</source>
-      <translation type="unfinished" />
+      <translation>Ausgang</translation>
     </message>
     <message>
       <source>Overview</source>
@@ -818,10 +818,6 @@
     <message>
       <source>Paint the hours in which this computer may share; arrows and Space do it too.</source>
       <translation>Malen Sie die Stunden an, in denen dieser Computer teilen darf; Pfeiltasten und Leertaste gehen auch.</translation>
-    </message>
-    <message>
-      <source>Patience of downloads</source>
-      <translation>Geduld beim Herunterladen</translation>
     </message>
     <message>
       <source>Pause</source>
@@ -846,6 +842,10 @@
     <message>
       <source>Pause when busy</source>
       <translation>Bei viel Arbeit pausieren</translation>
+    </message>
+    <message>
+      <source>Pause when hotter than</source>
+      <translation>Pause, wenn wärmer als</translation>
     </message>
     <message>
       <source>Paused by you ({when})</source>
@@ -924,6 +924,10 @@
       <translation>Potluck hat ein Problem</translation>
     </message>
     <message>
+      <source>Potluck is free software under the Apache License 2.0: use it, read it, change it and pass it on. It comes without any warranty.</source>
+      <translation>Potluck ist freie Software unter der Apache-Lizenz 2.0: Sie dürfen es benutzen, lesen, ändern und weitergeben. Eine Gewähr gibt es nicht.</translation>
+    </message>
+    <message>
       <source>Potluck keeps running</source>
       <translation>Potluck läuft weiter</translation>
     </message>
@@ -996,6 +1000,14 @@
       <translation>Wird beendet</translation>
     </message>
     <message>
+      <source>Read about Potluck</source>
+      <translation>Über Potluck lesen</translation>
+    </message>
+    <message>
+      <source>Read the licence</source>
+      <translation>Lizenz lesen</translation>
+    </message>
+    <message>
       <source>Ready to help; nobody is asking at the moment.</source>
       <translation>Bereit zu helfen; im Moment fragt niemand.</translation>
     </message>
@@ -1006,6 +1018,10 @@
     <message>
       <source>Rename chat</source>
       <translation>Chat umbenennen</translation>
+    </message>
+    <message>
+      <source>Report a problem</source>
+      <translation>Ein Problem melden</translation>
     </message>
     <message>
       <source>Resume</source>
@@ -1093,7 +1109,7 @@
     </message>
     <message>
       <source>Share {model} instead of {other}?</source>
-      <translation type="unfinished" />
+      <translation>{model} statt {other} teilen?</translation>
     </message>
     <message>
       <source>Sharing anyway ({when})</source>
@@ -1118,6 +1134,10 @@
     <message>
       <source>Slow network mode</source>
       <translation>Langsamer Netzmodus</translation>
+    </message>
+    <message>
+      <source>Something does not work? Show the log, look through it, save it, and send it with a few words on what you did to whoever gave you Potluck.</source>
+      <translation>Etwas geht nicht? Zeigen Sie das Protokoll an, sehen Sie es durch, speichern Sie es und schicken Sie es mit ein paar Worten dazu, was Sie getan haben, an die, von denen Sie Potluck haben.</translation>
     </message>
     <message>
       <source>Space</source>
@@ -1316,6 +1336,10 @@
       <translation>Threads</translation>
     </message>
     <message>
+      <source>Tiny. It is meant to guess ahead for Potluck Guide, not to be asked.</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>Today: given {given}, taken {taken}.</source>
       <translation>Heute: gegeben {given}, genommen {taken}.</translation>
     </message>
@@ -1420,6 +1444,14 @@
       <translation>Wo abgeschnitten wird. Ein Token ist ein kurzes Wort oder ein Teil eines längeren.</translation>
     </message>
     <message>
+      <source>Where other computers reach this one, as ADDRESS:PORT; 0.0.0.0 means every network it is in, and port 0 any that is free.</source>
+      <translation>Wo andere Computer diesen erreichen, als ADRESSE:PORT; 0.0.0.0 heißt jedes Netz, in dem er ist, und Port 0 irgendeiner, der frei ist.</translation>
+    </message>
+    <message>
+      <source>Where programs on this computer reach Potluck, as ADDRESS:PORT; the next free port is taken when this one is not.</source>
+      <translation>Wo Programme auf diesem Computer Potluck erreichen, als ADRESSE:PORT; ist der Port nicht frei, wird der nächste freie genommen.</translation>
+    </message>
+    <message>
       <source>Whether Potluck starts when you log in.</source>
       <translation>Ob Potluck startet, wenn Sie sich anmelden.</translation>
     </message>
@@ -1442,6 +1474,10 @@
     <message>
       <source>Whether a notification says that something needs you.</source>
       <translation>Ob eine Benachrichtigung sagt, dass etwas Sie braucht.</translation>
+    </message>
+    <message>
+      <source>Whether computers elsewhere reach that port depends on your router; you reach them in any case.</source>
+      <translation>Ob Computer anderswo diesen Port erreichen, hängt von Ihrem Router ab; Sie erreichen sie auf jeden Fall.</translation>
     </message>
     <message>
       <source>Whether others can reach this computer from outside, so that it may keep the list of who serves what for them.</source>
@@ -1601,7 +1637,7 @@
     </message>
     <message>
       <source>at most {asked} {unit}</source>
-      <translation type="unfinished" />
+      <translation>höchstens {asked} {unit}</translation>
     </message>
     <message>
       <source>bytes</source>
@@ -1689,7 +1725,7 @@
     </message>
     <message>
       <source>licence {name}</source>
-      <translation type="unfinished" />
+      <translation>Lizenz {name}</translation>
     </message>
     <message>
       <source>low priority</source>
@@ -1717,7 +1753,7 @@
     </message>
     <message>
       <source>nobody serves it at the moment</source>
-      <translation type="unfinished" />
+      <translation>zurzeit hält es niemand bereit</translation>
     </message>
     <message>
       <source>nobody serves {units} of this model now</source>
@@ -1729,19 +1765,23 @@
     </message>
     <message>
       <source>not asked</source>
-      <translation type="unfinished" />
+      <translation>nicht gefragt</translation>
     </message>
     <message>
       <source>not measured</source>
-      <translation type="unfinished" />
+      <translation>nicht gemessen</translation>
     </message>
     <message>
       <source>nothing to download</source>
       <translation>nichts herunterzuladen</translation>
     </message>
     <message>
+      <source>port {port}, on every network it is in</source>
+      <translation>Port {port}, in jedem Netz, in dem er ist</translation>
+    </message>
+    <message>
       <source>received</source>
-      <translation type="unfinished" />
+      <translation>empfangen</translation>
     </message>
     <message>
       <source>seconds</source>
@@ -1749,7 +1789,11 @@
     </message>
     <message>
       <source>sent</source>
-      <translation type="unfinished" />
+      <translation>gesendet</translation>
+    </message>
+    <message>
+      <source>sent and received no faster than this</source>
+      <translation>schneller wird nicht gesendet und empfangen</translation>
     </message>
     <message>
       <source>sent this month</source>
@@ -1785,7 +1829,7 @@
     </message>
     <message>
       <source>the input is served by nobody</source>
-      <translation type="unfinished" />
+      <translation>den Eingang hält niemand bereit</translation>
     </message>
     <message>
       <source>the last step</source>
@@ -1801,7 +1845,7 @@
     </message>
     <message>
       <source>the output is served by nobody</source>
-      <translation type="unfinished" />
+      <translation>den Ausgang hält niemand bereit</translation>
     </message>
     <message>
       <source>the words</source>
@@ -1845,11 +1889,7 @@
     </message>
     <message>
       <source>this computer would serve {layers}</source>
-      <translation type="unfinished" />
-    </message>
-    <message>
-      <source>token bucket on the network's bytes</source>
-      <translation>Zählung der Bytes im Netzwerk</translation>
+      <translation>dieser Computer würde bereithalten: {layers}</translation>
     </message>
     <message>
       <source>tokens</source>
@@ -1973,7 +2013,7 @@
     </message>
     <message>
       <source>{measured} {unit} now</source>
-      <translation type="unfinished" />
+      <translation>jetzt {measured} {unit}</translation>
     </message>
     <message>
       <source>{model} has the units {units}; {span} is not among them.</source>

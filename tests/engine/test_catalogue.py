@@ -178,7 +178,7 @@ def test_a_model_in_the_catalogue_is_trusted_wherever_it_was_met(tmp_path: Path)
     met = read_manifest(write_manifest(FIRST, STRANGER))
     known = trust(met, catalogue, handed_over=False)
     assert known.source == "catalogue"
-    assert known.trust_text == "from Potluck's catalogue"
+    assert known.trust.words == "from Potluck's catalogue"
 
 
 def test_a_model_handed_over_is_trusted_and_its_publisher_shown(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_model_handed_over_is_trusted_and_its_publisher_shown(tmp_path: Path) 
     handed = read_manifest(write_manifest(SECOND, STRANGER))
     known = trust(handed, catalogue, handed_over=True)
     assert known.source == "file"
-    assert handed.publisher in known.trust_text
+    assert handed.publisher in known.trust.words
 
 
 def test_a_model_met_anywhere_else_is_refused(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_file_and_a_name_are_both_understood(tmp_path: Path, file: Path) -> No
 
 def test_a_model_nobody_handed_over_is_unknown(tmp_path: Path) -> None:
     shelf = shelf_at(tmp_path / "data")
-    with pytest.raises(Refusal, match="known here: none"):
+    with pytest.raises(Refusal, match="none is known here"):
         shelf.find("tiny")
     assert shelf.get(read_manifest(write_manifest(made_up(), STRANGER)).model) is None
 

@@ -178,7 +178,7 @@ LIMITS = [
         unit="Mbit/s",
         asked=10.0,
         measured=1.7,
-        how="token bucket on the network's bytes",
+        how="sent and received no faster than this",
         said=say("upload_in_use").said,
         how_said=say("by_bucket").said,
     ),

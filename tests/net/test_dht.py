@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -421,6 +422,10 @@ def test_private_addresses_are_for_swarms_that_begin_at_one() -> None:
 # ── on real sockets ──────────────────────────────────────────────────────────
 
 
+def address_of(endpoint: Endpoint, peer: PeerId) -> str | None:
+    return next((c.address for c in endpoint.connections() if c.peer == peer), None)
+
+
 async def test_it_works_over_real_connections() -> None:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -444,12 +449,14 @@ async def test_it_works_over_real_connections() -> None:
                     clock=clock,
                     rules=LOCAL,
                     reachable=lambda address=address: [address],  # type: ignore[misc]
+                    seen_at=partial(address_of, node.endpoint),
                     background=False,
                 )
             )
             nodes.append(node)
             await node.dht.maintain()
         host, asker = nodes[2], nodes[4]
+        assert len(asker.dht.machine.table) > 0
         assert await host.dht.announce(host.offer()) >= 3
         assert who(await asker.dht.lookup(MODEL)) == {host.endpoint.peer_id}
         assert who(await asker.dht.lookup(None)) == {host.endpoint.peer_id}

@@ -38,12 +38,14 @@ class Asker:
         self.machine = Kademlia(here.peer_id, AddressRules(local=True))
         self.answer: Any = Nodes(contacts=[])
         self.asked: list[Any] = []
+        self.seen_at: str | None = None
         self.asking = Asking(
             here,
             self.machine,
             clock=VirtualClock(),
             tasks=tasks,
             reachable=lambda: [OWN_ADDRESS],
+            seen_at=lambda peer: self.seen_at,
         )
 
     async def serve(self, channel: Channel) -> None:
@@ -71,6 +73,16 @@ Pair = tuple[Asker, Contact]
 async def test_who_answers_is_known_from_then_on(asker: Pair) -> None:
     one, contact = asker
     assert await one.asking.ask(contact, QUESTION, Nodes) == Nodes(contacts=[])
+    assert one.known() == [contact]
+
+
+async def test_who_speaks_from_elsewhere_than_was_told_is_no_contact(asker: Pair) -> None:
+    one, contact = asker
+    one.seen_at = "10.0.0.1:666"
+    assert await one.asking.ask(contact, QUESTION, Nodes) == Nodes(contacts=[])
+    assert one.known() == []
+    one.seen_at = contact.addresses[0]
+    await one.asking.ask(contact, QUESTION, Nodes)
     assert one.known() == [contact]
 
 

@@ -91,6 +91,20 @@ def test_an_asker_that_can_be_reached_is_looked_at_before_it_is_told_to_others()
     assert node.table.next_offered() == Contact(peer=ASKER, addresses=["8.8.4.4:4600"])
 
 
+def test_an_asker_is_not_looked_for_where_it_does_not_speak_from() -> None:
+    node = machine()
+    request = FindNodes(target=bytes(32), reachable=["8.8.4.4:4600"])
+    node.answer(request, ASKER, now=0.0, now_wall=WALL, seen_at=["9.9.9.9:4600"])
+    assert node.table.next_offered() is None
+    node.answer(request, ASKER, now=0.0, now_wall=WALL, seen_at=["8.8.4.4:1"])
+    assert node.table.next_offered() == Contact(peer=ASKER, addresses=["8.8.4.4:4600"])
+
+
+def test_a_bootstrap_given_by_name_may_speak_from_anywhere() -> None:
+    named = Contact(peer=b"n" * 32, addresses=["start.example:4600"])
+    assert machine().speaks_from(named, ["9.9.9.9:4600"])
+
+
 def test_an_asker_in_a_home_is_not_dialled() -> None:
     node = machine()
     ask(node, FindNodes(target=bytes(32), reachable=["192.168.1.1:80"]))

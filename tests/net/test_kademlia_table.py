@@ -18,6 +18,7 @@ from app.net.kademlia_table import (
     MAX_PER_GROUP,
     MAX_PER_GROUP_IN_BUCKET,
     QUIET_SECONDS,
+    REFRESH_GAP_SECONDS,
     REFRESH_SECONDS,
     RETRY_SECONDS,
     Table,
@@ -203,9 +204,11 @@ def test_every_bucket_in_use_is_refreshed_in_turn_at_a_point_of_its_own() -> Non
     assert table.to_refresh(0.0, bytes(32)) is None
     for contact in in_bucket(chance, 3, 1):
         table.heard(contact, 0.0)
-    seen = []
-    while (target := table.to_refresh(10.0, chance.randbytes(32))) is not None:
+    seen, now = [], 10.0
+    while (target := table.to_refresh(now, chance.randbytes(32))) is not None:
+        assert table.to_refresh(now, bytes(32)) is None  # one at a time
         seen.append(ID_BITS - (target ^ node_id(OWN)).bit_length())
-        table.touched(target, 10.0)
+        table.touched(target, now)
+        now += REFRESH_GAP_SECONDS
     assert seen == [0, 1, 2, 3]
-    assert table.to_refresh(10.0 + REFRESH_SECONDS, bytes(32)) is not None
+    assert table.to_refresh(now + REFRESH_SECONDS, bytes(32)) is not None

@@ -8,7 +8,7 @@ import pytest
 from app.api.shapes import Download, Pause
 from app.ui.dashboard import Dashboard
 from app.ui.pausing import Pausing
-from tests.helpers.fake_node_data import snapshot_at_rest
+from tests.helpers.fake_node_data import model_at_rest, snapshot_at_rest
 from tests.ui.conftest import unexpected
 
 SHARING = snapshot_at_rest()
@@ -61,7 +61,7 @@ def test_the_keyboard_stays_where_it_was_when_a_button_goes(page, qtbot) -> None
 
 
 def test_what_rests_is_not_said_to_be_served(page) -> None:
-    model = msgspec.structs.replace(SHARING.model, holders=[], my_start=0, my_stop=38)
+    model = msgspec.structs.replace(model_at_rest(), holders=[], my_start=0, my_stop=38)
     pause = Pause(reason="manual", words="Paused by you")
     page.show_snapshot(msgspec.structs.replace(SHARING, state="paused", pause=pause, model=model))
     assert page.model.name.text() == "Qwen3 8B: this computer would serve all 36 layers"

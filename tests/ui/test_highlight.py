@@ -46,11 +46,11 @@ def test_an_unknown_language_and_very_long_code_stay_plain() -> None:
 
 
 def test_hostile_code_takes_no_long_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ('"' * 30000, "/*" * 15000, '"\\' * 15000, "'''" * 10000, "1e" * 15000):
         for language in ("python", "c", "js", "html"):
             list(tokens(language, text))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @settings(deadline=None, max_examples=100)

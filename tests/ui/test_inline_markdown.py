@@ -59,10 +59,10 @@ def test_a_picture_is_only_its_words() -> None:
 
 
 def test_hostile_lines_take_no_long_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("*" * 20000, "**a" * 5000, "_a_ " * 5000, "[" * 9000, "`a" * 9000, "[a](" * 5000):
         pieces(text)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 @settings(deadline=None, max_examples=150)

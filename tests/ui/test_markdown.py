@@ -86,10 +86,10 @@ def test_what_stands_above_a_block_does_not_change_it() -> None:
 
 
 def test_hostile_text_takes_no_long_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("> " * 4000, "- " * 4000, "|" * 20000 + "\n" + "|-" * 10000, "`" * 20000):
         parse(text)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 @settings(deadline=None, max_examples=150)

@@ -97,7 +97,7 @@ def test_a_new_look_is_taken_on(theme, qtbot) -> None:
 
 def test_a_word_without_end_does_not_hold_everything_up(theme, qtbot) -> None:
     made = view(theme, qtbot)
-    began = time.perf_counter()
+    began = time.process_time()
     made.set_source("A" * 60_000 + "\n\n```\n" + "B" * 60_000 + "\n```")
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     assert made.source.count("A") == 60_000

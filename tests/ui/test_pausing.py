@@ -12,11 +12,11 @@ from app.api.shapes import (
     ConsentRequest,
     ErrorBody,
     Pause,
-    PauseReason,
     PauseRequest,
     ResumeRequest,
     Snapshot,
 )
+from app.reasons import PauseReason
 from app.ui.pausing import Pausing, lasting, offer
 from tests.helpers.fake_node_data import snapshot_at_rest
 from tests.ui.conftest import unexpected
