@@ -169,7 +169,7 @@
     </message>
     <message>
       <source>Comes with Potluck and explains it. It is small, and often wrong.</source>
-      <translation type="unfinished" />
+      <translation>Gehört zu Potluck und erklärt es. Es ist klein und irrt sich oft.</translation>
     </message>
     <message>
       <source>Computers that are asked first who else takes part, each as NAME@ADDRESS:PORT. Whoever runs one finds its name under About.</source>
@@ -1337,7 +1337,7 @@
     </message>
     <message>
       <source>Tiny. It is meant to guess ahead for Potluck Guide, not to be asked.</source>
-      <translation type="unfinished" />
+      <translation>Winzig. Es soll für Potluck Guide vorausraten und nicht selbst gefragt werden.</translation>
     </message>
     <message>
       <source>Today: given {given}, taken {taken}.</source>
