@@ -8,8 +8,9 @@ by `app/conversations.py` and written by `app/desk.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from types import TracebackType
 from typing import Final
@@ -37,15 +38,24 @@ SAVE_SECONDS: Final = 1.0
 """How much of an answer a sudden end of the program may cost."""
 INTERRUPTED: Final = say("interrupted")
 LEFT_OUT: Final = say("beginning_left_out")
+MOST_HISTORY_CHARACTERS: Final = 1 << 20
+"""What is sent to be counted in tokens; more fits no model, and a template has a bound too."""
 
 
 class _Writing:
-    """One answer in the making; followers wait for `moved` and read `text`."""
+    """One answer in the making; followers wait for `moved` and read `text`.
+
+    It holds its conversation's place from before the question is kept: `begun` is set when
+    the answer is being written or, with `task` None, is not going to be. `ending` is set
+    while the answer is kept for the last time, which nobody interrupts.
+    """
 
     def __init__(self, message: MessageView) -> None:
         self.message = message
         self.text = ""
         self.done = False
+        self.ending = False
+        self.begun = asyncio.Event()
         self.moved = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -86,11 +96,11 @@ class Answering:
             Refusal: an answer is being written ("busy"), or there is no such conversation
                 or message; nothing was changed.
         """
-        self._require_quiet(conversation)
-        await self._conversations.add(
-            conversation, _message("user", request.content), replaces=request.replaces
-        )
-        return await self._begin(conversation)
+        with self._place(conversation) as writing:
+            await self._conversations.add(
+                conversation, _message("user", request.content), replaces=request.replaces
+            )
+            return await self._begin(conversation, writing)
 
     async def regenerate(self, conversation: str) -> int:
         """Write the last answer again; the number of the new message.
@@ -98,13 +108,14 @@ class Answering:
         Raises:
             Refusal: as `say`, or nothing was said yet ("nothing_said").
         """
-        self._require_quiet(conversation)
-        messages = (await self._conversations.get(conversation)).messages
-        while messages and messages[-1].role == "assistant":
-            await self._conversations.remove_from(conversation, messages.pop().id)
-        if not messages:
-            raise Refusal(say("nothing_said"), code="nothing_said")
-        return await self._begin(conversation)
+        with self._place(conversation) as writing:
+            messages = (await self._conversations.get(conversation)).messages
+            asked = [at for at, message in enumerate(messages) if message.role != "assistant"]
+            if not asked:
+                raise Refusal(say("nothing_said"), code="nothing_said")
+            if answers := messages[asked[-1] + 1 :]:
+                await self._conversations.remove_from(conversation, answers[0].id)
+            return await self._begin(conversation, writing)
 
     async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
         """The answer being written, from its beginning, and at the end its message."""
@@ -115,7 +126,8 @@ class Answering:
                 text, shown = writing.text[shown:], len(writing.text)
                 yield AnswerDelta(message=writing.message.id, text=text)
             elif writing.done:
-                yield writing.message
+                if writing.begun.is_set() and writing.task is not None:
+                    yield writing.message
                 return
             else:
                 await writing.moved.wait()
@@ -123,8 +135,12 @@ class Answering:
     async def stop(self, conversation: str) -> None:
         """Stop the answer being written and keep what there is; returns when it has stopped."""
         writing = self._writing.get(conversation)
-        if writing is not None and writing.task is not None:
-            writing.task.cancel()
+        if writing is None:
+            return
+        await writing.begun.wait()
+        if writing.task is not None:
+            if not writing.ending:
+                writing.task.cancel()
             await asyncio.wait({writing.task})
 
     async def delete(self, conversation: str) -> None:
@@ -148,21 +164,35 @@ class Answering:
 
     # ── writing ──────────────────────────────────────────────────────────────
 
-    def _require_quiet(self, conversation: str) -> None:
+    @contextlib.contextmanager
+    def _place(self, conversation: str) -> Iterator[_Writing]:
+        """Hold the conversation's place; it is given back when no answer was begun.
+
+        Taken before anything is awaited or changed, so that of several who ask at once one
+        is let in, and what the others asked changes nothing.
+
+        Raises:
+            Refusal: somebody else holds it ("busy").
+        """
         if conversation in self._writing:
             raise Refusal(say("being_written"), code="busy")
-
-    async def _begin(self, conversation: str) -> int:
-        whole = await self._conversations.get(conversation)
-        self._require_quiet(conversation)
-        # Taken before anything is awaited, so that two who ask at once are not both let in.
         writing = _Writing(_message("assistant", "", state="writing"))
         self._writing[conversation] = writing
         try:
-            writing.message = await self._conversations.add(conversation, writing.message)
-        except BaseException:
-            del self._writing[conversation]
-            raise
+            yield writing
+        finally:
+            if writing.task is None:
+                self._leave(conversation, writing)
+            writing.begun.set()
+
+    def _leave(self, conversation: str, writing: _Writing) -> None:
+        self._writing.pop(conversation, None)
+        writing.done = True
+        writing.move()
+
+    async def _begin(self, conversation: str, writing: _Writing) -> int:
+        whole = await self._conversations.get(conversation)
+        writing.message = await self._conversations.add(conversation, writing.message)
         writing.task = self._tasks.start(
             self._write(whole, writing), name=f"answer in {conversation}"
         )
@@ -198,15 +228,17 @@ class Answering:
     ) -> MessageView:
         """Write; while the conversation is too long, its oldest exchange is left out."""
         history = _history(conversation)
+        cut = _shortened(history, MOST_HISTORY_CHARACTERS)
         while True:
+            if cut:
+                end = msgspec.structs.replace(end, remark=LEFT_OUT.words, remark_said=LEFT_OUT.said)
             order = _order(conversation.options, history)
             try:
                 await self._write_order(conversation.id, order, writing, written)
-            except PromptTooLong:
-                if len(history) < 3:
+            except PromptTooLong as error:
+                if not _shortened(history, int(error.share_that_fits * _characters(history))):
                     raise
-                del history[:2]
-                end = msgspec.structs.replace(end, remark=LEFT_OUT.words, remark_said=LEFT_OUT.said)
+                cut = True
             else:
                 return end
 
@@ -224,14 +256,13 @@ class Answering:
 
     async def _end(self, conversation: str, writing: _Writing) -> None:
         """Keep the answer before its end is told, whatever ended it."""
+        writing.ending = True
         try:
             await self._conversations.update(writing.message)
         except Refusal as error:
             writing.message = _with_error(writing.message, sentence_of(error))
         finally:
-            self._writing.pop(conversation, None)
-            writing.done = True
-            writing.move()
+            self._leave(conversation, writing)
 
 
 def _message(role: str, content: str, *, state: str = "done") -> MessageView:
@@ -250,6 +281,24 @@ def _history(conversation: Conversation) -> list[dict[str, str]]:
         for message in conversation.messages
         if message.content
     ]
+
+
+def _characters(history: list[dict[str, str]]) -> int:
+    return sum(len(message["content"]) for message in history)
+
+
+def _shortened(history: list[dict[str, str]], most_characters: int) -> bool:
+    """Leave out the oldest exchanges until the rest is so short; whether any could be.
+
+    What was said last always stays.
+    """
+    characters = _characters(history)
+    first = 0
+    while characters > most_characters and len(history) - first >= 3:
+        characters -= _characters(history[first : first + 2])
+        first += 2
+    del history[:first]
+    return first > 0
 
 
 def _order(options: ConversationOptions, history: list[dict[str, str]]) -> Order:

@@ -39,7 +39,15 @@ class UsageError(PotluckError):
 
 
 class PromptTooLong(UsageError):
-    """A conversation or text is longer than the model can read; nothing was sent."""
+    """A conversation or text is longer than the model can read; nothing was sent.
+
+    Attributes:
+        share_that_fits: what part of its tokens the model could read; below 1.
+    """
+
+    def __init__(self, reason: str | Sentence, *, share_that_fits: float = 0.75) -> None:
+        super().__init__(reason)
+        self.share_that_fits = share_that_fits
 
 
 class Refusal(PotluckError):

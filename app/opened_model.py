@@ -129,7 +129,8 @@ class OpenedModel:
         if len(prompt) >= context:
             name = self.model.manifest.name
             raise PromptTooLong(
-                say("prompt_too_long", tokens=len(prompt), model=name, most=context - 1)
+                say("prompt_too_long", tokens=len(prompt), model=name, most=context - 1),
+                share_that_fits=(context - 1) / len(prompt),
             )
         if not prompt:
             raise UsageError(say("prompt_empty"))

@@ -195,7 +195,8 @@ def changed(settings: Settings, values: Mapping[str, object]) -> Settings:
 def save_settings(folder: Path, values: Mapping[str, object]) -> FoundSettings:
     """Keep some settings in the owner's file; what else it says, comments too, stays.
 
-    Calls may overlap: each begins with what the one before has kept.
+    Calls may overlap: each begins with what the one before has kept. Without a value
+    nothing is written, and a damaged file stays where it is.
 
     Args:
         folder: the data folder.
@@ -209,6 +210,8 @@ def save_settings(folder: Path, values: Mapping[str, object]) -> FoundSettings:
     """
     path = folder / SETTINGS_FILE
     with _CHANGING:
+        if not values:
+            return read_settings(path)
         settings = changed(read_settings(path).settings, values)
         kept = {name: getattr(settings, name) for name in values}
         text, aside = _text_to_edit(path)

@@ -16,6 +16,8 @@ from typing import Final
 
 LONGEST_STATEMENT_LINES: Final = 32
 """A list of programs is written over several lines; more than this is not looked for."""
+MOST_TRIES: Final = 1000
+"""Lines that may go on are tried with those after them, all in all so often: a second."""
 _TABOO: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What TOML allows nowhere, not even in a comment."""
 
@@ -87,9 +89,11 @@ def salvaged(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     kept: list[str] = []
     seen: set[str] = set()
-    index = 0
+    index = tries = 0
     while index < len(lines) and not lines[index].lstrip().startswith("["):
-        names, length = _sound_statement(lines, index)
+        longest = LONGEST_STATEMENT_LINES if tries < MOST_TRIES else 1
+        names, length = _sound_statement(lines, index, longest)
+        tries += (longest if names is None else length) - 1
         if names is None or names & seen:
             kept.append(f"# {_TABOO.sub('?', lines[index])}")
             length = 1
@@ -103,9 +107,9 @@ def salvaged(text: str) -> str:
     return "" if _parsed(result) is None else result
 
 
-def _sound_statement(lines: list[str], start: int) -> tuple[set[str] | None, int]:
+def _sound_statement(lines: list[str], start: int, longest: int) -> tuple[set[str] | None, int]:
     """The names that one statement sets, and how many lines it takes; None without a sound one."""
-    for length in range(1, min(LONGEST_STATEMENT_LINES, len(lines) - start) + 1):
+    for length in range(1, min(longest, len(lines) - start) + 1):
         # What could not be read was replaced by this mark, so the line says something else.
         if "\ufffd" in lines[start + length - 1]:
             break

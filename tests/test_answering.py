@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from app.api.shapes import AnswerDelta, ConversationOptions, MessageView, SayRequest
 from app.errors import Refusal
 from tests.helpers.running_node import WHOLE, RunningNode, running_node
+
+T = TypeVar("T")
 
 
 async def followed(running: RunningNode, conversation: str) -> tuple[str, MessageView]:
@@ -51,6 +55,63 @@ async def test_two_who_ask_at_once_are_not_both_let_in(tmp_path: Path, guide: Pa
         await answering.stop(made.id)
 
 
+async def test_what_is_refused_because_an_answer_is_written_changes_nothing(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering, kept = running.node.answering, running.node.conversations
+        made = await kept.create(ConversationOptions(max_tokens=4))
+        await answering.say(made.id, SayRequest(content="first"))
+        await followed(running, made.id)
+        first = (await kept.get(made.id)).messages
+        outcomes = await asyncio.gather(
+            *(answering.say(made.id, SayRequest(content=f"more {n}")) for n in range(3)),
+            answering.say(made.id, SayRequest(content="instead", replaces=first[0].id)),
+            answering.regenerate(made.id),
+            return_exceptions=True,
+        )
+        refused = [outcome.code for outcome in outcomes if isinstance(outcome, Refusal)]
+        assert refused == ["busy"] * 4
+        await answering.stop(made.id)
+        messages = (await kept.get(made.id)).messages
+        assert messages[:2] == first
+        assert [(m.role, m.content) for m in messages[2:3]] == [("user", "more 0")]
+        assert [m.role for m in messages[3:]] == ["assistant"]
+
+
+async def test_an_answer_that_cannot_be_begun_leaves_the_place_to_the_next(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering, kept = running.node.answering, running.node.conversations
+        made = await kept.create(ConversationOptions(max_tokens=4))
+        refused, told, _ = await asyncio.gather(
+            answering.say(made.id, SayRequest(content="x", replaces=77)),
+            _all_of(answering.follow(made.id)),
+            answering.stop(made.id),
+            return_exceptions=True,
+        )
+        assert isinstance(refused, Refusal)
+        assert (refused.code, told) == ("unknown_message", [])
+        assert (await kept.get(made.id)).messages == []
+        await answering.say(made.id, SayRequest(content="and now?"))
+        assert (await followed(running, made.id))[1].state == "done"
+
+
+async def test_a_stop_comes_in_time_for_an_answer_that_is_only_about_to_begin(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering, kept = running.node.answering, running.node.conversations
+        made = await kept.create(ConversationOptions(max_tokens=900, temperature=2.0))
+        await asyncio.gather(
+            answering.say(made.id, SayRequest(content="Tell me a story.")),
+            *(answering.stop(made.id) for _ in range(3)),
+        )
+        (_, answer) = (await kept.get(made.id)).messages
+        assert answer.state == "stopped"
+
+
 async def test_an_answer_at_the_end_of_the_program_is_kept_as_far_as_it_came(
     tmp_path: Path, guide: Path
 ) -> None:
@@ -86,6 +147,20 @@ async def test_the_beginning_is_left_out_when_it_does_not_fit_and_that_is_said(
         assert (await kept.get(made.id)).messages[-1].remark == end.remark
 
 
+async def test_of_a_conversation_of_any_length_the_end_is_answered(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        answering, kept = running.node.answering, running.node.conversations
+        made = await kept.create(ConversationOptions(max_tokens=4))
+        for role in ("user", "assistant") * 15:
+            await kept.add(made.id, _message(role, "word " * 40_000))
+        await answering.say(made.id, SayRequest(content="What is Potluck?"))
+        _, end = await followed(running, made.id)
+        assert (end.state, end.error) == ("done", "")
+        assert "left out" in end.remark
+
+
 async def test_one_message_that_is_too_long_fails_with_the_reason(
     tmp_path: Path, guide: Path
 ) -> None:
@@ -115,6 +190,10 @@ async def test_a_conversation_that_is_deleted_stops_its_answer(tmp_path: Path, g
         await answering.delete(made.id)
         assert await kept.all() == []
         assert running.node.desk.writing == 0
+
+
+async def _all_of(told: AsyncIterator[T]) -> list[T]:
+    return [piece async for piece in told]
 
 
 def _message(role: str, content: str) -> MessageView:

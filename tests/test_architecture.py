@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ ROOMS = {
 BASE = {
     *("", "ids", "errors", "clock", "tasks", "settings", "preferences", "toml_text"),
     *("schedule", "reasons", "sentences", "wordings"),
-    *("signing", "process_lock", "window_file", "keeping"),
+    *("signing", "process_lock", "window_file", "keeping", "small_files"),
 }
 
 # The only files that may import a library: a folder ends in "/".
@@ -206,12 +207,23 @@ def opening_complaints(path: str, tree: ast.Module) -> Iterator[str]:
 Rule = Callable[[str, ast.Module], Iterator[str]]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A file's tree; each rule asks for it."""
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees_go_afterwards() -> Iterator[None]:
+    yield
+    parsed.cache_clear()
+
+
 def ask(rule: Rule, paths: list[Path]) -> str:
     """Every complaint of a rule about some files, one a line."""
     complaints: list[str] = []
     for path in paths:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-        complaints += rule(name_of(path), tree)
+        complaints += rule(name_of(path), parsed(path))
     return "\n".join(complaints)
 
 

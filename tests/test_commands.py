@@ -150,7 +150,7 @@ def test_nothing_running_and_nobody_known_is_told_plainly(told: Told, tmp_path: 
     assert (code, errors) == (0, "")
     assert output.splitlines() == [
         f"no node runs in {tmp_path / 'data'}",
-        "layers on disk: 0 MB of 21.5 GB",
+        "layers on disk: 0 MB of 20.0 GB",
     ]
 
 
@@ -211,13 +211,45 @@ def test_what_a_node_wrote_counts_while_it_is_fresh(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"written_at": "x"}', '{"written_at": NOW}', "\0"]
+    "text",
+    [
+        *("", "[]", "{}", '{"written_at": "x"}', '{"written_at": NOW}', "\0"),
+        '{"written_at": NOW, "listen": "x", "units": [1]}',
+        '{"written_at": NOW, "listen": "x", "units": "0:2", "model": 5}',
+        '{"written_at": NOW, "listen": "x", "units": "0:2", "sessions": null}',
+        '{"written_at": 1e999, "listen": "x", "units": null}',
+        "[" * 100_000,
+        " " * (2 << 20),
+    ],
 )
 def test_a_status_that_is_damaged_counts_as_none(told: Told, tmp_path: Path, text: str) -> None:
     (tmp_path / "data").mkdir(mode=0o700)
     (tmp_path / "data" / "node.json").write_text(text.replace("NOW", str(time.time())))
     code, output, _ = told("status")
     assert (code, output.startswith("no node runs")) == (0, True)
+
+
+def test_what_is_left_out_of_a_status_is_no_mistake(told: Told, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    status = {"listen": "x", "units": "0:1", "written_at": time.time()}
+    (tmp_path / "data" / "node.json").write_text(json.dumps(status))
+    code, output, _ = told("status")
+    assert (code, output.splitlines()[0]) == (
+        0,
+        "sharing units 0:1 of  at x: 0 conversations now, 0 ever",
+    )
+
+
+def test_a_status_cannot_steer_the_terminal(told: Told, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    evil = "\x1b[31mEVIL\x1b]0;t\x07\nno node"
+    status = {"listen": evil, "units": evil, "model": evil, "written_at": time.time()}
+    (tmp_path / "data" / "node.json").write_text(json.dumps(status))
+    code, output, _ = told("status")
+    assert code == 0
+    assert "\x1b" not in output
+    assert "\x07" not in output
+    assert output.splitlines()[1].startswith("layers on disk")
 
 
 # ── doctor ───────────────────────────────────────────────────────────────────

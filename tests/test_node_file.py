@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.node_file import keep_node_file
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.node_file import STALE_SECONDS, keep_node_file, read_node_file
 from app.tasks import TaskOwner
 from tests.helpers.running_node import until
 from tests.helpers.virtual_clock import VirtualClock
@@ -36,3 +40,24 @@ async def test_a_folder_that_is_gone_costs_only_the_file(tmp_path: Path) -> None
         tasks.start(keep_node_file(missing, status, clock=VirtualClock()), name="file")
         await until(lambda: asked)
     assert not missing.exists()
+
+
+def test_what_a_node_wrote_is_read_while_it_is_fresh(tmp_path: Path) -> None:
+    written = {"listen": "here", "units": None, "written_at": 100.0, "api": "http://there"}
+    (tmp_path / "node.json").write_text(json.dumps(written))
+    told = read_node_file(tmp_path, now=101.0)
+    assert told is not None
+    assert (told["listen"], told["api"], told["sessions"]) == ("here", "http://there", 0)
+    for now in (99.0, 100.0 + STALE_SECONDS):
+        assert read_node_file(tmp_path, now=now) is None
+    assert read_node_file(tmp_path / "none", now=101.0) is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_any_file_is_a_status_or_none(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "node.json").write_bytes(data)
+    assert read_node_file(folder, now=0.0) is None

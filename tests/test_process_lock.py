@@ -57,3 +57,29 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UsageError, match="Choose another folder"):
         ProcessLock(tmp_path / "file" / "lock", busy_text="busy").acquire()
+
+
+if sys.platform != "win32":  # where a file that is held cannot be removed
+
+    def test_a_lock_whose_file_was_replaced_is_not_held(tmp_path: Path) -> None:
+        lock = ProcessLock(tmp_path / "lock", busy_text="busy")
+        assert not lock.is_held()
+        with lock:
+            assert lock.is_held()
+            lock.path.unlink()
+            assert not lock.is_held()
+            lock.path.write_text("")
+            assert not lock.is_held()
+            lock.hold_again()
+            assert lock.is_held()
+            with pytest.raises(UsageError, match="busy"):
+                ProcessLock(lock.path, busy_text="busy").acquire()
+
+    def test_a_lock_that_another_has_by_now_is_not_taken_again(tmp_path: Path) -> None:
+        first = ProcessLock(tmp_path / "lock", busy_text="busy")
+        with first:
+            first.path.unlink()
+            with ProcessLock(tmp_path / "lock", busy_text="busy"):
+                with pytest.raises(UsageError, match="busy"):
+                    first.hold_again()
+                assert not first.is_held()

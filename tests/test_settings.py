@@ -241,6 +241,12 @@ def test_one_stray_word_leaves_the_rules_in_force_and_lets_nothing_be_shared(
     assert "# oops" in path.read_text()
 
 
+def test_changing_nothing_mends_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, "oops\n")
+    assert save_settings(tmp_path, {}).doubtful
+    assert path.read_text() == "oops\n"
+
+
 @pytest.mark.parametrize(
     ("text", "doubtful"),
     [

@@ -48,6 +48,28 @@ async def test_the_last_wish_counts_however_many_there_were(tmp_path: Path, guid
         assert set(_workers()) <= others
 
 
+async def test_a_pause_in_the_middle_of_a_mount_returns_when_the_worker_is_gone(
+    tmp_path: Path, guide: Path
+) -> None:
+    others = set(_workers())
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        sharing = running.node.sharing
+        order = order_of(running, Span(2, 5))
+        met = 0
+        for tenths in range(6):
+            sharing.wish(None)
+            await sharing.settled()
+            sharing.wish(order)
+            await until(lambda: sharing.phase == "mounting")
+            await asyncio.sleep(tenths / 20)
+            met += sharing.phase == "mounting"
+            sharing.wish(None)
+            await sharing.settled()
+            assert set(_workers()) <= others
+            assert sharing.phase == "off"
+        assert met, "no pause came in the middle of a mount"
+
+
 async def test_what_cannot_be_served_says_why_and_is_tried_again_when_asked(
     tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

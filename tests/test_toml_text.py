@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.toml_text import UnwritableText, edited, value_text
+from app.toml_text import UnwritableText, edited, salvaged, value_text
 
 
 def test_a_value_changes_and_its_comment_stays() -> None:
@@ -93,3 +94,49 @@ def test_any_sound_text_keeps_what_it_said(text: str) -> None:
     except UnwritableText:
         return
     assert tomllib.loads(result) == {**meant, "z": 1}
+
+
+def test_what_is_no_number_stays_as_it_is() -> None:
+    text = "a = nan\nb = [1.0, nan]\nc = { d = -nan }\n"
+    assert edited(text, {"e": 1}) == text + "e = 1\n"
+    assert edited("a = nan\n", {"a": 2.0}) == "a = 2.0\n"
+
+
+# ── damaged texts ────────────────────────────────────────────────────────────
+
+
+def test_what_is_sound_is_saved_and_the_rest_becomes_comments() -> None:
+    text = "# mine\na = 1\noops\nb = [\n  'x',\n]\nc = \n"
+    assert salvaged(text) == "# mine\na = 1\n# oops\nb = [\n  'x',\n]\n# c = \n"
+
+
+def test_a_name_that_is_said_twice_counts_once() -> None:
+    assert salvaged("a = 1\na = 2\n") == "a = 1\n# a = 2\n"
+
+
+def test_tables_and_what_follows_are_left_out() -> None:
+    assert salvaged("a = 1\noops\n[table]\nb = 2\n") == "a = 1\n# oops\n"
+
+
+def test_what_was_not_text_does_not_count() -> None:
+    assert salvaged("a = 1\nb = '\ufffd'\n") == "a = 1\n# b = '\ufffd'\n"
+
+
+def test_nothing_sound_is_nothing() -> None:
+    assert tomllib.loads(salvaged("= = =\n\x00")) == {}
+    assert salvaged("") == ""
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.text(max_size=200) | st.lists(st.sampled_from("ab=1 \n[]\"'#,.{}")).map("".join))
+def test_whatever_is_damaged_the_rest_is_sound_and_was_there_before(text: str) -> None:
+    kept = tomllib.loads(salvaged(text))
+    for name in kept:
+        assert name in text or "\\" in text
+
+
+def test_a_long_damaged_text_takes_no_long_time() -> None:
+    lines = 64 * 1024 // 6
+    began = time.process_time()
+    assert salvaged("a = [\n" * lines + "b = 1\n").endswith("# a = [\nb = 1\n")
+    assert time.process_time() - began < 3.0

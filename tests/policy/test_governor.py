@@ -7,8 +7,6 @@ import dataclasses
 import datetime
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,121 +20,17 @@ from app.policy.governor import Governor, local_time, month_name, next_month, ne
 from app.policy.manual import load_manual
 from app.policy.pacing import Pacer
 from app.policy.power import SILENT_SECONDS, Cards
-from app.policy.readings import NOTHING_KNOWN, Readings
-from app.policy.traffic import TRAFFIC_FILE, Traffic
-from app.policy.verdict import GIGABYTE, MEGABIT_BYTES, Caps, Machine, Verdict
+from app.policy.readings import NOTHING_KNOWN
+from app.policy.traffic import TRAFFIC_FILE
+from app.policy.verdict import MEGABIT_BYTES, Machine
 from app.preferences import Settings
-from tests.helpers.virtual_clock import VirtualClock
+from tests.helpers.governor_desk import AWAY, Desk, until
 from tests.policy.test_power import Nvml
-
-AWAY = Readings(
-    idle_seconds=600.0,
-    on_battery=False,
-    metered=False,
-    other_cpu_percent=1.0,
-    full_screen=False,
-    programs=frozenset(),
-    disk_free_bytes=100 * GIGABYTE,
-)
-
-
-class Played:
-    """Sensors that say what a test plays."""
-
-    def __init__(self, readings: Readings = AWAY) -> None:
-        self.readings = readings
-        self.asked: list[frozenset[str]] = []
-        self.closed = 0
-        self.stuck: threading.Event | None = None
-        self.broken = False
-
-    def read(self, programs: frozenset[str]) -> Readings:
-        self.asked.append(programs)
-        if self.stuck is not None:
-            self.stuck.wait(5)
-        if self.broken:
-            raise RuntimeError("a sensor nobody has seen before")
-        return self.readings
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class Node:
-    """Writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.caps: list[Caps] = []
-        self.fault: Exception | None = None
-
-    async def pause(self, verdict: Verdict) -> None:
-        self.told.append(f"pause: {verdict.reason}")
-        if self.fault is not None:
-            raise self.fault
-
-    async def resume(self, verdict: Verdict) -> None:
-        self.told.append("resume")
-
-    async def apply(self, caps: Caps) -> None:
-        self.told.append(f"{caps.threads} threads")
-        self.caps.append(caps)
-
-
-class Desk:
-    """A governor and everything around it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.clock = VirtualClock()
-        self.sensors = Played()
-        self.node = Node()
-        self.changes = 0
-        self.gpu = False
-        self.nvml = Nvml(cards=1)
-        self.traffic = Traffic(folder, clock=self.clock, month=lambda: "2030-01")
-
-    def changed(self) -> None:
-        self.changes += 1
-
-    @asynccontextmanager
-    async def open(
-        self, settings: Settings | None = None, *, as_told: bool = False, doubtful: bool = False
-    ) -> AsyncIterator[Governor]:
-        cards = Cards(self.folder, nvml=self.nvml, clock=self.clock)
-        pacer = self.pacer = Pacer(
-            clock=self.clock,
-            processor_seconds=lambda: 0.0,
-            joules=cards.joules,
-            processors=8,
-        )
-        async with Governor(
-            self.folder,
-            settings or Settings(),
-            self.node,
-            sensors=self.sensors,
-            traffic=self.traffic,
-            pacer=pacer,
-            cards=cards,
-            machine=lambda: Machine(processors=8, gpu_usable=self.gpu),
-            clock=self.clock,
-            changed=self.changed,
-            as_told=as_told,
-            doubtful=doubtful,
-        ) as made:
-            await made.reconsider()
-            yield made
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5.0):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.005)
 
 
 async def test_nothing_is_shared_before_consent_and_then_at_once(desk: Desk) -> None:
@@ -255,114 +149,6 @@ async def test_the_same_verdict_is_told_once(desk: Desk) -> None:
         for _ in range(3):
             await governor.reconsider()
         assert (desk.node.told, desk.changes) == (told, changes)
-
-
-async def test_limits_that_could_not_be_read_let_nothing_be_shared(desk: Desk) -> None:
-    for as_told in (False, True):
-        async with desk.open(doubtful=True, as_told=as_told) as governor:
-            await governor.consent(share=True)
-            await governor.share_anyway(3600)
-            assert governor.verdict.reason == "problem"
-            assert "your limits stand in it" in governor.verdict.words
-            await governor.use_settings(Settings())
-            assert governor.verdict.state == "sharing"
-
-
-async def test_a_clock_beyond_every_calendar_ends_neither_the_rules_nor_a_pause(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
-    right = desk.clock.wall
-    async with desk.open() as governor:
-        await governor.consent(share=True)
-        for wild in (1e12, -1e12, 1e18):
-            desk.clock.wall = lambda wild=wild: wild  # type: ignore[method-assign,misc]
-            await governor.reconsider()
-            await governor.pause(until=governor.tomorrow())
-            assert governor.verdict.state == "paused"
-            desk.clock.wall = right  # type: ignore[method-assign]
-            await governor.resume()
-            assert governor.verdict.state == "sharing"
-
-
-async def test_rules_that_cannot_be_judged_rest_and_are_tried_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
-    async with desk.open() as governor:
-        await governor.consent(share=True)
-        with monkeypatch.context() as broken:
-
-            def fails(*_: object) -> Verdict:
-                raise RuntimeError("a case that nobody thought of")
-
-            broken.setattr(governor_module, "judge", fails)
-            await until(lambda: desk.node.told[-1] == "pause: problem")
-            assert governor.verdict.words.startswith("Not sharing: your rules could not be judged")
-            await governor.pause(until=None)  # is kept, and harms nothing
-            assert load_manual(desk.folder).pause is not None
-            await asyncio.sleep(0.05)
-        assert caplog.text.count("Traceback") == 1, "said once, not at every look"
-        assert desk.node.told.count("pause: problem") == 1
-        await until(lambda: governor.verdict.reason == "manual")
-        await governor.resume()
-        assert desk.node.told[-1] == "resume"
-
-
-@pytest.mark.parametrize("part", ["sensors", "cards", "count"])
-async def test_a_look_that_fails_rests_and_the_next_one_goes_on(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
-    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(governor_module, "SAVE_SECONDS", 0.0)
-    async with desk.open() as governor:
-        await governor.consent(share=True)
-
-        def fails(*_: object) -> None:
-            raise RuntimeError("never seen before")
-
-        with monkeypatch.context() as broken:
-            owner, name = {
-                "sensors": (desk.pacer, "measure"),
-                "cards": (Cards, "read"),
-                "count": (desk.traffic, "save"),
-            }[part]
-            broken.setattr(owner, name, fails)
-            await until(lambda: "pause: problem" in desk.node.told)
-        await until(lambda: governor.verdict.state == "sharing")
-        assert desk.node.told[-1] == "resume"
-
-
-async def test_a_node_that_fails_otherwise_is_paused_until_it_works(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
-    async with desk.open() as governor:
-        await governor.consent(share=True)
-        desk.node.fault = RuntimeError("a mistake of ours")
-        await governor.pause(until=None)
-        assert governor.verdict.state == "paused"
-        desk.node.fault = None
-        await until(lambda: governor.verdict.reason == "manual")
-        assert desk.node.told[-1].startswith("pause")
-
-
-async def test_a_pause_holds_through_a_clock_that_is_set_right_after_a_restart(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with desk.open() as governor:
-        await governor.consent(share=True)
-        await governor.pause(until=desk.clock.wall() + 86_400)
-    right = desk.clock.wall()
-    desk.clock = VirtualClock(wall=right - 365 * 86_400)
-    async with desk.open() as governor:
-        assert governor.verdict.reason == "manual"
-        desk.clock.advance(20)
-        await governor.reconsider()
-        desk.clock = governor._clock = VirtualClock(wall=right + 30)
-        await governor.reconsider()
-        assert governor.verdict.reason == "manual"
-        assert governor.verdict.until == right + 86_400
 
 
 async def test_a_node_that_fails_to_pause_does_not_end_the_governor(desk: Desk) -> None:
