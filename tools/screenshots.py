@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 ROOT = Path(__file__).resolve().parent.parent
 LOOKS = {"light": ("light", "1"), "dark": ("dark", "1"), "large": ("light", "2")}
 WIDTH, HEIGHT = 1080, 720
@@ -117,6 +119,8 @@ def screens(
 
     from app.api.shapes import Download, Pause
     from app.ui.chat_options import ChatOptions
+    from app.ui.logs_dialog import LogsDialog
+    from tests.helpers.fake_node_data import model_at_rest
 
     here: Any = desktop
     node: Any = thread
@@ -139,7 +143,18 @@ def screens(
     )
     words = "Paused: on battery (until plugged in)"
     pause = Pause(reason="battery", words=words, can_override=True)
-    node.do(lambda n: n.tell(state="paused", headline=words, pause=pause, download=download))
+    resting = replace(model_at_rest(shares=False), my_start=1, my_stop=15)
+    still = replace(node.node.state.speeds, tokens_per_second=0.0)
+    node.do(
+        lambda n: n.tell(
+            state="paused",
+            headline=words,
+            pause=pause,
+            download=download,
+            model=resting,
+            speeds=still,
+        )
+    )
     settle()
     keep("overview-paused", window)
     node.do(lambda n: n.tell(download=None))
@@ -148,6 +163,9 @@ def screens(
     window.chat.open("old0")
     settle()
     keep("chat", window)
+    window.chat.open("old1")
+    settle()
+    keep("chat-stopped", window)
     dialog = ChatOptions(window, window.chat._conversation.options, node.node.offers)
     dialog.show()
     keep("chat-options", dialog)
@@ -158,8 +176,14 @@ def screens(
     keep("settings", window)
     window.settings.ensureWidgetVisible(window.settings.fields["schedule"].widget, 0, 260)
     keep("settings-rules", window)
+    window.settings.verticalScrollBar().setValue(0)
     window.go("about")
     keep("about", window)
+    window.settings.show_logs()
+    settle()
+    for logs in window.settings.findChildren(LogsDialog):
+        keep("logs", logs)
+        logs.reject()
     window.show_trouble(
         "Potluck's node ended unexpectedly. Your conversations are kept; it starts again."
     )

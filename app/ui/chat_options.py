@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
+    QScrollArea,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -23,6 +25,8 @@ from app.ui.setting_fields import FIELD_PIXELS, PlainNumber, indent
 from app.ui.translations import tr
 
 WIDTH = 600
+SPARE_PIXELS = 80
+"""What a title bar and panels may take of a screen's height."""
 
 
 class ChatOptions(QDialog):
@@ -68,9 +72,11 @@ class ChatOptions(QDialog):
         return made
 
     def _build(self, shared: str) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(looks.WIDE, looks.WIDE, looks.WIDE, looks.LARGE)
-        column.setSpacing(looks.LARGE)
+        inside = QWidget()
+        inside.setProperty("look", "page")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(looks.WIDE, looks.WIDE, looks.WIDE, looks.SMALL)
+        column.setSpacing(looks.MEDIUM)
         grid = QGridLayout()
         grid.setHorizontalSpacing(looks.WIDE)
         grid.setVerticalSpacing(looks.MEDIUM)
@@ -126,13 +132,27 @@ class ChatOptions(QDialog):
                 ),
             )
         )
+        scrolling = QScrollArea()
+        scrolling.setWidget(inside)
+        scrolling.setWidgetResizable(True)
+        scrolling.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scrolling.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         row = QHBoxLayout()
+        row.setContentsMargins(looks.WIDE, looks.SMALL, looks.WIDE, looks.LARGE)
+        row.setSpacing(looks.MEDIUM)
         row.addStretch(1)
         row.addWidget(button(tr("Cancel"), self.reject))
         save = button(tr("Save"), self.accept, "primary")
         save.setDefault(True)
         row.addWidget(save)
-        column.addLayout(row)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(scrolling, 1)
+        outer.addLayout(row)
+        # All of it where the screen is high enough; else it scrolls.
+        wanted = column.totalHeightForWidth(WIDTH) + row.sizeHint().height()
+        self.resize(WIDTH, min(wanted, self.screen().availableGeometry().height() - SPARE_PIXELS))
 
     @staticmethod
     def _name(field: QWidget, name: str, words: str) -> None:

@@ -47,23 +47,31 @@ class FlowLayout(QLayout):
 
     def heightForWidth(self, width: int) -> int:  # noqa: N802 - Qt's name
         """How high the lines are together."""
-        lines = self._lines(width)
-        return sum(_height(line) for line in lines) + self.spacing() * max(0, len(lines) - 1)
+        edges = self.contentsMargins()
+        lines = self._lines(width - edges.left() - edges.right())
+        between = self.spacing() * max(0, len(lines) - 1)
+        return sum(_height(line) for line in lines) + between + edges.top() + edges.bottom()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Everything in one line."""
         shown = self._shown()
         wide = sum(item.sizeHint().width() for item in shown)
-        return QSize(wide + self.spacing() * max(0, len(shown) - 1), _height(shown))
+        edges = self.contentsMargins()
+        wide += self.spacing() * max(0, len(shown) - 1) + edges.left() + edges.right()
+        return QSize(wide, _height(shown) + edges.top() + edges.bottom())
 
     def minimumSize(self) -> QSize:  # noqa: N802 - Qt's name
         """The widest of them alone."""
         shown = self._shown()
-        return QSize(max((item.minimumSize().width() for item in shown), default=0), _height(shown))
+        edges = self.contentsMargins()
+        wide = max((item.minimumSize().width() for item in shown), default=0)
+        high = _height(shown) + edges.top() + edges.bottom()
+        return QSize(wide + edges.left() + edges.right(), high)
 
     def setGeometry(self, area: QRect) -> None:  # noqa: N802 - Qt's name
         """Place everything within an area."""
         super().setGeometry(area)
+        area = area.marginsRemoved(self.contentsMargins())
         owner = self.parentWidget()
         mirrored = owner is not None and owner.layoutDirection() == Qt.LayoutDirection.RightToLeft
         top = area.top()

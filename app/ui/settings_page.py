@@ -72,9 +72,7 @@ class SettingRow(QWidget):
         if field.wide:
             column.addWidget(field.widget)
         else:
-            row.addWidget(field.widget, 0, Qt.AlignmentFlag.AlignTop)
-        if isinstance(field.widget, QCheckBox):
-            row.addSpacing(FIELD_PIXELS - field.widget.sizeHint().width() - row.spacing())
+            row.addWidget(_as_wide_as_others(field.widget), 0, Qt.AlignmentFlag.AlignTop)
         if field.below:
             column.addWidget(flowing(*field.below))
         column.addWidget(self.trouble)
@@ -107,6 +105,19 @@ class SettingRow(QWidget):
         self.say("")
         self.field.take(self._default)
         change(self._default)
+
+
+def _as_wide_as_others(field: QWidget) -> QWidget:
+    """A small box begins where the other fields begin, and its ring stays around it."""
+    if not isinstance(field, QCheckBox):
+        return field
+    holder = QWidget()
+    holder.setFixedWidth(FIELD_PIXELS)
+    inside = QHBoxLayout(holder)
+    inside.setContentsMargins(0, 0, 0, 0)
+    inside.addWidget(field)
+    inside.addStretch(1)
+    return holder
 
 
 class SettingsPage(Page):

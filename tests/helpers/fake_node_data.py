@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 from app.api.shapes import (
     Conversation,
@@ -261,12 +262,14 @@ def old_conversations() -> list[Conversation]:
         )
     ):
         at = now - hours * 3600
+        state: Literal["done", "stopped"] = "stopped" if number == 1 else "done"
         question = MessageView(id=100 * number + 1, role="user", content=title, created_at=at)
         answer = MessageView(
             id=100 * number + 2,
             role="assistant",
-            content=ANSWER,
+            content=OTHER_ANSWER if state == "stopped" else ANSWER,
             created_at=at,
+            state=state,
             model="Qwen3 8B",
             chain=["kq3vtz7m", "p5ad2wxe"],
             readers=["kq3vtz7m", "p5ad2wxe"],

@@ -60,6 +60,14 @@ def test_every_field_is_explained_where_it_stands(qtbot) -> None:
     assert {field.accessibleDescription() for field in fields} <= shown
 
 
+def test_no_explanation_is_cut_off(qtbot, qapp, theme) -> None:
+    made = dialog(qtbot, ConversationOptions())
+    made.show()
+    qapp.processEvents()
+    for one in made.findChildren(QLabel):
+        assert one.height() >= one.heightForWidth(one.width()), one.text()
+
+
 def test_it_says_which_model_is_the_usual_one(qtbot) -> None:
     made = dialog(qtbot, ConversationOptions())
     assert made.model.currentText() == "The one shared here"

@@ -59,3 +59,11 @@ def test_what_is_hidden_takes_no_room(qtbot) -> None:
 def test_it_can_be_as_narrow_as_its_widest(qtbot) -> None:
     made, _ = shown(qtbot, 400)
     assert made.minimumSizeHint().width() == 100
+
+
+def test_margins_are_kept(qtbot) -> None:
+    made, inside = shown(qtbot, 400)
+    made.layout().setContentsMargins(10, 20, 10, 5)
+    made.layout().activate()
+    assert inside[0].pos().toTuple() == (10, 20)
+    assert made.heightForWidth(400) == 55

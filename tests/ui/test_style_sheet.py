@@ -19,3 +19,14 @@ def test_every_picture_exists_in_both_looks() -> None:
     for name in set(re.findall(r"\$marks/([\w-]+)-\$look\.svg", STYLE_SHEET.template)):
         for look in ("light", "dark"):
             assert (resources_folder() / "icons" / f"{name}-{look}.svg").exists()
+
+
+def test_balloons_of_the_tray_wear_the_look_too() -> None:
+    assert "QBalloonTip { background: $surface; color: $text; }" in STYLE_SHEET.template
+
+
+def test_a_sentence_about_trouble_is_not_a_banner() -> None:
+    """A label is a frame to Qt, so the two must not share a name."""
+    frames = set(re.findall(r'QFrame\[look="(\w+)"\]', STYLE_SHEET.template))
+    labels = set(re.findall(r'^QLabel\[look="(\w+)"\]', STYLE_SHEET.template, re.MULTILINE))
+    assert not frames & labels
