@@ -61,7 +61,7 @@ class SettingRow(QWidget):
         column.setContentsMargins(0, looks.TINY, 0, looks.TINY)
         column.setSpacing(looks.SMALL)
         row = QHBoxLayout()
-        row.setSpacing(looks.WIDE)
+        row.setSpacing(looks.MEDIUM)
         texts = QVBoxLayout()
         texts.setSpacing(2)
         texts.addWidget(name)
