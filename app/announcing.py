@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from app import __version__
@@ -37,6 +38,8 @@ class Announcer:
 
     Args:
         public: whether strangers may use this computer's directory.
+        addresses: where the owner says that others can dial this computer; empty are those
+            that the endpoint can tell.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Announcer:
         *,
         public: bool,
         clock: Clock,
+        addresses: Sequence[str] = (),
     ) -> None:
+        self._addresses = list(addresses)
         self._identity = identity
         self._endpoint = endpoint
         self._directory = directory
@@ -100,7 +105,7 @@ class Announcer:
             expires_at=now + LIFETIME_SECONDS,
             model=model.id,
             model_name=model.manifest.name[:64],
-            addresses=announced_addresses(self._endpoint),
+            addresses=self._addresses or announced_addresses(self._endpoint),
             span=span,
             layers_per_second=layers_per_second,
             kv_tokens_free=kv_tokens_free,

@@ -158,6 +158,13 @@ def _node(commands: Any) -> argparse.ArgumentParser:
     _data_dir(command)
     _bootstrap(command)
     command.add_argument("--listen", metavar="HOST:PORT", help="UDP address to listen on")
+    command.add_argument(
+        "--announce",
+        metavar="HOST:PORT",
+        action="append",
+        default=[],
+        help="where others reach this node, if a router forwards a port to it (may be repeated)",
+    )
     _model(command)
     command.add_argument(
         "--units",

@@ -35,6 +35,7 @@ async def node(options: argparse.Namespace) -> int:
     wanted = NodeOptions(
         data_dir=options.data_dir,
         listen=options.listen,
+        announce=options.announce,
         bootstraps=options.bootstrap,
         model=options.model,
         units=options.units,

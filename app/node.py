@@ -38,7 +38,7 @@ from app.known_models import KnownModels
 from app.logs import RecentLines
 from app.model_offers import ModelOffers
 from app.net import wire
-from app.net.addresses import parse_address
+from app.net.addresses import format_address, parse_address
 from app.net.channel import Channel
 from app.net.directory import Directory, DirectoryClient
 from app.net.endpoint import Endpoint
@@ -81,6 +81,7 @@ class NodeOptions:
 
     data_dir: Path | None = None
     listen: str | None = None
+    announce: Sequence[str] = ()
     bootstraps: Sequence[str] = ()
     model: str | None = None
     units: Span | None = None
@@ -195,6 +196,7 @@ class Node:
             handlers["directory"] = local.serve
         try:
             listen = parse_address(self._options.listen or self.data.settings.listen)
+            announced = [format_address(*parse_address(text)) for text in self._options.announce]
         except ValueError as error:
             raise UsageError(f"{error}.") from None
         self.endpoint = await self._stack.enter_async_context(
@@ -213,7 +215,12 @@ class Node:
         )
         self._local_directory = local
         announcer = Announcer(
-            self.identity, self.endpoint, self._directory, public=public, clock=self._clock
+            self.identity,
+            self.endpoint,
+            self._directory,
+            public=public,
+            clock=self._clock,
+            addresses=announced[: wire.MAX_ADDRESSES],
         )
         self._announcer = announcer if self._bootstraps or public else None
 
