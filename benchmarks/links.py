@@ -56,6 +56,7 @@ class Link:
         for transport in (self._near, *self._far.values()):
             if transport is not None:
                 transport.close()
+        await asyncio.sleep(0)  # a socket is closed in the loop's next turn
 
     @property
     def address(self) -> str:

@@ -36,7 +36,7 @@ async def link() -> AsyncIterator[Link]:
     transport, _ = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))
     async with Link(transport.get_extra_info("sockname"), delay_seconds=0.03) as link:
         yield link
-    transport.close()
+        transport.close()
 
 
 async def dial(link: Link) -> tuple[asyncio.DatagramTransport, Dialler]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from benchmarks.repair import SPANS, Recovery, report
 
 
@@ -23,5 +25,5 @@ def test_kills_are_told_by_place_and_together() -> None:
 
 def test_the_spans_make_a_chain() -> None:
     ends = [tuple(map(int, span.split(":"))) for span in SPANS]
-    assert all(one[1] == other[0] for one, other in zip(ends, ends[1:], strict=False))
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(ends))
     assert ends[0][0] == 0
