@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 
@@ -15,8 +17,7 @@ SOON_SECONDS = 2.0
 
 class Echo(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.transport.sendto(data, addr)
@@ -39,11 +40,13 @@ async def link() -> AsyncIterator[Link]:
         transport.close()
 
 
-async def dial(link: Link) -> tuple[asyncio.DatagramTransport, Dialler]:
+@asynccontextmanager
+async def dialling(link: Link) -> AsyncIterator[tuple[asyncio.DatagramTransport, Dialler]]:
     host, port = link.address.split(":")
-    return await asyncio.get_running_loop().create_datagram_endpoint(
-        Dialler, remote_addr=(host, int(port))
-    )
+    loop = asyncio.get_running_loop()
+    transport, dialler = await loop.create_datagram_endpoint(Dialler, remote_addr=(host, int(port)))
+    yield transport, dialler
+    transport.close()
 
 
 async def heard(dialler: Dialler) -> bytes:
@@ -52,34 +55,30 @@ async def heard(dialler: Dialler) -> bytes:
 
 
 async def test_there_and_back_takes_both_delays_and_each_dialler_hears_its_own(link: Link) -> None:
-    one, here = await dial(link)
-    other, there = await dial(link)
-    began = time.monotonic()
-    one.sendto(b"one")
-    other.sendto(b"other")
-    assert (await heard(here), await heard(there)) == (b"one", b"other")
-    assert time.monotonic() - began >= 0.06
-    assert link.passed == 4
-    one.close()
-    other.close()
+    async with dialling(link) as (one, here), dialling(link) as (other, there):
+        began = time.monotonic()
+        one.sendto(b"one")
+        other.sendto(b"other")
+        assert (await heard(here), await heard(there)) == (b"one", b"other")
+        assert time.monotonic() - began >= 0.06
+        assert link.passed == 4
 
 
 async def test_a_cut_link_says_nothing_until_it_is_whole_again(link: Link) -> None:
-    transport, dialler = await dial(link)
     link.is_cut = True
-    transport.sendto(b"lost")
-    await asyncio.sleep(0.1)
-    link.is_cut = False
-    transport.sendto(b"found")
-    assert await heard(dialler) == b"found"
-    transport.close()
+    async with dialling(link) as (transport, dialler):
+        transport.sendto(b"lost")
+        await asyncio.sleep(0.1)
+        link.is_cut = False
+        transport.sendto(b"found")
+        assert await heard(dialler) == b"found"
 
 
 async def test_some_get_lost(link: Link) -> None:
     link.loss = 0.5
-    transport, dialler = await dial(link)
-    for number in range(60):
-        transport.sendto(bytes([number]))
-    await asyncio.sleep(0.2)
-    assert 0 < dialler.heard.qsize() < 40
-    transport.close()
+    async with dialling(link) as (transport, dialler):
+        for number in range(60):
+            transport.sendto(bytes([number]))
+        await heard(dialler)
+        await asyncio.sleep(0.2)
+        assert dialler.heard.qsize() < 40
