@@ -159,8 +159,9 @@ class Mounted(Frame, tag="mounted", frozen=True):
     vocabulary_size: Number
 
 
-FaultCode = Literal["", "gap", "input", "no_room", "engine"]
-"""Why a part failed: earlier positions are missing, what came is wrong, no room, or us."""
+FaultCode = Literal["", "gap", "input", "no_room", "engine", "withdrawn", "late"]
+"""Why a part failed: earlier positions are missing, what came is wrong, no room, or us; or it
+was not computed, because nobody wanted it any more."""
 
 
 class PartResult(msgspec.Struct, frozen=True, kw_only=True):

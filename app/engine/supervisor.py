@@ -1,9 +1,10 @@
 """The engine as the rest of the program sees it: one mounted span that keeps running.
 
 It starts the worker, finds a way of loading that works, gathers the steps of
-many sessions into one decode, and starts the worker again when it dies. After
-such a death every sequence is empty: the next step of each is answered with a
-"gap", and whoever sent it begins again at an earlier position.
+many sessions into one decode (which ones, `app/engine/queueing.py` says), and starts
+the worker again when it dies. After such a death every sequence is empty: the next
+step of each is answered with a "gap", and whoever sent it begins again at an earlier
+position.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from types import TracebackType
 from typing import Final
 
@@ -22,6 +24,7 @@ from app.engine.child import Child, start_child
 from app.engine.ladder import Ladder, Rung
 from app.engine.ledger import KvLedger
 from app.engine.mounting import BATCH_ROWS, Mount, MountRequest, mount_in
+from app.engine.queueing import Batch, StepQueue, Ticket
 from app.errors import DownloadFailed, EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
 from app.sentences import say
@@ -45,9 +48,8 @@ CRASH_MEMORY_SECONDS: Final = 3600.0
 """Two crashes a month apart say nothing about a way of loading."""
 
 
-@dataclass
-class _Pending:
-    part: frames.Part
+@dataclass(eq=False, kw_only=True)
+class _Pending(Ticket):
     future: asyncio.Future[frames.PartResult]
 
 
@@ -110,8 +112,8 @@ class Engine:
         self._crashes: list[float] = []
         self._ready = asyncio.Event()
         self._stopping = False
-        self._pending: deque[_Pending] = deque()
-        self._in_flight: list[_Pending] = []
+        self._queue: StepQueue[_Pending] = StepQueue(batch_rows=BATCH_ROWS)
+        self._in_flight: Batch[_Pending] | None = None
         self._overdue: asyncio.TimerHandle | None = None
         self._batch_began = 0.0
         # Seconds a row took, the slowest lately: what may be expected of the next batch.
@@ -137,12 +139,16 @@ class Engine:
 
         False until one was computed: nothing is known then.
         """
-        if not self._in_flight or not self._row_seconds:
+        if self._in_flight is None or not self._row_seconds:
             return False
-        rows = sum(max(1, pending.part.rows) for pending in self._in_flight)
-        expected = PATIENCE * self._row_seconds * rows
+        expected = PATIENCE * self._row_seconds * self._in_flight.rows
         now = asyncio.get_running_loop().time()
         return now - self._batch_began > max(LEAST_STALL_SECONDS, expected)
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long what waits for the worker will take it; 0.0 while that is not known."""
+        return self._queue.wait_seconds
 
     @property
     def worker_pid(self) -> int | None:
@@ -184,24 +190,43 @@ class Engine:
         self._ready.set()  # whoever waits for the worker's return learns that it stays away
         self._fail_pending("the engine stops")
 
-    async def compute(self, part: frames.Part) -> frames.PartResult:
+    async def compute(
+        self,
+        part: frames.Part,
+        *,
+        client: bytes = b"",
+        wanted: Callable[[], bool] | None = None,
+        deadline_seconds: float | None = None,
+    ) -> frames.PartResult:
         """Run one part, together with whatever others are waiting.
 
         A part that cannot be computed comes back with `fault` and `code` set; the
-        sequence then stands where it stood. Parts of one sequence keep their order.
+        sequence then stands where it stood, or at the part's position. Parts of one
+        sequence keep their order. While the worker is being started again, this waits.
 
-        While the worker is being started again, this waits for it.
+        Args:
+            client: whose it is; clients share the worker evenly.
+            wanted: asked before it is computed; False drops it ("withdrawn").
+            deadline_seconds: after so long it is dropped as well ("late").
 
         Raises:
+            Refusal: too much waits already; says when to try again.
             WorkerDied: the worker ended while it had the part, or stays away.
         """
         await self._until_ready()
-        pending = _Pending(part, asyncio.get_running_loop().create_future())
-        # Bounded by the sessions admitted: each has a bounded number of steps in flight.
-        self._pending.append(pending)
-        if not self._in_flight and self._resting is None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[frames.PartResult] = loop.create_future()
+        pending = _Pending(
+            part=part,
+            client=client,
+            expires=inf if deadline_seconds is None else loop.time() + deadline_seconds,
+            wanted=lambda: not future.done() and (wanted is None or wanted()),
+            future=future,
+        )
+        self._queue.put(pending)
+        if self._in_flight is None and self._resting is None:
             self._start_batch()
-        return await pending.future
+        return await future
 
     async def limit_threads(self, most: int) -> None:
         """Compute with at most so many threads from now on, also after a restart."""
@@ -259,22 +284,31 @@ class Engine:
     # ── batching ─────────────────────────────────────────────────────────────
 
     def _start_batch(self) -> None:
-        batch = self._next_batch()
-        if not batch:
-            return
+        loop = asyncio.get_running_loop()
+        batch = self._queue.take(loop.time())
+        _answer(batch.dropped)
         try:
+            for sequence, position in batch.forget:
+                self._forget_rest(sequence, position)
+            if not batch.parts:
+                return
             answer = self._running().send(
-                lambda serial: frames.Compute(serial=serial, parts=[p.part for p in batch])
+                lambda serial: frames.Compute(serial=serial, parts=batch.parts)
             )
         except WorkerDied as error:
-            for pending in batch:
-                _fail(pending, error)
+            self._fail_batch(batch, error)
             return
         self._in_flight = batch
-        loop = asyncio.get_running_loop()
         self._batch_began = loop.time()
         self._overdue = loop.call_later(BATCH_SECONDS, self._give_up_on_worker)
         answer.add_done_callback(self._batch_done)
+
+    def _forget_rest(self, sequence: int, position: int) -> None:
+        """Nobody waits for it: the worker does one thing after the other."""
+        sent = self._running().send(
+            lambda serial: frames.Forget(serial=serial, sequence=sequence, position=position)
+        )
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _give_up_on_worker(self) -> None:
         """A worker that stands still is worse than a dead one: everybody waits for it."""
@@ -282,28 +316,9 @@ class Engine:
         if self._child is not None:
             self._child.kill()
 
-    def _next_batch(self) -> list[_Pending]:
-        """The oldest waiting parts, at most one of each sequence, up to `BATCH_ROWS` rows."""
-        batch: list[_Pending] = []
-        later: list[_Pending] = []
-        seen: set[int] = set()
-        rows = 0
-        while self._pending:
-            pending = self._pending.popleft()
-            if pending.future.done():
-                continue  # whoever asked has gone
-            part = pending.part
-            if part.sequence in seen or (batch and rows + part.rows > BATCH_ROWS):
-                later.append(pending)
-            else:
-                batch.append(pending)
-                rows += max(1, part.rows)
-            seen.add(part.sequence)
-        self._pending.extend(later)
-        return batch
-
     def _batch_done(self, answer: asyncio.Future[frames.Answer]) -> None:
-        batch, self._in_flight = self._in_flight, []
+        batch, self._in_flight = self._in_flight, None
+        assert batch is not None
         if self._overdue is not None:
             self._overdue.cancel()
         error: EngineFault
@@ -313,14 +328,13 @@ class Engine:
             error = WorkerDied(str(failure))
         else:
             computed = answer.result()
-            if isinstance(computed, frames.Computed) and len(computed.results) == len(batch):
+            if isinstance(computed, frames.Computed) and len(computed.results) == len(batch.parts):
                 self._hand_out(batch, computed)
                 self._rest_then_start(computed.seconds)
                 return
             reason = computed.reason if isinstance(computed, frames.Failed) else "a wrong answer"
             error = EngineFault(say("worker_failed", reason=str(reason)))
-        for pending in batch:
-            _fail(pending, error)
+        self._fail_batch(batch, error)
         if self._child is not None and self._child.alive:
             self._start_batch()
         else:
@@ -338,19 +352,22 @@ class Engine:
             min(seconds, LONGEST_REST_SECONDS), self._rest_then_start, 0.0
         )
 
-    def _hand_out(self, batch: list[_Pending], computed: frames.Computed) -> None:
+    def _hand_out(self, batch: Batch[_Pending], computed: frames.Computed) -> None:
         self.status.decodes += 1
-        self.status.parts += len(batch)
         self.status.busy_seconds += computed.seconds
-        rows = sum(max(1, pending.part.rows) for pending in batch)
-        self._row_seconds = max(computed.seconds / rows, 0.95 * self._row_seconds)
-        for pending, result in zip(batch, computed.results, strict=True):
-            if not pending.future.done():
-                pending.future.set_result(result)
+        self._row_seconds = max(computed.seconds / batch.rows, 0.95 * self._row_seconds)
+        finished = self._queue.computed(batch, computed.results, computed.seconds)
+        self.status.parts += len(finished)
+        _answer(finished)
+
+    def _fail_batch(self, batch: Batch[_Pending], error: Exception) -> None:
+        self._queue.give_up(batch)
+        for pending in batch.tickets:
+            _fail(pending, error)
 
     def _fail_pending(self, reason: str) -> None:
-        while self._pending:
-            _fail(self._pending.popleft(), WorkerDied(reason))
+        for pending in self._queue.clear():
+            _fail(pending, WorkerDied(reason))
 
     def _running(self) -> Child:
         if self._child is None or not self._child.alive:
@@ -461,6 +478,12 @@ class Engine:
             raise EngineFault(say("worker_ended", how=how)) from None
         except TimeoutError:
             raise EngineFault(say("worker_silent")) from None
+
+
+def _answer(answers: Sequence[tuple[_Pending, frames.PartResult]]) -> None:
+    for pending, result in answers:
+        if not pending.future.done():
+            pending.future.set_result(result)
 
 
 def _fail(pending: _Pending, error: Exception) -> None:

@@ -167,6 +167,25 @@ class EngineContract:
         )
         assert last == wanted
 
+    async def test_a_long_step_beside_short_ones_is_the_same_as_alone(self, whole: Bench) -> None:
+        text = TOKENS * 6
+        alone = await sound(whole.engine, tokens_part(0, 0, text, outputs=3))
+        others = [whole.engine.compute(tokens_part(2, at, [at + 1])) for at in range(4)]
+        together, *_ = await asyncio.gather(
+            whole.engine.compute(tokens_part(1, 0, text, outputs=3), client=b"long"), *others
+        )
+        assert together == alone
+
+    async def test_what_nobody_wants_any_more_is_not_computed(self, whole: Bench) -> None:
+        await sound(whole.engine, tokens_part(0, 0, TOKENS))
+        kept, gone, late = await asyncio.gather(
+            whole.engine.compute(tokens_part(1, 0, TOKENS)),
+            whole.engine.compute(tokens_part(0, 10, [1]), wanted=lambda: False),
+            whole.engine.compute(tokens_part(0, 10, [1]), deadline_seconds=0.0),
+        )
+        assert (kept.code, gone.code, late.code) == ("", "withdrawn", "late")
+        assert (await whole.engine.compute(tokens_part(0, 11, [1]))).code == "gap"
+
     async def test_full_memory_is_told(self, middle: Bench) -> None:
         rows = middle.hidden(100)
         assert (await middle.engine.compute(rows_part(0, 0, rows))).code == ""

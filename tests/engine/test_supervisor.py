@@ -15,12 +15,12 @@ import numpy as np
 import psutil
 import pytest
 
-from app.engine import frames, mount, mounting, supervisor
+from app.engine import frames, mount, mounting, queueing, supervisor
 from app.engine.ladder import PLAIN, REPACKED, Ladder
 from app.engine.mounting import BATCH_ROWS, MountRequest, thread_counts
 from app.engine.slice_files import HEADER_ROOM_BYTES
 from app.engine.supervisor import Engine
-from app.errors import DownloadFailed, EngineFault, NoRoom, WorkerDied
+from app.errors import DownloadFailed, EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
 from tests.helpers.slices import payload, plan_of
 from tests.helpers.tiny_models import WIDTH
@@ -127,9 +127,85 @@ async def test_a_decode_takes_no_more_rows_than_it_may(prepare: Prepare, ladder:
         )
         assert [result.code for result in results] == [""] * 6
         assert engine.status.decodes - before == 3
-        (too_long,) = await asyncio.gather(engine.compute(part(0, 0, BATCH_ROWS + 1)))
-        assert too_long.code == "input"
         assert engine.status.restarts == 0
+
+
+async def test_a_step_longer_than_a_decode_is_computed_in_pieces(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        before = engine.status.decodes
+        long = await engine.compute(part(0, 0, BATCH_ROWS + 1))
+        assert (long.code, engine.status.decodes - before) == ("", 2)
+        await engine.forget(0)
+        pieces = [await engine.compute(part(1, 0, BATCH_ROWS)), await engine.compute(part(1, 128))]
+        assert long.hidden == b"".join(piece.hidden for piece in pieces)
+
+
+async def test_a_long_step_lets_those_who_write_go_first_and_comes_out_the_same(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "PIECE_SECONDS", 1e-6)  # pieces as small as they get
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        alone = await engine.compute(part(4, 0, 60))
+        await engine.compute(part(0, 0))
+        before = engine.status.decodes
+        reading = asyncio.create_task(engine.compute(part(1, 0, 60), client=b"reader"))
+        written = 0
+        while not reading.done():
+            written += 1
+            assert (await engine.compute(part(0, written), client=b"writer")).code == ""
+        assert reading.result() == alone
+        assert written >= 5
+        assert engine.status.decodes - before >= 5
+
+
+async def test_what_spoils_a_piece_spoils_the_whole_step(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "PIECE_SECONDS", 1e-6)
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        await engine.compute(part(1, 0, 20))
+        await engine.compute(part(0, 0))
+        rows = np.full((40, WIDTH), 0.25, np.float32)
+        rows[35] = np.nan
+        spoiled = frames.Part(sequence=1, position=10, rows=40, hidden=rows.tobytes())
+        assert (await engine.compute(spoiled)).code == "input"
+        assert (await engine.compute(part(1, 20))).code == "gap"  # nothing is built on half of it
+        assert (await engine.compute(part(1, 10))).code == ""
+
+
+async def test_a_step_that_nobody_wants_when_its_turn_comes_is_not_computed(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        first, gone, late, kept = await asyncio.gather(
+            engine.compute(part(0, 0)),
+            engine.compute(part(1, 0), wanted=lambda: False),
+            engine.compute(part(2, 0), deadline_seconds=0.0),
+            engine.compute(part(3, 0), wanted=lambda: True, deadline_seconds=60.0),
+        )
+        assert (first.code, gone.code, late.code, kept.code) == ("", "withdrawn", "late", "")
+        assert engine.status.parts == 2
+        assert (await engine.compute(part(1, 1))).code == "gap"
+
+
+async def test_too_much_of_one_client_is_refused_with_a_time_and_nobody_else_s(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "MOST_ROWS_OF_ONE", 40)
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        outcomes = await asyncio.gather(
+            engine.compute(part(0, 0, 30), client=b"greedy"),
+            engine.compute(part(1, 0, 30), client=b"greedy"),
+            engine.compute(part(2, 0, 30), client=b"modest"),
+            return_exceptions=True,
+        )
+        refusal = outcomes[1]
+        assert isinstance(refusal, Refusal)
+        assert (refusal.code, refusal.retry_after_seconds) == ("busy", 0.5)
+        assert all(isinstance(outcomes[n], frames.PartResult) for n in (0, 2))
+        assert (await engine.compute(part(1, 0, 30), client=b"greedy")).code == ""
 
 
 async def test_a_bad_step_fails_alone(prepare: Prepare, ladder: Ladder) -> None:

@@ -14,9 +14,9 @@ row after it.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import cast
 
 import msgspec
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from app.engine.frames import Part, PartResult
 from app.engine.ledger import KvLedger
 from app.engine.mounting import BATCH_ROWS
+from app.engine.queueing import StepQueue, Ticket
 from app.engine.supervisor import Engine
 from app.errors import EngineFault, NoRoom, WorkerDied
 from app.ids import Span
@@ -60,6 +61,11 @@ class ToyModel:
         return self.matrix(0, self.vocabulary_size)[tokens].astype(np.float32)
 
 
+@dataclass(eq=False, kw_only=True)
+class _Waiting(Ticket):
+    future: asyncio.Future[PartResult]
+
+
 class FakeEngine:
     """One mounted span of a toy model."""
 
@@ -78,6 +84,7 @@ class FakeEngine:
             tokens=kv_tokens, sequences=sequences, tokens_per_sequence=tokens_per_sequence
         )
         self.overdue = False
+        self.wait_seconds = 0.0
         self.computed: list[Part] = []
         self.decodes: list[int] = []
         self.spoil: Callable[[PartResult], PartResult] = lambda result: result
@@ -92,8 +99,7 @@ class FakeEngine:
         )
         # For each sequence and block, what the rows before each position add up to.
         self._memory: dict[int, dict[int, list[NDArray[np.float64]]]] = {}
-        # Bounded by the tests that fill it.
-        self._pending: deque[tuple[Part, asyncio.Future[PartResult]]] = deque()
+        self._queue: StepQueue[_Waiting] = StepQueue(batch_rows=BATCH_ROWS)
         self._held = False
         self._failure = ""
 
@@ -115,10 +121,9 @@ class FakeEngine:
     def die(self) -> None:
         """The worker ends and is started again: nothing is remembered."""
         self._memory.clear()
-        waiting, self._pending = self._pending, deque()
-        for _, future in waiting:
-            if not future.done():
-                future.set_exception(WorkerDied("the worker died"))
+        for waiting in self._queue.clear():
+            if not waiting.future.done():
+                waiting.future.set_exception(WorkerDied("the worker died"))
 
     def fail(self, reason: str) -> None:
         """The next step fails, for a reason that is not the worker's death."""
@@ -131,13 +136,28 @@ class FakeEngine:
 
     # ── what hosts and chains ask of it ──────────────────────────────────────
 
-    async def compute(self, part: Part) -> PartResult:
+    async def compute(
+        self,
+        part: Part,
+        *,
+        client: bytes = b"",
+        wanted: Callable[[], bool] | None = None,
+        deadline_seconds: float | None = None,
+    ) -> PartResult:
         failure, self._failure = self._failure, ""
         if failure:
             raise EngineFault(failure)
-        future: asyncio.Future[PartResult] = asyncio.get_running_loop().create_future()
-        self._pending.append((part, future))
-        asyncio.get_running_loop().call_soon(self._decode)  # others may join the batch
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[PartResult] = loop.create_future()
+        waiting = _Waiting(
+            part=part,
+            client=client,
+            expires=inf if deadline_seconds is None else loop.time() + deadline_seconds,
+            wanted=lambda: not future.done() and (wanted is None or wanted()),
+            future=future,
+        )
+        self._queue.put(waiting)
+        loop.call_soon(self._decode)  # others may join the batch
         return self.spoil(await future)
 
     async def forget(self, sequence: int) -> None:
@@ -169,26 +189,23 @@ class FakeEngine:
     # ── the toy itself ───────────────────────────────────────────────────────
 
     def _decode(self) -> None:
-        """Compute the oldest waiting parts together, at most one of each sequence."""
-        if self._held or not self._pending:
+        """Compute what the queue says goes together."""
+        if self._held:
             return
-        later: list[tuple[Part, asyncio.Future[PartResult]]] = []
-        seen: set[int] = set()
-        rows = 0
-        while self._pending:
-            part, future = self._pending.popleft()
-            if future.done():
-                continue
-            if part.sequence in seen or (seen and rows + part.rows > BATCH_ROWS):
-                later.append((part, future))
-            else:
-                rows += part.rows
-                self.computed.append(part)
-                future.set_result(self._answer(part))
-            seen.add(part.sequence)
-        self.decodes.append(len(seen))
-        self._pending.extend(later)
-        asyncio.get_running_loop().call_soon(self._decode)
+        loop = asyncio.get_running_loop()
+        batch = self._queue.take(loop.time())
+        for sequence, position in batch.forget:
+            for sums in self._memory.get(sequence, {}).values():
+                del sums[position + 1 :]
+        results = [self._answer(part) for part in batch.parts]
+        self.computed += batch.parts
+        # It takes no time, so pieces stay as long as they may be.
+        for waiting, result in [*batch.dropped, *self._queue.computed(batch, results, 0.0)]:
+            if not waiting.future.done():
+                waiting.future.set_result(result)
+        if batch.parts:
+            self.decodes.append(len(batch.parts))
+            loop.call_soon(self._decode)
 
     def _answer(self, part: Part) -> PartResult:
         try:
