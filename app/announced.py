@@ -54,6 +54,14 @@ class Announced:
         if before != {(r.peer, r.model, r.span) for r in self._found}:
             self._changed()
 
+    def forget_time(self) -> None:
+        """What is known counts as old: the next who asks looks."""
+        self._looked_at = float("-inf")
+
+    def peers(self) -> set[PeerId]:
+        """Everybody who announced something, by the last look."""
+        return {PeerId(record.peer) for record in self._found}
+
     def of(self, model: ModelId, *, without: PeerId) -> list[Announcement]:
         """Who else serves a model, by the beginning of their spans."""
         found = [r for r in self._found if r.model == model and r.peer != without]

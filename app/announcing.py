@@ -59,6 +59,7 @@ class Announcer:
         self._public = public
         self._clock = clock
         self._sequence = 0
+        self._told_alone = False
 
     async def announce(
         self,
@@ -69,7 +70,16 @@ class Announcer:
         tokens_free: int,
         sessions: int,
     ) -> None:
-        """Tell what is served here; what fails is logged and tried again next time."""
+        """Tell what is served here; what fails is logged and tried again next time.
+
+        While there is nobody to tell, nothing is.
+        """
+        if not self._directory.has_anybody:
+            if not self._told_alone:
+                logger.warning("no computer to ask first is known, so nobody can find this one")
+            self._told_alone = True
+            return
+        self._told_alone = False
         try:
             await self._send(
                 model,
@@ -83,6 +93,8 @@ class Announcer:
 
     async def withdraw(self, model: OpenModel) -> None:
         """Take the announcement back, in `WITHDRAW_SECONDS` or not at all."""
+        if not self._directory.has_anybody:
+            return
         with contextlib.suppress(PotluckError, TimeoutError):
             async with asyncio.timeout(WITHDRAW_SECONDS):
                 await self._send(model, span=None)

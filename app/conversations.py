@@ -35,6 +35,12 @@ FACTS: Final = (
     *("repairs", "remark", "error_said", "remark_said"),
 )
 """The fields of a message that only answers have; kept together, as JSON."""
+LATEST_SECONDS: Final = 253_402_300_799.0
+"""The end of the year 9999; a moment beyond it is none."""
+_STEERING: Final = dict.fromkeys(
+    (*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), " "
+)
+"""Characters that steer a terminal or turn the direction of writing; not for a title."""
 
 T = TypeVar("T")
 
@@ -45,13 +51,17 @@ class Conversations:
     def __init__(self, folder: Path, *, clock: Clock) -> None:
         self._file = ConversationFile(folder / FILE, clock=clock)
         self._clock = clock
+        self._left_out: set[tuple[str, str]] = set()
         # One thread: SQLite is used by one at a time, and the order of writes is kept.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
 
     @property
     def remarks(self) -> list[Sentence]:
-        """For the person: which damaged files were put aside."""
-        return self._file.remarks
+        """For the person: which damaged files were put aside, and what cannot be shown."""
+        if not self._left_out:
+            return self._file.remarks
+        left_out = say("conversation_rows_left_out", count=len(self._left_out), file=FILE)
+        return [*self._file.remarks, left_out]
 
     @property
     def problem(self) -> Sentence | None:
@@ -73,7 +83,7 @@ class Conversations:
 
     async def all(self) -> list[ConversationHead]:
         """Every conversation, the one changed last first."""
-        return await self._run(_heads)
+        return await self._run(self._heads)
 
     async def get(self, conversation: str) -> Conversation:
         """One with its messages in order.
@@ -81,7 +91,7 @@ class Conversations:
         Raises:
             Refusal: there is none such ("unknown_conversation").
         """
-        return await self._run(lambda database: _conversation(database, conversation))
+        return await self._run(lambda database: self._conversation(database, conversation))
 
     async def create(self, options: ConversationOptions) -> Conversation:
         """A new, empty conversation."""
@@ -90,7 +100,7 @@ class Conversations:
         def insert(database: sqlite3.Connection) -> Conversation:
             row = (name, "", now, now, msgspec.json.encode(options).decode())
             database.execute("INSERT INTO conversations VALUES (?, ?, ?, ?, ?)", row)
-            return _conversation(database, name)
+            return self._conversation(database, name)
 
         return await self._run(insert)
 
@@ -110,7 +120,7 @@ class Conversations:
         def update(database: sqlite3.Connection) -> None:
             _require(database, conversation)
             if title is not None:
-                _set(database, conversation, "title", title[:MAX_TITLE_CHARACTERS])
+                _set(database, conversation, "title", _line(title)[:MAX_TITLE_CHARACTERS])
             if options is not None:
                 _set(database, conversation, "options", msgspec.json.encode(options).decode())
 
@@ -179,6 +189,51 @@ class Conversations:
         """
         await self._run(lambda database: _cut(database, conversation, message))
 
+    # ── reading ──────────────────────────────────────────────────────────────
+
+    def _heads(self, database: sqlite3.Connection) -> list[ConversationHead]:
+        rows = database.execute(
+            "SELECT id, title, created_at, changed_at,"
+            " (SELECT COUNT(*) FROM messages WHERE conversation = c.id), rowid"
+            " FROM conversations c ORDER BY changed_at DESC, rowid DESC"
+        )
+        heads = []
+        for name, title, created_at, changed_at, count, number in rows:
+            if not isinstance(name, str):  # nobody could ask for it
+                self._left_out.add(("conversation", str(number)))
+                continue
+            head = ConversationHead(
+                id=name,
+                title=_line(title),
+                created_at=_moment(created_at),
+                changed_at=_moment(changed_at),
+                messages=count,
+            )
+            heads.append(head)
+        return heads
+
+    def _conversation(self, database: sqlite3.Connection, conversation: str) -> Conversation:
+        name, title, created_at, changed_at, options = _require(database, conversation)
+        rows = database.execute(
+            "SELECT id, role, content, created_at, state, facts FROM messages"
+            " WHERE conversation = ? ORDER BY id",
+            (conversation,),
+        )
+        messages = []
+        for row in rows:
+            if isinstance(row[2], str):
+                messages.append(_message(row))
+            else:
+                self._left_out.add(("message", str(row[0])))
+        return Conversation(
+            id=name,
+            title=_line(title),
+            created_at=_moment(created_at),
+            changed_at=_moment(changed_at),
+            options=_options(options),
+            messages=messages,
+        )
+
     # ── the file ─────────────────────────────────────────────────────────────
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -195,35 +250,6 @@ class Conversations:
             raise Refusal(words, code="conversations_closed") from None
 
 
-def _heads(database: sqlite3.Connection) -> list[ConversationHead]:
-    rows = database.execute(
-        "SELECT id, title, created_at, changed_at,"
-        " (SELECT COUNT(*) FROM messages WHERE conversation = c.id)"
-        " FROM conversations c ORDER BY changed_at DESC, rowid DESC"
-    )
-    return [
-        ConversationHead(id=r[0], title=r[1], created_at=r[2], changed_at=r[3], messages=r[4])
-        for r in rows
-    ]
-
-
-def _conversation(database: sqlite3.Connection, conversation: str) -> Conversation:
-    name, title, created_at, changed_at, options = _require(database, conversation)
-    rows = database.execute(
-        "SELECT id, role, content, created_at, state, facts FROM messages"
-        " WHERE conversation = ? ORDER BY id",
-        (conversation,),
-    )
-    return Conversation(
-        id=name,
-        title=title,
-        created_at=created_at,
-        changed_at=changed_at,
-        options=_options(options),
-        messages=[_message(row) for row in rows],
-    )
-
-
 def _options(text: str) -> ConversationOptions:
     """How answers are to be written; the usual way where a row is damaged."""
     try:
@@ -235,22 +261,36 @@ def _options(text: str) -> ConversationOptions:
 def _message(row: tuple[Any, ...]) -> MessageView:
     """A message; of a damaged row its words, and not who answered and how."""
     number, role, content, created_at, state, facts = row
-    plain = {"id": number, "role": role, "content": content, "created_at": created_at}
+    plain = {"id": number, "role": role, "content": content, "created_at": _moment(created_at)}
     try:
         kept = msgspec.json.decode(facts, type=dict[str, Any])
         known = {name: kept[name] for name in FACTS if name in kept}
         return msgspec.convert(plain | {"state": state} | known, MessageView)
     except (ValueError, TypeError):
         who: Literal["user", "assistant"] = "user" if role == "user" else "assistant"
-        return MessageView(id=number, role=who, content=str(content), created_at=0.0)
+        moment = _moment(created_at)
+        return MessageView(id=number, role=who, content=content, created_at=moment)
+
+
+def _moment(value: object) -> float:
+    """Seconds since 1970 as they are kept; 0 for what is no moment."""
+    if isinstance(value, int | float) and 0 <= value <= LATEST_SECONDS:
+        return float(value)
+    return 0.0
+
+
+def _line(text: object) -> str:
+    """A title as one line, whatever a person or a damaged row gave."""
+    return " ".join(text.translate(_STEERING).split()) if isinstance(text, str) else ""
 
 
 def _facts(message: MessageView) -> str:
     return msgspec.json.encode({name: getattr(message, name) for name in FACTS}).decode()
 
 
-def _require(database: sqlite3.Connection, conversation: str) -> tuple[str, str, float, float, str]:
-    row: tuple[str, str, float, float, str] | None = database.execute(
+def _require(database: sqlite3.Connection, conversation: str) -> tuple[str, Any, Any, Any, Any]:
+    """A conversation's row; only its id is sure to be what it should."""
+    row: tuple[str, Any, Any, Any, Any] | None = database.execute(
         "SELECT id, title, created_at, changed_at, options FROM conversations WHERE id = ?",
         (conversation,),
     ).fetchone()
@@ -280,8 +320,8 @@ def _cut(database: sqlite3.Connection, conversation: str, message: int) -> None:
     )
 
 
-def _title_of(question: str) -> str:
-    words = " ".join(question.split())
+def _title_of(question: object) -> str:
+    words = _line(question)
     return words if len(words) <= 60 else words[:59].rstrip() + "…"
 
 

@@ -13,6 +13,8 @@ from typing import Annotated, Final
 
 import msgspec
 
+from app.small_files import read_small
+
 logger = logging.getLogger(__name__)
 
 SPEED_FILE: Final = "speed.json"
@@ -67,8 +69,7 @@ class MeasuredSpeed:
 
 def _load(path: Path) -> float | None:
     try:
-        with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(MAX_FILE_BYTES), type=_Kept).bytes_per_second
+        return msgspec.json.decode(read_small(path, MAX_FILE_BYTES), type=_Kept).bytes_per_second
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -53,6 +53,7 @@ from app.policy.sensors import ComputerSensors, Sensors, this_system
 from app.policy.traffic import Traffic
 from app.policy.verdict import Machine
 from app.process_lock import data_folder_lock
+from app.reach import Reach
 from app.sentences import say
 from app.service import Service
 from app.settings import SETTINGS_FILE, read_settings
@@ -141,7 +142,6 @@ class Node:
         await asyncio.to_thread(remove_drafts, self.data.folder)
         self._keep_log()
         await asyncio.to_thread(sweep_scratch, self.data.folder)
-        self._bootstraps = self.data.bootstraps(options.bootstraps)
         self.models = KnownModels(self.data)
         told = await self._told()
         self.identity: Identity = await self.data.identity()
@@ -210,11 +210,10 @@ class Node:
                 on_peer_gone=None if local is None else local.forget,
             )
         )
-        self._directory = DirectoryClient(
-            self.endpoint, self._bootstraps, clock=self._clock, local=local
-        )
+        bootstraps = self.data.bootstraps(self._options.bootstraps)
+        self._directory = DirectoryClient(self.endpoint, bootstraps, clock=self._clock, local=local)
         self._local_directory = local
-        announcer = Announcer(
+        self._announcer = Announcer(
             self.identity,
             self.endpoint,
             self._directory,
@@ -222,7 +221,6 @@ class Node:
             clock=self._clock,
             addresses=announced[: wire.MAX_ADDRESSES],
         )
-        self._announcer = announcer if self._bootstraps or public else None
 
     async def _open_service(self, told: Wanted | None) -> None:
         """Everything between the network and the API."""
@@ -252,6 +250,14 @@ class Node:
             )
         )
         announced = Announced(self._directory, changed=changed, clock=clock)
+        reach = Reach(
+            self._directory,
+            self.endpoint,
+            announced,
+            credits,
+            given=bool(self._options.bootstraps),
+            public=self._local_directory is not None,
+        )
         own = self.identity.peer_id
         self.desk = await self._stack.enter_async_context(
             Desk(
@@ -282,6 +288,7 @@ class Node:
             fetching,
             self.desk,
             announced,
+            reach,
             tally,
             self._traffic,
             credits,
@@ -376,14 +383,15 @@ class Node:
 
     async def _offers_for_asking(self, endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
         """Who serves a model, asked under a conversation's own name; this computer too."""
+        bootstraps = self._directory.bootstraps
         client = DirectoryClient(
-            endpoint, self._bootstraps, clock=self._clock, local=self._local_directory
+            endpoint, bootstraps, clock=self._clock, local=self._local_directory
         )
         own = self.sharing.own_offer(model)
         try:
             found = offers_of(await client.lookup(model))
         except PeerLost:
-            if self._bootstraps and own is None:
+            if bootstraps and own is None:
                 raise
             found = []
         others = [offer for offer in found if offer.peer != self.identity.peer_id]

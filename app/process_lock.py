@@ -7,7 +7,9 @@ processes from downloading into one folder with it, the node keeps its data fold
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +50,7 @@ class ProcessLock:
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - released later
+            file = _opened(self._path)
         except OSError as error:
             raise UsageError(
                 f"Cannot write in {self._path.parent}: {error.strerror}. Choose another folder."
@@ -108,6 +110,16 @@ def data_folder_lock(folder: Path) -> ProcessLock:
         busy_text=f"Another Potluck is already running with the folder {folder}; "
         "stop it first, or give this one a folder of its own with --data-dir.",
     )
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The lock's file, made if there is none; a pipe in its place does not hold us up."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags, 0o600)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, f"{path.name} is no ordinary file")
+    return os.fdopen(handle, "r+b", buffering=0)
 
 
 def _lock(file: BinaryIO) -> None:

@@ -50,8 +50,10 @@ from app.wishes import Wishes
 
 logger = logging.getLogger(__name__)
 
-AT_NEXT_START: Final = {"listen", "public", "bootstrap", "api", "keyring"}
+AT_NEXT_START: Final = {"listen", "public", "api", "keyring"}
 """Settings that parts read once, when they are built."""
+LOOK_AT_OTHERS_SECONDS: Final = 60.0
+"""Between two looks at who is there while nobody watches."""
 HOUSEKEEPING_SECONDS: Final = 5.0
 SAVE_SECONDS: Final = 60.0
 
@@ -90,6 +92,7 @@ class Service:
         self._complaints = tuple(complaints)
         self._changing_settings = asyncio.Lock()
         self._disk = Disk()
+        self._look_soon = asyncio.Event()
         self.quitting = asyncio.Event()
 
     # ── life ─────────────────────────────────────────────────────────────────
@@ -97,14 +100,20 @@ class Service:
     async def keep_house(self) -> None:
         """Look at the disk and at others, and keep the counts; runs until it is cancelled."""
         saved_at = self._parts.clock.monotonic()
+        looked_at = float("-inf")
         while True:
             await self._look_at_disk()
             await self._offers.keep_speed()
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            old = self._parts.clock.monotonic() - looked_at >= LOOK_AT_OTHERS_SECONDS
+            if old or self._look_soon.is_set() or self._changes.has_listeners:
+                self._look_soon.clear()
+                looked_at = self._parts.clock.monotonic()
+                await self._look_at_others()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HOUSEKEEPING_SECONDS):
+                    await self._look_soon.wait()
             self._parts.count()
             await self._look_at_conversations()
-            if self._changes.has_listeners:
-                await self._parts.announced.refresh()
             if self._parts.clock.monotonic() - saved_at >= SAVE_SECONDS:
                 saved_at = self._parts.clock.monotonic()
                 await asyncio.to_thread(self._parts.tally.save)
@@ -247,7 +256,12 @@ class Service:
             self._data.use_settings(settings)
             if found.aside:
                 self.warn(say("settings_aside", file=SETTINGS_FILE, aside=found.aside))
-            later = {n for n in AT_NEXT_START if getattr(before, n) != getattr(settings, n)}
+            differs = {
+                s.name for s in SETTINGS if getattr(before, s.name) != getattr(settings, s.name)
+            }
+            later = differs & AT_NEXT_START
+            if "bootstrap" in differs and not self._use_bootstraps():
+                later.add("bootstrap")
             if later:
                 labels = [setting.label for setting in SETTINGS if setting.name in later]
                 self.warn(say("next_start", labels=labels))
@@ -287,6 +301,19 @@ class Service:
             KnownName(known.manifest.name, "potluck" if known.source == "catalogue" else "file")
             for known in self._models.all()
         ]
+
+    def _use_bootstraps(self) -> bool:
+        """Ask those of the settings from now on; False where the command line named others."""
+        if self._parts.reach.given:
+            return False
+        self._parts.reach.use(self._data.bootstraps([]))
+        self._parts.sharing.announce_soon()
+        self._look_soon.set()
+        return True
+
+    async def _look_at_others(self) -> None:
+        if await self._parts.reach.look():
+            self._changes.changed()
 
     async def _look_at_conversations(self) -> None:
         """What could not go into its file a while ago may do so now."""

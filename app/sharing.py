@@ -79,7 +79,7 @@ class Sharing:
         announcer: None when nobody could be told.
         fetch: brings layers here.
         mend: brings damaged layers again; None mends nothing.
-        credits: where what is computed for others is counted.
+        credits: where what is computed for others is counted, and who others are.
         changed: called whenever something is different.
         rest: as `Engine`'s: how long to rest after each batch.
         share: how much of its full speed a worker of so many threads keeps up with these
@@ -112,7 +112,8 @@ class Sharing:
         self._clock = clock
         self._rest = rest
         self._share = share
-        self._speed_changed = asyncio.Event()
+        self._news = asyncio.Event()
+        self._guests = 0
         self._most_threads: int | None = None
         self._tasks = TaskOwner("sharing")
         self._wished: ShareOrder | None = None
@@ -173,7 +174,11 @@ class Sharing:
         if serving is not None:
             speed = steady_speed(serving.announced_speed, self.layers_per_second)
             if speed != serving.announced_speed:
-                self._speed_changed.set()
+                self.announce_soon()
+
+    def announce_soon(self) -> None:
+        """Tell what is served without waiting for the next turn: it, or whom to tell, changed."""
+        self._news.set()
 
     async def settled(self) -> None:
         """Wait until what is served is what was wished last, or it has failed."""
@@ -216,8 +221,13 @@ class Sharing:
         return status.layers_per_second * self._share(threads)
 
     @property
+    def guests(self) -> int:
+        """Conversations of others that are open here; the owner's own chats are none."""
+        return self._guests
+
+    @property
     def positions_computed(self) -> int:
-        """Positions of strangers computed since the start, whatever was served."""
+        """Positions computed since the start, whatever was served and for whom."""
         return self._positions_before + (self.host.status.positions_computed if self.host else 0)
 
     @property
@@ -241,7 +251,7 @@ class Sharing:
     async def serve_session(self, channel: Channel) -> None:
         """The handler of "session" channels."""
         if self.host is not None:
-            await self.host.serve_session(channel)
+            await self._serve_here(self.host, channel)
             return
         opening = await channel.receive()
         if isinstance(opening, wire.SessionOpen):
@@ -249,6 +259,16 @@ class Sharing:
             await channel.send(
                 wire.SessionRefused(session=opening.session, code="not_serving", reason=reason)
             )
+
+    async def _serve_here(self, host: Host, channel: Channel) -> None:
+        if self._credits is not None and channel.peer in self._credits.own_names:
+            await host.serve_session(channel)
+            return
+        self._guests += 1
+        try:
+            await host.serve_session(channel)
+        finally:
+            self._guests -= 1
 
     async def serve_hop(self, channel: Channel) -> None:
         """The handler of "hop" channels."""
@@ -351,7 +371,7 @@ class Sharing:
             await self._announce(serving)
             tasks.start(self._keep_announcing(serving), name="announcements")
         else:
-            logger.warning("no bootstrap is known, so nobody can find this node")
+            logger.warning("nobody is told of it, so nobody can find this computer")
 
     async def _mend_layers(self, mend: Mend, order: ShareOrder) -> bool:
         self._is_mending = True
@@ -386,8 +406,8 @@ class Sharing:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ANNOUNCE_SECONDS):
-                    await self._speed_changed.wait()
-            self._speed_changed.clear()
+                    await self._news.wait()
+            self._news.clear()
             if self.phase == "serving":
                 await self._announce(serving)
 

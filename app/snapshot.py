@@ -32,6 +32,7 @@ from app.net.identity import Identity
 from app.policy.governor import Governor
 from app.policy.traffic import Traffic
 from app.policy.verdict import Verdict
+from app.reach import Reach
 from app.reasons import PauseReason
 from app.sentences import Sentence, say, sentence_of
 from app.sharing import Sharing
@@ -49,6 +50,7 @@ class Parts:
     fetching: Fetching
     desk: Desk
     announced: Announced
+    reach: Reach
     tally: Tally
     traffic: Traffic
     credits: Credits
@@ -58,8 +60,7 @@ class Parts:
     def count(self) -> None:
         """Take what was computed since the last time into the counts that are kept."""
         counted = self.credits
-        positions = self.sharing.positions_computed
-        self.tally.note(positions, given=counted.given, taken=counted.taken)
+        self.tally.note(counted.positions, given=counted.given, taken=counted.taken)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,12 @@ def take_snapshot(
     state, headline, pause = tell_state(parts.sharing, verdict, wanted, parts.fetching)
     if as_told and state == "sharing" and wanted is not None:
         headline = _sharing(wanted)  # nobody said "share anyway"
+    reached = parts.reach.now()
+    alone = [] if reached.warning is None else [reached.warning]
+    as_usual = state == "sharing" and (as_told or verdict.ending is None)
+    if reached.connected is False and as_usual and wanted is not None:
+        headline = _ready_alone(wanted)
+    warnings = [*warnings, *alone]
     parts.count()
     consented = True if as_told else manual.consented
     return Snapshot(
@@ -139,6 +146,8 @@ def take_snapshot(
         identity_kept_in=parts.identity.kept_in,
         warnings=[warning.words for warning in warnings],
         warnings_said=[warning.said for warning in warnings],
+        connected=reached.connected,
+        computers=reached.computers,
     )
 
 
@@ -190,6 +199,11 @@ def _sharing(wanted: Wanted, verdict: Verdict | None = None) -> Sentence:
     if verdict is None or verdict.ending is None:
         return say("sharing", layers=layers, model=title)
     return say("sharing_anyway", layers=layers, model=title, when=verdict.ending)
+
+
+def _ready_alone(wanted: Wanted) -> Sentence:
+    layers = layers_text(wanted.model, wanted.span)
+    return say("ready_alone", layers=layers, model=_title(wanted))
 
 
 def layers_text(model: OpenModel, span: Span) -> Sentence:
@@ -247,11 +261,10 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
 
 def _totals(parts: Parts) -> Totals:
     served = parts.tally.served
-    host = parts.sharing.host
     return Totals(
         tokens_today=served.tokens_today,
         tokens_ever=served.tokens_ever,
-        conversations_now=0 if host is None else host.status.sessions,
+        conversations_now=parts.sharing.guests,
         uploaded_bytes_month=parts.traffic.sent_month_bytes,
         downloaded_bytes_month=parts.traffic.received_month_bytes,
     )

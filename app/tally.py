@@ -1,6 +1,7 @@
-"""How much this computer has served, today and ever: DATA/served.json, and how fast now.
+"""How much this computer has computed for others, today and ever: DATA/served.json.
 
-Beside the tokens it keeps what was given to others and taken from them.
+Beside the tokens it keeps what was given to others and taken from them, and how fast it goes
+now. What its owner's own chats cost is in none of these.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 class Served(msgspec.Struct, frozen=True):
     """What was counted; `day`, written "2030-01-31", is the one that "today" means.
 
-    Tokens went through this computer's layers. What was given and taken is counted in
+    Tokens of others went through this computer's layers. What was given and taken is counted in
     layer-tokens, as `app/swarm/credits.py` says. Older files know of tokens alone.
     """
 

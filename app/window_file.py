@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from app.small_files import read_small
+
 WINDOW_FILE: Final = "window.pid"
 MOST_DIGITS: Final = 10
 
@@ -41,11 +43,10 @@ def read_window_file(folder: Path) -> WindowProcess | None:
     """What the file says; None when there is none, or nothing sound in it."""
     path = folder / WINDOW_FILE
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MOST_DIGITS + 1)
-            written_at = os.fstat(stream.fileno()).st_mtime
-    except OSError:
+        data = read_small(path, MOST_DIGITS)
+        written_at = path.stat().st_mtime
+    except (OSError, ValueError):
         return None
-    if not data.isdigit() or len(data) > MOST_DIGITS or int(data) < 2:
+    if not data.isdigit() or int(data) < 2:
         return None
     return WindowProcess(int(data), written_at)

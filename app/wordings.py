@@ -45,6 +45,7 @@ STATES: Final = {
     "choose_model": "Choose a model to share",
     "sharing": "Sharing {layers} of {model}",
     "sharing_anyway": "Sharing {layers} of {model} (sharing anyway {when})",
+    "ready_alone": "Ready to share {layers} of {model}; not connected to other computers yet",
     "getting": "Getting {layers} of {model}: {percent} %",
     "preparing": "Preparing {layers} of {model}",
     "finishing": "{paused}; finishing",
@@ -74,9 +75,18 @@ REMARKS: Final = {
     "the computer hold all the time; without that rule the others hold while you are away.",
     "metered_unknown": "This system does not tell whether the network is metered, so the bandwidth "
     "limits for while you use the computer hold all the time.",
+    "alone_unnamed": "Not connected to other computers yet: this one knows none. Name one in "
+    "Settings, under Computers to ask first; whoever runs it finds its name and port under About.",
+    "alone_unanswered": "Not connected to other computers: none of those named in Settings, under "
+    "Computers to ask first, answers. Look whether this computer is online and they are named "
+    "rightly; Potluck goes on asking.",
+    "alone_awaiting": "Not connected to other computers yet: none has come here so far. Others "
+    "come when they name this one in their Settings, under Computers to ask first.",
     "next_start": "Holds when Potluck starts the next time: {labels:own}.",
     "conversations_damaged": "The file of your conversations was damaged ({reason}). It was kept "
     "as {file}, and new conversations begin in a new file.",
+    "conversation_rows_left_out": "{count:count} damaged entries of {file} cannot be shown; they "
+    "stay in the file.",
 }
 """Warnings and remarks that stay until something is done about them."""
 

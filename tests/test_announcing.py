@@ -77,6 +77,8 @@ def test_a_speed_is_announced_anew_when_it_is_another_by_a_fifth() -> None:
 class Deaf:
     """Directories of which none answers, or none in time."""
 
+    has_anybody = True
+
     def __init__(self, *, hangs: bool) -> None:
         self._hangs = hangs
 

@@ -187,6 +187,85 @@ async def test_of_a_damaged_row_the_words_are_shown(tmp_path: Path) -> None:
         ]
 
 
+def spoil(folder: Path, *changes: str) -> None:
+    """Somebody writes into the file what Potluck never would."""
+    database = sqlite3.connect(folder / FILE)
+    for change in changes:
+        database.execute(change)
+    database.commit()
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE conversations SET options = x'ff00'",
+        "UPDATE conversations SET options = 7",
+        'UPDATE conversations SET options = \'{"temperature": 99, "seed": 1e400}\'',
+        "UPDATE conversations SET title = x'ff00', created_at = 'abc', changed_at = 9e999",
+        "UPDATE conversations SET title = 7, created_at = x'00', changed_at = -9e999",
+        "UPDATE messages SET role = 'tool', state = 'odd', created_at = 'abc'",
+        "UPDATE messages SET role = x'00', state = 7, created_at = 1e300, facts = x'ff'",
+        'UPDATE messages SET facts = \'{"tokens": "many", "chain": [1]}\'',
+        "UPDATE messages SET facts = '{\"tokens_per_second\": 1e400}'",
+        "UPDATE messages SET facts = 7",
+    ],
+)
+async def test_an_odd_row_costs_only_itself(tmp_path: Path, change: str) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions())
+        first = await kept.add(made.id, said("one"))
+    spoil(tmp_path, change)
+    async with opened(tmp_path) as kept:
+        whole = await kept.get(made.id)
+        assert [m.content for m in whole.messages] == ["one"]
+        for shape in (whole, *await kept.all()):  # a window can read what it is told
+            assert msgspec.json.decode(msgspec.json.encode(shape), type=type(shape)) == shape
+        await kept.add(made.id, said("two"), replaces=first.id)
+        assert [m.content for m in (await kept.get(made.id)).messages] == ["two"]
+        assert kept.remarks == []
+
+
+async def test_what_cannot_be_shown_is_left_out_and_said(tmp_path: Path) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions())
+        first = await kept.add(made.id, said("one"))
+        await kept.add(made.id, said("two"))
+    spoil(
+        tmp_path,
+        f"UPDATE messages SET content = x'ff00' WHERE id = {first.id}",
+        "INSERT INTO conversations VALUES (x'ff', 'lost', 0, 0, '{}')",
+    )
+    async with opened(tmp_path) as kept:
+        for _ in range(2):
+            assert [head.id for head in await kept.all()] == [made.id]
+            assert [m.content for m in (await kept.get(made.id)).messages] == ["two"]
+        (remark,) = kept.remarks
+        assert remark.words.startswith(f"2 damaged entries of {FILE} cannot be shown")
+        await kept.add(made.id, said("three"), replaces=first.id)
+
+
+async def test_a_title_of_no_letters_at_all_closes_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions())
+    spoil(tmp_path, "UPDATE conversations SET title = CAST(x'ff61fe' AS TEXT)")
+    async with opened(tmp_path) as kept:
+        (head,) = await kept.all()
+        assert (head.id, head.title) == (made.id, "\ufffda\ufffd")
+
+
+async def test_a_title_is_one_line_that_steers_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as kept:
+        made = await kept.create(ConversationOptions())
+        await kept.change(made.id, title="../../etc\n\0\x1b[31mred\u202edlo\r\n# Not a heading")
+        title = "../../etc [31mred dlo # Not a heading"
+        assert (await kept.get(made.id)).title == title
+        assert [head.title for head in await kept.all()] == [title]
+        await kept.change(made.id, title="\n \0")
+        await kept.add(made.id, said("Why\x07 is the sky\u2028blue?"))
+        assert (await kept.get(made.id)).title == "Why is the sky blue?"
+
+
 async def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as kept:
         made = await kept.create(ConversationOptions())

@@ -207,7 +207,7 @@ async def test_a_node_that_nobody_can_find_says_so(
     with caplog.at_level(logging.WARNING):
         async with Node(options(tmp_path, model=DRAFT, units=Span(0, 1))):
             pass
-    assert "nobody can find this node" in caplog.text
+    assert "nobody can find this one" in caplog.text
 
 
 async def test_a_node_on_every_address_announces_one_that_can_be_dialled(tmp_path: Path) -> None:

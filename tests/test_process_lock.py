@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,8 @@ if sys.platform != "win32":  # where a file that is held cannot be removed
                 with pytest.raises(UsageError, match="busy"):
                     first.hold_again()
                 assert not first.is_held()
+
+    def test_a_pipe_in_the_locks_place_does_not_hold_us_up(tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "node.lock")
+        with pytest.raises(UsageError, match="Cannot write"):
+            data_folder_lock(tmp_path).acquire()

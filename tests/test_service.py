@@ -48,10 +48,10 @@ async def test_a_damaged_settings_file_is_kept_aside_when_a_setting_is_changed(
 ) -> None:
     (tmp_path / "settings.toml").write_bytes(b"theme = [[[")
     async with running_node(tmp_path) as running:
-        (warning,) = (await running.ask("GET", "/status"))["warnings"]
+        warning, *_ = (await running.ask("GET", "/status"))["warnings"]
         assert "the defaults hold" in warning
         await running.ask("PATCH", "/settings", {"notify_pauses": True})
-        (warning,) = (await running.ask("GET", "/status"))["warnings"]
+        warning, *_ = (await running.ask("GET", "/status"))["warnings"]
         found = await asyncio.to_thread(lambda: list(tmp_path.glob("settings-damaged-*.toml")))
         assert [path.name in warning for path in found] == [True]
         assert found[0].read_bytes() == b"theme = [[["
@@ -177,7 +177,8 @@ async def test_a_new_token_holds_while_the_node_runs(tmp_path: Path) -> None:
 if sys.platform != "win32":
 
     async def test_pipes_among_the_files_hold_nothing_up(tmp_path: Path) -> None:
-        for name in ("settings.toml", "sharing.json", "chosen.json", "served.json", "node.json"):
+        names = ("settings.toml", "sharing.json", "chosen.json", "served.json", "node.json")
+        for name in (*names, "traffic.json", "speed.json", "engine.json", "window.pid"):
             os.mkfifo(tmp_path / name)
         (tmp_path / "manifests").mkdir()
         os.mkfifo(tmp_path / "manifests" / ("a" * 64 + ".json"))

@@ -21,7 +21,7 @@ async def test_what_the_command_line_says_is_consent_for_this_run_only(
     sensors.set(on_battery=True, idle_seconds=None, full_screen=None)
     async with running_node(tmp_path, manifest=guide, units=WHOLE, sensors=sensors) as running:
         status = await running.ask("GET", "/status")
-        assert status["headline"] == "Sharing all 8 layers of Potluck Guide"
+        assert "all 8 layers of Potluck Guide" in status["headline"]
     async with running_node(tmp_path, sensors=sensors) as running:
         status = await running.ask("GET", "/status")
         assert (status["consented"], status["state"]) == (None, "idle")

@@ -13,10 +13,10 @@ import asyncio
 import hmac
 import ipaddress
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -37,7 +37,8 @@ _HTTP_WORDS = {
     404: ("not_found", "There is nothing here; docs/API.md lists what there is."),
     405: ("wrong_method", "This address takes other methods; docs/API.md lists them."),
 }
-_LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
+_OWN_HOST = re.compile(r"(?i)(?:localhost|127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?")
+"""A name of this computer, with or without a port, and nothing before or after it."""
 
 
 class Denied(Exception):
@@ -137,6 +138,8 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
     """
     if request.content_type != "application/json":
         raise Denied(415, "not_json", "Send JSON, with the header Content-Type: application/json.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Denied(415, "encoded", "Send the body as it is, without Content-Encoding.")
     try:
         async with asyncio.timeout(BODY_SECONDS):
             data = await request.read()
@@ -168,7 +171,7 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 def _check_sender(request: web.Request, admission: Admission, *, is_control: bool) -> None:
     is_local = _is_loopback(request.remote or "")
-    if is_local and _host_name(request.host) not in _LOOPBACK_NAMES:
+    if is_local and not _is_own_name(request.host):
         raise Denied(403, "wrong_host", "This address is not served under that name.")
     _check_origin(request)
     if is_control:
@@ -194,11 +197,9 @@ def _check_origin(request: web.Request) -> None:
         raise Denied(403, "foreign_origin", "Web pages may not use this address.")
 
 
-def _host_name(text: str) -> str:
-    try:
-        return (urlsplit(f"//{text}").hostname or "").lower()
-    except ValueError:
-        return ""
+def _is_own_name(host: str) -> bool:
+    match = _OWN_HOST.fullmatch(host)
+    return match is not None and int(match[1] or 0) < 1 << 16
 
 
 def _bearer(request: web.Request) -> str:

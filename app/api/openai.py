@@ -1,7 +1,8 @@
 """The endpoints that programs written for OpenAI's API use, unchanged.
 
 `/v1/models`, `/v1/chat/completions` and `/v1/completions`, streaming and not, with
-OpenAI's names and error shapes; fields this version does not know are ignored. Who
+OpenAI's names and error shapes; what changes an answer and cannot be done is refused, and
+fields that do not are ignored. Who
 answered stands beside the answer, in `potluck`. The node writes the answers
 (`app/api/control_port.py`); the shapes of everything else are in `app/api/shapes.py`.
 """
@@ -68,6 +69,9 @@ class _Asked(msgspec.Struct, kw_only=True):
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     n: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
     # Beyond OpenAI's, as other local servers have them.
     top_k: Annotated[int, msgspec.Meta(ge=0, le=1024)] | None = None
     min_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
@@ -85,6 +89,13 @@ class ChatAsked(_Asked, kw_only=True):
     max_completion_tokens: Whole | None = None
     logprobs: bool | None = None
     response_format: _Format | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
+    functions: list[Any] | None = None
+    function_call: Any = None
+    modalities: list[str] | None = None
+    audio: Any = None
+    web_search_options: Any = None
 
 
 class CompletionAsked(_Asked, kw_only=True):
@@ -139,9 +150,27 @@ def _chat_order(asked: ChatAsked) -> Order:
         _not_done("logprobs", "Probabilities of tokens are not told.")
     if asked.response_format is not None and asked.response_format.type != "text":
         _not_done("response_format", "Answers are plain text; no other format can be promised.")
+    _refuse_tools(asked)
+    if set(asked.modalities or ()) - {"text"}:
+        _not_done("modalities", "Answers are text.")
+    if asked.audio is not None:
+        _not_done("audio", "Answers are text.")
     messages = [_message(number, message) for number, message in enumerate(asked.messages)]
     most = asked.max_completion_tokens or asked.max_tokens
     return _order(asked, messages=messages, max_tokens=most)
+
+
+def _refuse_tools(asked: ChatAsked) -> None:
+    """A program that offers tools counts on their being called, unless it says "none"."""
+    words = "Models here call no tools; leave this out."
+    for name, choice in (("tools", "tool_choice"), ("functions", "function_call")):
+        chosen = getattr(asked, choice)
+        if getattr(asked, name) and chosen != "none":
+            _not_done(name, words)
+        if chosen not in (None, "none", "auto"):
+            _not_done(choice, words)
+    if asked.web_search_options is not None:
+        _not_done("web_search_options", words)
 
 
 def _message(number: int, message: _Message) -> Mapping[str, str]:
@@ -175,6 +204,11 @@ def _completion_order(asked: CompletionAsked) -> Order:
 def _refuse_what_is_not_done(asked: _Asked) -> None:
     if asked.n not in (None, 1):
         _not_done("n", "One answer is written; ask again for another.")
+    for name in ("frequency_penalty", "presence_penalty"):
+        if getattr(asked, name):
+            _not_done(name, "Only 0 is possible; repetition_penalty does something like it.")
+    if asked.logit_bias:
+        _not_done("logit_bias", "Tokens cannot be favoured one by one.")
 
 
 def _not_done(parameter: str, words: str) -> NoReturn:

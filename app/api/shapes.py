@@ -29,6 +29,12 @@ NODE_FILE: Final = "node.json"
 
 MAX_MESSAGE_CHARACTERS: Final = 200_000
 MAX_TITLE_CHARACTERS: Final = 120
+MAX_NAME_CHARACTERS: Final = 4096
+"""A model's name, or the path of its manifest."""
+
+Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+MessageNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+UnitNumber = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
 
 State = Literal["starting", "sharing", "idle", "paused", "problem"]
 """What the tray icon shows. "idle": not asked to share, or no layers chosen yet."""
@@ -108,7 +114,7 @@ class Download(Shape, frozen=True):
 
 
 class Speeds(Shape, frozen=True):
-    """How fast it goes now: tokens through this computer's layers, and bytes of the network."""
+    """How fast it goes now: others' tokens through this computer's layers, the network's bytes."""
 
     tokens_per_second: float
     upload_bytes_per_second: float
@@ -116,7 +122,10 @@ class Speeds(Shape, frozen=True):
 
 
 class Totals(Shape, frozen=True):
-    """What was served: tokens through this computer's layers, and conversations."""
+    """What was served: others' tokens through this computer's layers, and their conversations.
+
+    The owner's own chats are in neither.
+    """
 
     tokens_today: int
     tokens_ever: int
@@ -144,7 +153,8 @@ class Snapshot(Shape, frozen=True):
 
     `headline` is the first line of the tray menu. `warnings` are sentences for the
     person, and `warnings_said` are the same in the same order. `consented` is None until
-    the first run is over.
+    the first run is over. `connected` says whether any other computer is there, None until
+    the first that was asked has answered or has not; `computers` is how many are known.
     """
 
     state: State
@@ -171,6 +181,8 @@ class Snapshot(Shape, frozen=True):
     warnings: list[str]
     headline_said: Said | None = None
     warnings_said: list[Said] = []
+    connected: bool | None = None
+    computers: int = 0
 
 
 class ConsentRequest(Shape, frozen=True):
@@ -265,9 +277,9 @@ class ModelOffer(Shape, frozen=True):
 class ChooseModelRequest(Shape, frozen=True):
     """Serve this model; without a span, what fits and is needed most."""
 
-    model: str
-    start: int | None = None
-    stop: int | None = None
+    model: Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
+    start: UnitNumber | None = None
+    stop: UnitNumber | None = None
 
 
 class MessageView(Shape, frozen=True):
@@ -315,7 +327,7 @@ class ConversationOptions(Shape, frozen=True):
     temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 256
-    seed: int | None = None
+    seed: Seed | None = None
     alone: bool = False
 
 
@@ -341,7 +353,7 @@ class SayRequest(Shape, frozen=True):
     """A message of the person. With `replaces`, that message and all after it go first."""
 
     content: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE_CHARACTERS)]
-    replaces: int | None = None
+    replaces: MessageNumber | None = None
 
 
 class AnswerDelta(Shape, frozen=True):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from app.engine.hardware import read_processor
+from app.small_files import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +68,7 @@ class Ladder:
 
     def _load(self) -> dict[str, str]:
         try:
-            if self._file.stat().st_size > MAX_FILE_BYTES:
-                return {}
-            struck = json.loads(self._file.read_text()).get(self._key, {})
+            struck = json.loads(read_small(self._file, MAX_FILE_BYTES)).get(self._key, {})
             return {str(name): str(reason) for name, reason in struck.items()}
         except (OSError, ValueError, AttributeError, RecursionError):
             return {}

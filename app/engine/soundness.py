@@ -24,6 +24,7 @@ from app.clock import Clock, SystemClock
 from app.engine.manifest import UnitEntry
 from app.engine.slice_files import HEADER_ROOM_BYTES
 from app.engine.store import UnitStore
+from app.small_files import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -131,8 +132,7 @@ class Soundness:
     def _known(self) -> dict[str, Looks]:
         if self._checked is None:
             try:
-                with self._path.open("rb") as stream:
-                    data = stream.read(MAX_FILE_BYTES)
+                data = read_small(self._path, MAX_FILE_BYTES)
                 self._checked = msgspec.json.decode(data, type=dict[str, Looks])
             except (OSError, ValueError, RecursionError):
                 self._checked = {}  # everything is hashed once more

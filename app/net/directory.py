@@ -147,7 +147,11 @@ class Directory:
 
 
 class DirectoryClient:
-    """Announces to and asks several directories at once; some may be down."""
+    """Announces to and asks several directories at once; some may be down.
+
+    Attributes:
+        answered: whose answers the last look-up had; None before the first one.
+    """
 
     def __init__(
         self,
@@ -162,6 +166,23 @@ class DirectoryClient:
         self._bootstraps = tuple(bootstraps)
         self._clock = clock
         self._local = local
+        self.answered: frozenset[PeerId] | None = None
+
+    @property
+    def bootstraps(self) -> tuple[tuple[PeerId, str], ...]:
+        """The computers it asks."""
+        return self._bootstraps
+
+    @property
+    def has_anybody(self) -> bool:
+        """Whether there is a directory at all, this computer's own included."""
+        return bool(self._bootstraps) or self._local is not None
+
+    def use_bootstraps(self, bootstraps: Sequence[tuple[PeerId, str]]) -> None:
+        """Ask others from now on; what is under way ends as it began."""
+        if tuple(bootstraps) != self._bootstraps:
+            self._bootstraps = tuple(bootstraps)
+            self.answered = None
 
     async def announce(self, record: SignedRecord) -> int:
         """Hand a record of this computer to every directory; how many keep it.
@@ -211,9 +232,16 @@ class DirectoryClient:
 
     async def _ask_all(self, request: Announce | Lookup) -> list[ChannelMessage]:
         """The answers of all that give one; PeerLost when none does and there is no local one."""
+        asked = self._bootstraps
         outcomes = await asyncio.gather(
-            *(self._ask(peer, address, request) for peer, address in self._bootstraps)
+            *(self._ask(peer, address, request) for peer, address in asked)
         )
+        if isinstance(request, Lookup) and asked == self._bootstraps:
+            self.answered = frozenset(
+                peer
+                for (peer, _), outcome in zip(asked, outcomes, strict=True)
+                if isinstance(outcome, Found)
+            )
         answers = [outcome for outcome in outcomes if not isinstance(outcome, PeerLost)]
         if not answers and self._local is None:
             reasons = "; ".join(str(outcome) for outcome in outcomes) or "none is given"

@@ -21,6 +21,7 @@ class Credits:
 
     Attributes:
         given, taken: in layer-tokens.
+        positions: how many positions of others' conversations ran through this computer.
         own_names: what this computer's own conversations are called at present; each takes a
             name of its own (`app/talk.py`) and gives it back, so there are as many as chains.
     """
@@ -28,12 +29,14 @@ class Credits:
     def __init__(self) -> None:
         self.given = 0
         self.taken = 0
+        self.positions = 0
         self.own_names: set[PeerId] = set()
 
     def gave(self, client: PeerId, *, positions: int, blocks: int) -> None:
         """This computer ran so many positions through so many blocks for a client."""
         if client not in self.own_names:
             self.given += positions * blocks
+            self.positions += positions
 
     def took(
         self,

@@ -70,7 +70,8 @@ def choose(
     values = values[: _top_p_count(values, options.top_p)]
     if options.min_p:
         values = values[values >= values[0] + np.log(options.min_p)]
-    weights = np.exp((values - values[0]) / options.temperature)
+    with np.errstate(over="ignore"):  # near 0 all others are infinitely far behind the first
+        weights = np.exp((values - values[0]) / options.temperature)
     reached = np.cumsum(weights) / weights.sum()
     return int(ids[min(int(np.searchsorted(reached, draw, side="right")), len(values) - 1)])
 

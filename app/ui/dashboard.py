@@ -101,7 +101,13 @@ class StateCard(Card):
                 now, "Helping with {n} conversation now", "Helping with {n} conversations now"
             )
         if snapshot.state == "sharing":
-            return tr("Ready to help; nobody is asking at the moment.")
+            if snapshot.connected is False:
+                return tr("Others can ask this computer as soon as one of them is connected.")
+            quiet = tr("Ready to help; nobody is asking at the moment.")
+            known = counted(
+                snapshot.computers, "{n} other computer known.", "{n} other computers known."
+            )
+            return f"{quiet} {known}" if snapshot.computers else quiet
         return ""
 
     def _draw(self) -> None:
@@ -326,13 +332,13 @@ class Dashboard(Page):
         self.model = ModelCard(theme)
         self.model.choose.connect(self.choose_model)
         self.tokens = SpeedCard(
-            tr("Speed"),
+            tr("Speed for others"),
             SpeedGraph(
                 theme,
-                tr("Tokens per second, last two minutes"),
+                tr("Tokens per second for others, last two minutes"),
                 5.0,
                 words.token_speed,
-                idle=tr("Nothing was computed in the last two minutes."),
+                idle=tr("Nothing was computed for others in the last two minutes."),
             ),
         )
         self.network = SpeedCard(

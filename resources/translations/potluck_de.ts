@@ -704,6 +704,18 @@
       <translation>Keiner</translation>
     </message>
     <message>
+      <source>Not connected to other computers yet: none has come here so far. Others come when they name this one in their Settings, under Computers to ask first.</source>
+      <translation>Noch nicht mit anderen Computern verbunden: Bisher ist keiner hierher gekommen. Andere kommen, wenn sie diesen in ihren Einstellungen nennen, unter „Zuerst gefragte Computer“.</translation>
+    </message>
+    <message>
+      <source>Not connected to other computers yet: this one knows none. Name one in Settings, under Computers to ask first; whoever runs it finds its name and port under About.</source>
+      <translation>Noch nicht mit anderen Computern verbunden: Dieser kennt keinen. Nennen Sie einen in den Einstellungen, unter „Zuerst gefragte Computer“; wer ihn betreibt, findet seinen Namen und Port unter „Über Potluck“.</translation>
+    </message>
+    <message>
+      <source>Not connected to other computers: none of those named in Settings, under Computers to ask first, answers. Look whether this computer is online and they are named rightly; Potluck goes on asking.</source>
+      <translation>Nicht mit anderen Computern verbunden: Keiner von denen antwortet, die in den Einstellungen unter „Zuerst gefragte Computer“ stehen. Sehen Sie nach, ob dieser Computer online ist und sie richtig genannt sind; Potluck fragt weiter.</translation>
+    </message>
+    <message>
       <source>Not enough room: {needed:size} more are needed, and {used:size} of the {quota:size} that Potluck may use are taken. Nothing was changed; allow more disk space or remove a model.</source>
       <translation>Nicht genug Platz: {needed:size} werden noch gebraucht, und {used:size} der {quota:size}, die Potluck nutzen darf, sind belegt. Nichts wurde geändert; erlauben Sie mehr Platz auf der Festplatte, oder entfernen Sie ein Modell.</translation>
     </message>
@@ -740,8 +752,8 @@
       <translation>Nicht übernommen.</translation>
     </message>
     <message>
-      <source>Nothing was computed in the last two minutes.</source>
-      <translation>In den letzten zwei Minuten wurde nichts gerechnet.</translation>
+      <source>Nothing was computed for others in the last two minutes.</source>
+      <translation>In den letzten zwei Minuten wurde nichts für andere berechnet.</translation>
     </message>
     <message>
       <source>Nothing was said yet that could be answered.</source>
@@ -802,6 +814,10 @@
     <message>
       <source>Ordinary computers run large open language models together. Everyone gives some spare time, and everyone chats for free.</source>
       <translation>Gewöhnliche Computer betreiben gemeinsam große offene Sprachmodelle. Alle geben etwas freie Zeit, und alle chatten kostenlos.</translation>
+    </message>
+    <message>
+      <source>Others can ask this computer as soon as one of them is connected.</source>
+      <translation>Andere können diesen Computer fragen, sobald einer von ihnen verbunden ist.</translation>
     </message>
     <message>
       <source>Others then lack your layers of {other}. You can change back at any time.</source>
@@ -1012,6 +1028,10 @@
       <translation>Bereit zu helfen; im Moment fragt niemand.</translation>
     </message>
     <message>
+      <source>Ready to share {layers} of {model}; not connected to other computers yet</source>
+      <translation>Bereit, {layers} von {model} zu teilen; noch nicht mit anderen Computern verbunden</translation>
+    </message>
+    <message>
       <source>Rename</source>
       <translation>Umbenennen</translation>
     </message>
@@ -1146,6 +1166,10 @@
     <message>
       <source>Speed</source>
       <translation>Geschwindigkeit</translation>
+    </message>
+    <message>
+      <source>Speed for others</source>
+      <translation>Tempo für andere</translation>
     </message>
     <message>
       <source>Start Potluck when I log in</source>
@@ -1344,8 +1368,8 @@
       <translation>Heute: gegeben {given}, genommen {taken}.</translation>
     </message>
     <message>
-      <source>Tokens per second, last two minutes</source>
-      <translation>Tokens je Sekunde, letzte zwei Minuten</translation>
+      <source>Tokens per second for others, last two minutes</source>
+      <translation>Tokens je Sekunde für andere, letzte zwei Minuten</translation>
     </message>
     <message>
       <source>Too long by {n} characters</source>
@@ -2098,6 +2122,14 @@
     <message>
       <source>{n} minutes</source>
       <translation>{n} Minuten</translation>
+    </message>
+    <message>
+      <source>{n} other computer known.</source>
+      <translation>{n} anderer Computer ist bekannt.</translation>
+    </message>
+    <message>
+      <source>{n} other computers known.</source>
+      <translation>{n} andere Computer sind bekannt.</translation>
     </message>
     <message>
       <source>{n} other helper</source>

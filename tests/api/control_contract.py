@@ -110,8 +110,8 @@ class ControlContract:
         assert model is not None
         assert (model.my_start, model.my_stop) in [(h.start, h.stop) for h in model.holders]
         assert [h.peer_id for h in model.holders if h.mine] == [status.peer_id]
-        assert status.headline.startswith("Sharing ")
-        assert status.headline.endswith(f" of {model.title}")
+        assert " layers of " in status.headline
+        assert f" of {model.title}" in status.headline
 
     async def test_a_pause_by_hand_names_itself_and_its_end(self, subject: Subject) -> None:
         await subject.sharing()

@@ -63,7 +63,7 @@ async def test_nothing_is_shared_before_the_owner_agrees(tmp_path: Path, guide: 
         agreed = await running.ask("POST", "/consent", {"share": True})
         assert agreed["consented"] is True
         status = await until(running, "sharing")
-        assert status.headline == "Sharing all 8 layers of Potluck Guide"
+        assert "share all 8 layers of Potluck Guide" in status.headline
         assert status.model is not None
         assert [holder.mine for holder in status.model.holders] == [True]
 
@@ -115,7 +115,7 @@ async def test_a_pause_by_hand_survives_a_restart(tmp_path: Path, guide: Path) -
         await running.ask("POST", "/share-anyway", {"seconds": 60})
         assert (await until(running, "paused")).pause is not None
         await running.ask("POST", "/resume")
-        assert (await until(running, "sharing")).headline == "Sharing 3 layers of Potluck Guide"
+        assert "3 layers of Potluck Guide" in (await until(running, "sharing")).headline
 
 
 async def test_an_automatic_pause_names_its_reason_and_can_be_overruled(
@@ -258,7 +258,7 @@ async def test_another_choice_is_served_and_the_old_layers_can_go(
         await running.ask("POST", "/models/choose", {"model": "guide", "start": 1, "stop": 3})
         await running.node.sharing.settled()
         status = await until(running, "sharing")
-        assert status.headline == "Sharing 2 layers of Potluck Guide"
+        assert "2 layers of Potluck Guide" in status.headline
         assert running.node.ready_line()["units"] == str(Span(1, 3))
         freed = await running.ask("POST", "/disk/free")
         assert freed["freed_bytes"] > 0
@@ -388,6 +388,13 @@ async def test_two_conversations_are_answered_at_once(tmp_path: Path, guide: Pat
         ("/consent", {"share": "yes"}),
         ("/consent", {"share": True, "settings": {"cpu_percent_in_use": 900}}),
         ("/conversations", {"temperature": 99}),
+        ("/conversations", {"seed": 2**63}),
+        ("/conversations", {"seed": -(10**40)}),
+        ("/conversations/x/messages", {"content": "x", "replaces": 10**30}),
+        ("/conversations/x/messages", {"content": "x", "replaces": -1}),
+        ("/models/choose", {"model": "guide", "start": 10**30}),
+        ("/models/choose", {"model": "a\0.json"}),
+        ("/models/choose", {"model": "a" * 3000 + ".json"}),
     ],
 )
 async def test_a_wrong_request_changes_nothing(tmp_path: Path, path: str, body: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,18 @@ async def test_a_page_that_points_its_own_name_here_is_refused(tmp_path: Path) -
             assert (status, body["code"]) == (403, "wrong_host")
             status, body = await ask(running, "/v1/models", Host=host)
             assert (status, body["error"]["code"]) == (403, "wrong_host")
+        for host in (
+            "evil.example@localhost",
+            "localhost/evil",
+            "localhost:80:80",
+            "127.0.0.1:abc",
+            "127.0.0.1:99999",
+            "localhost.",
+            "localhost?x",
+            "::1",
+            "",
+        ):
+            assert (await ask(running, "/v1/models", Host=host))[0] in (400, 403), host
         for host in (f"localhost:{running.port}", f"127.0.0.1:{running.port}", "[::1]"):
             assert (await ask(running, "/v1/models", Host=host))[0] == 200
 
@@ -91,6 +104,20 @@ async def test_bodies_have_to_be_json_and_of_a_sane_size(tmp_path: Path) -> None
         status, body, _ = await post(running, path, huge, Content_Type=kind)
         assert (status, body["error"]["code"]) == (413, "too_large")
         assert (await ask(running, "/v1/models"))[0] == 200
+
+
+async def test_a_body_is_never_unpacked(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as running:
+        for body in (b"not what it claims", gzip.compress(b"{}"), gzip.compress(bytes(1 << 24))):
+            for encoding in ("gzip", "deflate", "br", "GZIP"):
+                status, answer, _ = await post(
+                    running,
+                    "/v1/chat/completions",
+                    io.BytesIO(body),
+                    Content_Type="application/json",
+                    Content_Encoding=encoding,
+                )
+                assert (status, answer["error"]["code"]) == (415, "encoded")
 
 
 async def test_a_header_of_any_bytes_harms_nothing(tmp_path: Path) -> None:

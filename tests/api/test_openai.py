@@ -18,6 +18,7 @@ from app.api.openai import ChatAsked, CompletionAsked
 from tests.helpers.running_node import WHOLE, RunningNode, adopt_guide, running_node
 
 QUESTION: list[Any] = [{"role": "user", "content": "What is Potluck?"}]
+TOOLS = [{"type": "function", "function": {"name": "look"}}]
 
 
 @asynccontextmanager
@@ -149,6 +150,30 @@ async def test_a_conversation_told_again_goes_on_over_its_own_chain(
             "unsupported_value",
             "response_format",
         ),
+        ({"tools": TOOLS}, openai.BadRequestError, "unsupported_value", "tools"),
+        (
+            {"tools": TOOLS, "tool_choice": "required"},
+            openai.BadRequestError,
+            "unsupported_value",
+            "tools",
+        ),
+        ({"tool_choice": "required"}, openai.BadRequestError, "unsupported_value", "tool_choice"),
+        ({"functions": [{}]}, openai.BadRequestError, "unsupported_value", "functions"),
+        ({"modalities": ["audio"]}, openai.BadRequestError, "unsupported_value", "modalities"),
+        ({"audio": {"voice": "x"}}, openai.BadRequestError, "unsupported_value", "audio"),
+        ({"logit_bias": {"5": -100}}, openai.BadRequestError, "unsupported_value", "logit_bias"),
+        (
+            {"frequency_penalty": 0.5},
+            openai.BadRequestError,
+            "unsupported_value",
+            "frequency_penalty",
+        ),
+        (
+            {"presence_penalty": -1},
+            openai.BadRequestError,
+            "unsupported_value",
+            "presence_penalty",
+        ),
         (
             {"messages": [{"role": "user", "content": "word " * 3000}]},
             openai.BadRequestError,
@@ -191,6 +216,13 @@ async def test_unknown_fields_and_parts_of_text_are_taken(tmp_path: Path, guide:
             ],
             "user": "somebody",
             "store": False,
+            "tools": TOOLS,
+            "tool_choice": "none",
+            "modalities": ["text"],
+            "logit_bias": {},
+            "frequency_penalty": 0,
+            "presence_penalty": 0.0,
+            "temperature": 1e-320,
             "max_tokens": 4,
             "stop": None,
         }

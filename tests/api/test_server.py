@@ -60,6 +60,28 @@ async def test_a_node_open_to_all_names_an_address_that_its_own_programs_can_use
         assert (await running.ask("GET", "/status"))["state"] == "idle"
 
 
+async def test_what_programs_get_wrong_about_http_stays_out_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = (
+        b"\x16\x03\x01 tls\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+    )
+    async with running_node(tmp_path) as running:
+        for data in wrong:
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            writer.write(data)
+            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.")
+            writer.close()
+            await writer.wait_closed()
+        assert (await running.ask("GET", "/status"))["state"] == "idle"
+    assert "Traceback" not in caplog.text
+    assert "Error handling" not in caplog.text
+
+
 async def test_a_node_that_was_killed_starts_again_where_it_was(
     tmp_path: Path, guide: Path
 ) -> None:

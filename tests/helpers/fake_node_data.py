@@ -246,6 +246,8 @@ def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
         disk_unused_bytes=1_300_000_000,
         identity_kept_in="the system's keyring",
         warnings=[],
+        connected=True,
+        computers=4,
     )
 
 

@@ -32,7 +32,7 @@ def test_only_what_is_computed_for_others_is_given() -> None:
     credits.own_names.add(ME)
     credits.gave(OTHER, positions=5, blocks=8)
     credits.gave(ME, positions=100, blocks=8)
-    assert (credits.given, credits.taken) == (40, 0)
+    assert (credits.given, credits.taken, credits.positions) == (40, 0, 5)
 
 
 def test_only_what_others_compute_is_taken() -> None:

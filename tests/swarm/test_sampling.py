@@ -213,3 +213,11 @@ def test_chance_alone_agrees_with_the_textbook(
     weights = np.exp(logits.astype(np.float64) / temperature)
     reached = np.concatenate([[0], np.cumsum(weights / weights.sum())])
     assert reached[token] - 1e-9 <= draw <= reached[token + 1] + 1e-9
+
+
+def test_a_temperature_of_almost_nothing_takes_the_likeliest() -> None:
+    for temperature in (5e-324, 1e-320, 1e-300):
+        ids = np.arange(3, dtype=np.int32)
+        logits = np.array([9.0, 8.5, -40.0], dtype=np.float32)
+        options = SamplingOptions(temperature=temperature, top_k=0, top_p=1.0, min_p=0.0)
+        assert choose(ids, logits, options, earlier=[], draw=0.999) == 0
