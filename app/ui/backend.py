@@ -207,6 +207,8 @@ class Backend(QObject):
     ) -> None:
         reply.deleteLater()
         if reply.error() != QNetworkReply.NetworkError.NoError:
+            if reply.error() == QNetworkReply.NetworkError.AuthenticationRequiredError:
+                self.lost.emit()  # somebody has changed the token: whoever hears it looks for it
             if failed is not None:
                 failed(_error(reply))
             return

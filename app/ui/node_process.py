@@ -24,6 +24,8 @@ from app.process_lock import data_folder_lock
 from app.small_files import read_small
 from app.ui.translations import tr
 
+OWN_ADDRESSES: Final = ("http://127.0.0.1:", "http://[::1]:")
+"""The token goes nowhere else, whatever a file says."""
 OUTPUT_FILE: Final = "node-output.log"
 """What the node prints; its last line says why it could not start."""
 MAX_FILE_BYTES: Final = 1 << 20
@@ -38,7 +40,7 @@ MAX_QUICK_ENDS: Final = 3
 def node_command(folder: Path) -> list[str]:
     """How a node is started for this data folder, from source or packaged."""
     program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "app"]
-    return [*program, "node", "--api", "127.0.0.1:0", "--data-dir", str(folder)]
+    return [*program, "node", "--api", "--data-dir", str(folder)]
 
 
 class NodeProcess(QObject):
@@ -64,6 +66,7 @@ class NodeProcess(QObject):
         self._deadline = 0.0
         self._quick_ends = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._told: tuple[str, str] | None = None
         self._watcher = QFileSystemWatcher(self)
         self._watcher.directoryChanged.connect(lambda _: self._look())
         self._timer = QTimer(self, interval=LOOK_MILLISECONDS)
@@ -88,8 +91,14 @@ class NodeProcess(QObject):
         self._look()
 
     def check(self) -> None:
-        """The connection was lost: look whether the node still runs; if not, start it again."""
-        if self._timer.isActive() or self.is_running():
+        """The connection was lost: look whether the node still runs; if not, start it again.
+
+        One that runs may have moved, or want another token: then `ready` follows.
+        """
+        if self._timer.isActive():
+            return
+        if self.is_running():
+            self._tell_if_new()
             return
         quick = time.monotonic() - self._started_at < QUICK_SECONDS
         self._quick_ends = self._quick_ends + 1 if quick else 1
@@ -153,18 +162,24 @@ class NodeProcess(QObject):
     def _look(self) -> None:
         if not self._timer.isActive():
             return
-        status = self._status()
-        address = status.get("api")
-        token = self._token()
-        if isinstance(address, str) and address.startswith("http://127.0.0.1:") and token:
+        if self._tell_if_new(again=True):
             self.forget()
-            self.ready.emit(address, token)
             return
         ended = self._process is not None and self._process.poll() is not None
         if (ended and not self.is_running()) or time.monotonic() > self._deadline:
             self.forget()
             words = tr("The node did not start.") if ended else tr("The node takes too long.")
             self.failed.emit(self._reason(words))
+
+    def _tell_if_new(self, *, again: bool = False) -> bool:
+        """Say where the node listens, if that is another place than last time, or `again`."""
+        address, token = self._status().get("api"), self._token()
+        if not (isinstance(address, str) and address.startswith(OWN_ADDRESSES) and token):
+            return False
+        if again or (address, token) != self._told:
+            self._told = (address, token)
+            self.ready.emit(address, token)
+        return True
 
     def _reason(self, words: str) -> str:
         """The sentence, with the last line the node printed."""

@@ -48,6 +48,15 @@ def test_a_refusal_is_told_in_the_nodes_own_words(backend, wait) -> None:
     assert "cpu_percent_away cannot be 900" in errors[0].words
 
 
+def test_a_token_that_does_not_hold_any_more_is_said(qtbot, fake, backend, wait) -> None:
+    backend.open(backend._base, "b" * 64)
+    errors: list[Any] = []
+    with qtbot.waitSignal(backend.lost, timeout=5000):
+        backend.ask("GET", "/settings", failed=errors.append)
+    wait(lambda: errors)
+    assert errors[0].code == "no_token"
+
+
 def test_an_answer_comes_in_pieces_and_ends_with_the_message(backend, wait) -> None:
     made: list[Any] = []
     backend.new_conversation(ConversationOptions(), made.append, lambda _: None)

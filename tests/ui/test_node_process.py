@@ -56,6 +56,19 @@ def test_a_node_that_runs_is_joined_and_not_doubled(qtbot, node, tmp_path: Path)
     assert other._process is None
 
 
+def test_another_token_of_the_same_node_is_told_when_it_is_looked_for(
+    qtbot, node, tmp_path: Path
+) -> None:
+    with qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS) as first:
+        node.start()
+    with qtbot.assertNotEmitted(node.ready):
+        node.check()
+    (tmp_path / "api-token").write_text("b" * 64)
+    with qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS) as second:
+        node.check()
+    assert second.args == [first.args[0], "b" * 64]
+
+
 def test_a_node_that_dies_is_said_and_started_again(qtbot, node: NodeProcess) -> None:
     with qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS):
         node.start()
