@@ -66,6 +66,8 @@ Token = Annotated[int, msgspec.Meta(ge=0, lt=MAX_VOCABULARY)]
 Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_FRAME_BYTES)]
 Rate = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=-MAX_PLACE_MILLISECONDS, le=MAX_PLACE_MILLISECONDS)]
+RetryAfter = Annotated[float, msgspec.Meta(ge=0.0, le=86400.0)]
+Deadline = Annotated[float, msgspec.Meta(ge=0.0, le=86400.0)]
 UnixSeconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e11)]
 
 
@@ -170,7 +172,8 @@ class SessionOpen(Message, frozen=True, tag="session_open"):
 
     `previous` may feed steps besides the client itself; without `next` the host
     returns to the client. `tokens` is the most positions the session will use.
-    With `absorb`, replayed steps end here: the next host knows them already.
+    With `absorb`, replayed steps end here: the next host knows them already. A step
+    that was not begun `deadline_seconds` after it came need not be, unless it says more.
     """
 
     session: SessionBytes
@@ -183,6 +186,7 @@ class SessionOpen(Message, frozen=True, tag="session_open"):
     previous: PeerBytes | None = None
     next: NextHop | None = None
     absorb: bool = False
+    deadline_seconds: Deadline | None = None
 
 
 class SessionOpened(Message, frozen=True, tag="session_opened"):
@@ -198,17 +202,21 @@ class SessionRefused(Message, frozen=True, tag="session_refused"):
     session: SessionBytes
     code: Word
     reason: Reason
-    retry_after_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=86400.0)] | None = None
+    retry_after_seconds: RetryAfter | None = None
 
 
 class SessionFault(Message, frozen=True, tag="session_fault"):
-    """Host to client: a step could not be done; the session still stands."""
+    """Host to client: a step could not be done; the session still stands.
+
+    With `retry_after_seconds` it can be done then, by this very host.
+    """
 
     session: SessionBytes
     epoch: Epoch
     position: Position
     code: Word
     reason: Reason
+    retry_after_seconds: RetryAfter | None = None
 
 
 class SessionRenew(Message, frozen=True, tag="session_renew"):
@@ -262,6 +270,7 @@ class Step(Message, frozen=True, tag="step"):
     32-bit little-endian floats. The last `outputs` rows are wanted from the head.
     The receiver first forgets everything at or after `position`. A `replay` has been
     through the chain before and restores the memory of a host that is new to it.
+    Nobody waits for it any more `deadline_seconds` after it came.
     """
 
     session: SessionBytes
@@ -272,6 +281,7 @@ class Step(Message, frozen=True, tag="step"):
     outputs: Annotated[int, msgspec.Meta(ge=0, le=MAX_ROWS_PER_STEP)] = 0
     tokens: Annotated[list[Token], msgspec.Meta(max_length=MAX_ROWS_PER_STEP)] | None = None
     hidden: Payload = b""
+    deadline_seconds: Deadline | None = None
 
 
 class StepResult(Message, frozen=True, tag="step_result"):

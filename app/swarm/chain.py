@@ -45,6 +45,9 @@ from app.tasks import TaskOwner
 
 STEP_SECONDS: Final = 30.0
 """A host that computes longer on one step is stuck, or slower than anybody would wait for."""
+BUSY_SECONDS: Final = 5.0
+"""So long a step is sent again to a host that is busy; then another one takes its place."""
+LEAST_RETRY_SECONDS: Final = 0.1
 
 
 class RingChain:
@@ -160,7 +163,22 @@ class RingChain:
         self._replaying_pieces = -(-len(self._sent) // self._rows_per_step)
 
     async def step(self, position: int, tokens: Sequence[int]) -> Candidates:
-        """As `TokenChain.step`; long prompts go out in pieces that hosts work on side by side."""
+        """As `TokenChain.step`; long prompts go out in pieces that hosts work on side by side.
+
+        A host that is busy is asked again when it says, for `BUSY_SECONDS`.
+        """
+        waits_until = asyncio.get_running_loop().time() + BUSY_SECONDS
+        while True:
+            try:
+                return await self._step_once(position, tokens)
+            except ChainBroken as broken:
+                retry = broken.retry_after_seconds
+                now = asyncio.get_running_loop().time()
+                if self._broken is not None or retry is None or now + retry > waits_until:
+                    raise
+            await asyncio.sleep(max(retry, LEAST_RETRY_SECONDS))
+
+    async def _step_once(self, position: int, tokens: Sequence[int]) -> Candidates:
         if self._broken is not None:
             raise self._broken
         pieces = -(-len(tokens) // self._rows_per_step)
@@ -174,7 +192,8 @@ class RingChain:
             async with asyncio.timeout(patience):
                 for start in range(position, position + len(tokens), self._rows_per_step):
                     piece = list(tokens[start - position : start - position + self._rows_per_step])
-                    await self._send(start, piece, outputs=1 if start == last else 0)
+                    wanted = 1 if start == last else 0
+                    await self._send(start, piece, outputs=wanted, deadline_seconds=patience)
                 outcome = await result
             answered = True
             candidates = await self._finish(outcome)
@@ -292,7 +311,13 @@ class RingChain:
     # ── steps ────────────────────────────────────────────────────────────────
 
     async def _send(
-        self, position: int, tokens: list[int], *, outputs: int, replay: bool = False
+        self,
+        position: int,
+        tokens: list[int],
+        *,
+        outputs: int,
+        replay: bool = False,
+        deadline_seconds: float | None = None,
     ) -> None:
         own = self._ends.embedding
         hidden = b""
@@ -310,6 +335,7 @@ class RingChain:
                     replay=replay,
                     tokens=None if own is not None else tokens,
                     hidden=hidden,
+                    deadline_seconds=deadline_seconds,
                 )
             )
         except PeerLost as error:
@@ -407,6 +433,10 @@ class RingChain:
         elif fault.code in ("gap", "worker_died"):
             self._empty.add(peer)
             self._fail(ChainBroken(reason, peer=peer, forgotten=True))
+        elif fault.code == "busy":
+            self._epoch += 1  # what else of this step arrives there fails, too, and means nothing
+            retry = fault.retry_after_seconds or LEAST_RETRY_SECONDS
+            self._fail(ChainBroken(reason, peer=peer, retry_after_seconds=retry))
         elif fault.code == "over_budget":
             self._break(MemoryLost(reason))
         elif fault.code == "input" and index:

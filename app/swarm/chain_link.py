@@ -82,7 +82,9 @@ async def open_session(
         case wire.SessionRefused() if answer.session == terms.session:
             culprit = _culprit(offer, neighbours, answer.code)
             raise ChainBroken(
-                say("helper_declines", helper=name, reason=answer.reason), peer=culprit
+                say("helper_declines", helper=name, reason=answer.reason),
+                peer=culprit,
+                retry_after_seconds=answer.retry_after_seconds,
             )
         case wire.Refused():
             raise ChainBroken(

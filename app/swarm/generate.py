@@ -33,6 +33,9 @@ PATIENCE_SECONDS: Final = 45.0
 
 LOOK_AGAIN_SECONDS: Final = 0.5
 
+LONGEST_RETRY_SECONDS: Final = 5.0
+"""Who is busy is asked again after this long, although it says later: others may have come."""
+
 FinishReason = Literal["stop", "length", "deadline"]
 ChainOpener = Callable[[Collection[PeerId], int], Awaitable[TokenChain]]
 """Opens a chain without these computers, with room for so many tokens.
@@ -286,14 +289,26 @@ class Generator:
         now = self._clock.monotonic()
         if self._trouble_since is None:
             self._trouble_since = now
-        self._futile += not set(broken.suspects) - set(self._avoided())
+        nobody_new = not set(broken.suspects) - set(self._avoided())
+        self._futile += nobody_new
+        retry = broken.retry_after_seconds
+        # Who is busy, a little longer than it said: until it was asked again.
+        avoid_seconds = min(AVOID_SECONDS, inf if retry is None else retry + LOOK_AGAIN_SECONDS)
         for peer in broken.suspects:
             self._failed.pop(peer, None)
-            self._failed[peer] = now + AVOID_SECONDS
-        if self._futile > QUICK_REPAIRS:
+            self._failed[peer] = now + avoid_seconds
+        if nobody_new and retry is not None:  # nobody else is there: it is waited for
+            await self._wait(broken, answer, seconds=min(retry, LONGEST_RETRY_SECONDS))
+        elif self._futile > QUICK_REPAIRS:
             await self._wait(broken, answer)
 
-    async def _wait(self, trouble: NotServed | PeerLost, answer: Answer) -> None:
+    async def _wait(
+        self,
+        trouble: NotServed | PeerLost,
+        answer: Answer,
+        *,
+        seconds: float = LOOK_AGAIN_SECONDS,
+    ) -> None:
         """A little, for the swarm to change; not for ever."""
         began = self._trouble_since
         now = self._clock.monotonic()
@@ -303,7 +318,7 @@ class Generator:
             await self.close()
             raise trouble
         answer.waiting = str(trouble)
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        await asyncio.sleep(seconds)
 
     def _at_ease(self) -> None:
         self._futile = 0

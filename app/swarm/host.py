@@ -26,7 +26,15 @@ from app.ids import ModelId, PeerId, SessionId, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
 from app.swarm.credits import Credits, blocks_in
-from app.swarm.host_session import Session, refused, relink_fault, step_result
+from app.swarm.host_session import (
+    Session,
+    check_served,
+    check_wait,
+    refused,
+    relink_fault,
+    step_fault,
+    step_result,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -240,23 +248,13 @@ class Host:
     def _check(self, opening: wire.SessionOpen, client: PeerId) -> None:
         if self._leaving:
             raise Refusal("this computer stops sharing for now", code="leaving")
-        if opening.model != self._model:
-            raise Refusal("this computer serves another model", code="unknown_model")
-        mounted = self._engine.span
-        enters = opening.span.start == mounted.start or (
-            mounted.start == 0 and opening.span.start == 1
-        )
-        if not enters or opening.span.stop != mounted.stop:
-            raise Refusal(
-                f"units {opening.span} are wanted and {mounted} are mounted here", code="wrong_span"
-            )
-        if opening.span.start == 0 and opening.previous is not None:
-            raise BadInput("a host before the one that takes the tokens")
+        check_served(opening, self._model, self._engine.span)
         if SessionId(opening.session) in self._sessions:
             raise BadInput("a session that is open already")
         held = sum(session.client == client for session in self._sessions.values())
         if held >= SESSIONS_PER_PEER:
             raise NoRoom(f"you have {held} conversations open here; more would crowd others out")
+        check_wait(self._engine.wait_seconds)
 
     async def _replace(self, earlier: Session, opening: wire.SessionOpen, client: PeerId) -> None:
         """A client may open its session anew; its goodbye to the first is still on its way."""
@@ -317,8 +315,8 @@ class Host:
         ):
             following.abort()  # at once: a step may wait for room on it, and holds the turn
             session.next = following = None
+        session.epoch = max(session.epoch, relink.epoch)  # what waits of earlier ones is dropped
         async with session.turn:
-            session.epoch = max(session.epoch, relink.epoch)
             self._renew(session)
             session.previous = None if relink.previous is None else PeerId(relink.previous)
             session.absorb = relink.absorb
@@ -398,18 +396,50 @@ class Host:
             tokens=step.tokens,
             hidden=step.hidden,
         )
+        began = self._clock.monotonic()
+        deadline = session.deadline_of(step)
         try:
             async with session.computing:
-                if self._sessions.get(session.id) is not session or step.epoch < session.epoch:
+                if not self._is_wanted(session, step):
                     return  # it ended, or the client went on, while this step waited
                 session.waiting = step
-                result = await self._engine.compute(part)
+                result = await self._engine.compute(
+                    part,
+                    client=session.client,
+                    wanted=lambda: self._is_wanted(session, step),
+                    deadline_seconds=deadline,
+                )
+        except Refusal as busy:
+            retry = busy.retry_after_seconds
+            await self._fault(session, step, busy.code, busy.reason, retry_after_seconds=retry)
+            return
         except EngineFault as error:
             code = "worker_died" if isinstance(error, WorkerDied) else "engine"
             await self._fault(session, step, code, str(error))
             return
         finally:
             session.waiting = None
+        if deadline is not None:
+            deadline = max(0.0, deadline - (self._clock.monotonic() - began))
+        await self._pass_on(session, step, result, feeder, deadline_seconds=deadline)
+
+    def _is_wanted(self, session: Session, step: wire.Step) -> bool:
+        """Whether anybody waits for a step still."""
+        there = self._sessions.get(session.id) is session and not session.channel.closed
+        return there and step.epoch >= session.epoch
+
+    async def _pass_on(
+        self,
+        session: Session,
+        step: wire.Step,
+        result: PartResult,
+        feeder: PeerId,
+        *,
+        deadline_seconds: float | None,
+    ) -> None:
+        """Count what was computed, and send it where it goes next."""
+        if result.code == "withdrawn":
+            return
         if result.code == "input":
             self._opener.report_bad_input(feeder, result.fault)
         if result.code:
@@ -422,11 +452,18 @@ class Host:
         if session.hands_on:
             session.log.put(step.position, step.rows, result.hidden)
             if not (step.replay and session.absorb):
-                await self._hand_on(session, step, result)
+                await self._hand_on(session, step, result, deadline_seconds=deadline_seconds)
         elif step.outputs:
             await session.channel.send(step_result(step, result))
 
-    async def _hand_on(self, session: Session, step: wire.Step, result: PartResult) -> None:
+    async def _hand_on(
+        self,
+        session: Session,
+        step: wire.Step,
+        result: PartResult,
+        *,
+        deadline_seconds: float | None,
+    ) -> None:
         if session.next is None:
             return  # its client looks for another one, and will have this sent again
         try:
@@ -439,18 +476,21 @@ class Host:
                     outputs=step.outputs,
                     hidden=result.hidden,
                     replay=step.replay,
+                    deadline_seconds=deadline_seconds,
                 )
             )
         except PeerLost as error:
             await self._fault(session, step, "next_lost", str(error))
 
-    async def _fault(self, session: Session, step: wire.Step, code: str, reason: str) -> None:
+    async def _fault(
+        self,
+        session: Session,
+        step: wire.Step,
+        code: str,
+        reason: str,
+        *,
+        retry_after_seconds: float | None = None,
+    ) -> None:
         await session.channel.send(
-            wire.SessionFault(
-                session=session.id,
-                epoch=step.epoch,
-                position=step.position,
-                code=code,
-                reason=reason[: wire.MAX_REASON_CHARACTERS],
-            )
+            step_fault(session, step, code, reason, retry_after_seconds=retry_after_seconds)
         )

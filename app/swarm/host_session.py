@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
 from app.engine.frames import PartResult
-from app.errors import PeerLost, Refusal
-from app.ids import PeerId, SessionId
+from app.errors import BadInput, NoRoom, PeerLost, Refusal
+from app.ids import ModelId, PeerId, SessionId, Span
 from app.net import wire
 from app.net.channel import Channel
 from app.swarm.boundary_log import BoundaryLog
+
+LONGEST_WAIT_SECONDS: Final = 10.0
+"""A host with work for longer takes no further sessions: elsewhere they begin sooner."""
 
 
 @dataclass
@@ -46,6 +50,64 @@ class Session:
     def hands_on(self) -> bool:
         """Whether what is computed goes to another host, and not back to the client."""
         return self.opening.next is not None
+
+    def deadline_of(self, step: wire.Step) -> float | None:
+        """Seconds after which nobody waits for a step any more; None is for ever."""
+        return (
+            self.opening.deadline_seconds
+            if step.deadline_seconds is None
+            else (step.deadline_seconds)
+        )
+
+
+def check_served(opening: wire.SessionOpen, model: ModelId, mounted: Span) -> None:
+    """Whether what a client wants is what is mounted here.
+
+    Raises:
+        Refusal: it is not. BadInput: nobody's would be.
+    """
+    if opening.model != model:
+        raise Refusal("this computer serves another model", code="unknown_model")
+    wanted = opening.span
+    enters = wanted.start == mounted.start or (mounted.start == 0 and wanted.start == 1)
+    if not enters or wanted.stop != mounted.stop:
+        raise Refusal(
+            f"units {wanted} are wanted and {mounted} are mounted here", code="wrong_span"
+        )
+    if wanted.start == 0 and opening.previous is not None:
+        raise BadInput("a host before the one that takes the tokens")
+
+
+def check_wait(seconds: float) -> None:
+    """Whether a new session makes sense on a host that has work for so long already.
+
+    Raises:
+        NoRoom: it does not; half of the work will be done by the time to ask again.
+    """
+    if seconds > LONGEST_WAIT_SECONDS:
+        raise NoRoom(
+            f"this computer has work for {seconds:.0f} s from conversations it serves already",
+            retry_after_seconds=seconds / 2,
+        )
+
+
+def step_fault(
+    session: Session,
+    step: wire.Step,
+    code: str,
+    reason: str,
+    *,
+    retry_after_seconds: float | None = None,
+) -> wire.SessionFault:
+    """The answer to a step that could not be done."""
+    return wire.SessionFault(
+        session=session.id,
+        epoch=step.epoch,
+        position=step.position,
+        code=code,
+        reason=reason[: wire.MAX_REASON_CHARACTERS],
+        retry_after_seconds=retry_after_seconds,
+    )
 
 
 def relink_fault(relink: wire.SessionRelink, code: str, reason: str) -> wire.SessionFault:

@@ -45,6 +45,7 @@ class ChainBroken(PeerLost):
         suspects: everybody who may be to blame; `peer` alone unless it is not known.
         forgotten: the same chain can go on if everything is sent again from the start;
             if that does not help, `peer` is to be avoided.
+        retry_after_seconds: `peer` is only busy, and can be asked again then.
     """
 
     def __init__(
@@ -54,9 +55,11 @@ class ChainBroken(PeerLost):
         peer: PeerId | None,
         forgotten: bool = False,
         suspects: tuple[PeerId, ...] = (),
+        retry_after_seconds: float | None = None,
     ) -> None:
         super().__init__(reason)
         self.peer = peer
+        self.retry_after_seconds = retry_after_seconds
         self.suspects = suspects or (() if peer is None else (peer,))
         self.forgotten = forgotten
 

@@ -28,7 +28,7 @@ from app.engine.ledger import KvLedger
 from app.engine.mounting import BATCH_ROWS
 from app.engine.queueing import StepQueue, Ticket
 from app.engine.supervisor import Engine
-from app.errors import EngineFault, NoRoom, WorkerDied
+from app.errors import EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
 
 Floats = NDArray[np.float32]
@@ -85,6 +85,7 @@ class FakeEngine:
         )
         self.overdue = False
         self.wait_seconds = 0.0
+        self.busy: list[float] = []  # with which times to come back the next steps are refused
         self.computed: list[Part] = []
         self.decodes: list[int] = []
         self.spoil: Callable[[PartResult], PartResult] = lambda result: result
@@ -147,6 +148,9 @@ class FakeEngine:
         failure, self._failure = self._failure, ""
         if failure:
             raise EngineFault(failure)
+        if self.busy:
+            words = "this computer is busy"
+            raise Refusal(words, code="busy", retry_after_seconds=self.busy.pop(0))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[PartResult] = loop.create_future()
         waiting = _Waiting(
