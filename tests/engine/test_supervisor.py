@@ -3,94 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
 from app.engine import frames, mount, mounting, queueing, supervisor
-from app.engine.ladder import PLAIN, REPACKED, Ladder
-from app.engine.mounting import BATCH_ROWS, MountRequest, thread_counts
-from app.engine.slice_files import HEADER_ROOM_BYTES
+from app.engine.ladder import Ladder
+from app.engine.mounting import BATCH_ROWS, thread_counts
 from app.engine.supervisor import Engine
-from app.errors import DownloadFailed, EngineFault, NoRoom, Refusal, WorkerDied
+from app.errors import EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
-from tests.helpers.slices import payload, plan_of
+from tests.engine.mounted import Prepare, defective, part, pid_of, soon, until_restarted
 from tests.helpers.tiny_models import WIDTH
 
-ModelFile = Callable[[str], Path]
-Prepare = Callable[..., MountRequest]
-ValueT = TypeVar("ValueT")
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_running() -> Iterator[None]:
-    """No test leaves a process behind; swarms of other modules may still be running."""
-    before = set(psutil.Process().children(recursive=True))
-    yield
-    assert set(psutil.Process().children(recursive=True)) <= before
-
-
-@pytest.fixture
-def prepare(model: ModelFile, tmp_path: Path) -> Prepare:
-    """Stores a family's units and says how to mount a span of them."""
-
-    def request(family: str, span: Span, **changes: object) -> MountRequest:
-        file = model(family)
-        cut = plan_of(file)
-        store = tmp_path / "store"
-        store.mkdir(exist_ok=True)
-        unit_files = {}
-        for unit in range(span.start, span.stop):
-            unit_files[unit] = store / f"{family}-{unit}.gguf"
-            unit_files[unit].write_bytes(b"\0" * HEADER_ROOM_BYTES + payload(file, cut, unit))
-        data = file.read_bytes()
-        wanted = MountRequest(
-            plan=cut,
-            span=span,
-            unit_files=unit_files,
-            shared={
-                t.name: data[cut.header.data_offset + t.offset :][: t.size] for t in cut.shared
-            },
-            folder=tmp_path / "mount",
-            kv_tokens=256,
-            sequences=5,
-            threads=1,
-        )
-        return replace(wanted, **changes)  # type: ignore[arg-type]
-
-    return request
-
-
-@pytest.fixture
-def ladder(tmp_path: Path) -> Ladder:
-    return Ladder(tmp_path / "ladder.json")
-
-
-def defective(defect: str) -> list[str]:
-    return [sys.executable, "-m", "tests.helpers.fragile_worker", defect]
-
-
-async def soon(waiting: Awaitable[ValueT]) -> ValueT:
-    """Whatever it is, it happens within seconds."""
-    return await asyncio.wait_for(waiting, 20)
-
-
-def part(sequence: int, position: int, rows: int = 1, value: float = 0.25) -> frames.Part:
-    hidden = np.full((rows, WIDTH), value, np.float32).tobytes()
-    return frames.Part(sequence=sequence, position=position, rows=rows, hidden=hidden)
-
-
-def pid_of(engine: Engine) -> int:
-    assert engine.worker_pid is not None
-    return engine.worker_pid
+pytestmark = pytest.mark.usefixtures("nothing_left_running")
 
 
 async def test_steps_of_several_sequences_share_a_decode(prepare: Prepare, ladder: Ladder) -> None:
@@ -276,146 +206,6 @@ async def test_a_sequence_can_be_emptied_moved_and_asked_for(
             await engine.restore(1, b"noise")
         with pytest.raises(EngineFault, match="there is no sequence 17"):
             await engine.forget(17)
-
-
-async def test_a_configuration_that_crashes_is_left_and_remembered(
-    prepare: Prepare, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    file = tmp_path / "ladder.json"
-    request = prepare("llama", Span(1, 3))
-    async with Engine(request, Ladder(file), command=defective("repack")) as engine:
-        assert engine.status.configuration == PLAIN.name
-        assert (await engine.compute(part(0, 0))).fault == ""
-    assert "cpu-repacked does not work on this computer: killed by SIGSEGV" in caplog.text
-    assert Ladder(file).rungs(gpu=False) == [PLAIN]
-    caplog.clear()
-    async with Engine(request, Ladder(file), command=defective("repack")) as engine:
-        assert engine.status.configuration == PLAIN.name
-    assert "SIGSEGV" not in caplog.text
-
-
-async def test_a_configuration_that_is_refused_is_left_but_tried_again_next_time(
-    prepare: Prepare, tmp_path: Path
-) -> None:
-    file = tmp_path / "ladder.json"
-    request = prepare("llama", Span(1, 3))
-    async with Engine(request, Ladder(file), command=defective("refuse")) as engine:
-        assert engine.status.configuration == PLAIN.name
-    assert Ladder(file).rungs(gpu=False) == [REPACKED, PLAIN]
-
-
-async def test_a_configuration_that_crashes_twice_in_use_is_left(
-    prepare: Prepare, tmp_path: Path
-) -> None:
-    file = tmp_path / "ladder.json"
-    async with Engine(
-        prepare("llama", Span(1, 3)), Ladder(file), command=defective("use")
-    ) as engine:
-        assert engine.status.configuration == REPACKED.name
-        for _ in range(2):
-            await soon(engine.compute(part(0, 0)))
-            with pytest.raises(WorkerDied):
-                await soon(engine.compute(part(3, 0)))
-            await soon(until_restarted(engine))
-        assert (await soon(engine.compute(part(3, 0)))).fault == ""
-        assert engine.status.configuration == PLAIN.name
-        assert engine.status.restarts == 2
-        assert engine.status.last_death == "killed by SIGSEGV"
-    assert Ladder(file).rungs(gpu=False) == [PLAIN]
-
-
-async def until_restarted(engine: Engine) -> None:
-    """A harmless step succeeds once the worker is back."""
-    while True:
-        with contextlib.suppress(WorkerDied):  # it may come before the death is known
-            await engine.compute(part(0, 0))
-            return
-
-
-async def test_where_nothing_works_one_error_says_what_was_tried(
-    prepare: Prepare, ladder: Ladder
-) -> None:
-    engine = Engine(prepare("llama", Span(1, 3)), ladder, command=defective("load"))
-    with pytest.raises(EngineFault) as failure:
-        await engine.__aenter__()
-    assert not isinstance(failure.value, WorkerDied)
-    assert str(failure.value) == (
-        "the layers cannot be run here (cpu-repacked: killed by SIGSEGV; cpu: killed by SIGSEGV)"
-    )
-    assert engine.worker_pid is None
-    with pytest.raises(WorkerDied, match="the engine stops"):
-        await engine.compute(part(0, 0))
-
-
-async def test_a_worker_that_does_not_start_is_one_error(
-    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    request = prepare("llama", Span(1, 3))
-    with pytest.raises(EngineFault, match=r"does not start \(killed by SIGSEGV\)"):
-        await Engine(request, ladder, command=defective("start")).__aenter__()
-    monkeypatch.setattr(supervisor, "PROBE_SECONDS", 0.3)
-    silent = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with pytest.raises(EngineFault, match="does not start: it says nothing"):
-        await Engine(request, ladder, command=silent).__aenter__()
-
-
-async def test_units_that_are_gone_are_one_error(prepare: Prepare, ladder: Ladder) -> None:
-    request = prepare("llama", Span(1, 3))
-    request.unit_files[2].unlink()
-    with pytest.raises(EngineFault, match=r"cannot be run here .*No such file"):
-        await Engine(request, ladder).__aenter__()
-
-
-async def test_units_that_are_mended_are_mounted_the_same_way_again(
-    prepare: Prepare, ladder: Ladder
-) -> None:
-    request = prepare("llama", Span(1, 3))
-    whole = request.unit_files[2].read_bytes()
-    request.unit_files[2].unlink()
-    asked: list[int] = []
-
-    async def mend() -> bool:
-        asked.append(1)
-        request.unit_files[2].write_bytes(whole)
-        return True
-
-    async with Engine(request, ladder, mend=mend) as engine:
-        assert engine.status.configuration == REPACKED.name
-        request.unit_files[2].unlink()
-        psutil.Process(pid_of(engine)).kill()
-        await soon(until_restarted(engine))
-        assert len(asked) == 2  # once for each mount that failed
-
-
-async def test_where_nothing_was_damaged_the_way_of_loading_is_to_blame(
-    prepare: Prepare, tmp_path: Path
-) -> None:
-    file = tmp_path / "ladder.json"
-    asked: list[int] = []
-
-    async def mend() -> bool:
-        asked.append(1)
-        return False
-
-    command = defective("load")
-    engine = Engine(prepare("llama", Span(1, 3)), Ladder(file), command=command, mend=mend)
-    with pytest.raises(EngineFault, match="cpu-repacked: killed by SIGSEGV; cpu: killed by"):
-        await engine.__aenter__()
-    assert len(asked) == 1  # not for every way: hashing takes long
-    assert Ladder(file).rungs(gpu=False) == [PLAIN]
-
-
-async def test_what_cannot_be_fetched_again_is_said_and_leaves_nothing_running(
-    prepare: Prepare, ladder: Ladder
-) -> None:
-    request = prepare("llama", Span(1, 3))
-    request.unit_files[2].unlink()
-
-    async def mend() -> bool:
-        raise DownloadFailed("no origin delivers unit 2")
-
-    with pytest.raises(DownloadFailed, match="no origin delivers"):
-        await Engine(request, ladder, mend=mend).__aenter__()
 
 
 async def test_the_worker_steps_back_behind_the_owner_s_work(
