@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtNetwork import QNetworkReply
 from PySide6.QtWidgets import QApplication
 
 from app.ui.autostart import LinuxAutostart
 from app.ui.desktop import Desktop
 from app.ui.node_process import NodeProcess
 from app.ui.translations import Language, tr
+from app.ui.window import Window
 
 WAIT_MILLISECONDS = 20_000
 
@@ -50,7 +52,17 @@ def desktop(qtbot, qapp, theme, language, folder: Path, quits) -> Iterator[Deskt
         NodeProcess(folder, [*command, "--data-dir", str(folder)]),
         LinuxAutostart(["potluck", "--hidden"], folder / "autostart"),
     )
-    qtbot.addWidget(made.window, before_close_func=lambda window: window.prepare_to_quit())
+
+    def is_answered() -> bool:
+        replies = made.backend.findChildren(QNetworkReply)
+        return not any(r.isRunning() and not r.url().path().endswith("/events") for r in replies)
+
+    def close(window: Window) -> None:
+        window.prepare_to_quit()
+        # What pages have asked for must not come when they are gone.
+        qtbot.waitUntil(is_answered, timeout=WAIT_MILLISECONDS)
+
+    qtbot.addWidget(made.window, before_close_func=close)
     made.start(hidden=False)
     qtbot.waitUntil(lambda: made.backend.is_connected, timeout=WAIT_MILLISECONDS)
     yield made
