@@ -15,7 +15,6 @@ from app.ui.autostart import LinuxAutostart
 from app.ui.desktop import Desktop
 from app.ui.node_process import NodeProcess
 from app.ui.translations import Language, tr
-from app.ui.window import Window
 
 WAIT_MILLISECONDS = 20_000
 
@@ -57,19 +56,16 @@ def desktop(qtbot, qapp, theme, language, folder: Path, quits) -> Iterator[Deskt
         replies = made.backend.findChildren(QNetworkReply)
         return not any(r.isRunning() and not r.url().path().endswith("/events") for r in replies)
 
-    def close(window: Window) -> None:
-        window.prepare_to_quit()
-        # What pages have asked for must not come when they are gone.
-        qtbot.waitUntil(is_answered, timeout=WAIT_MILLISECONDS)
-
-    qtbot.addWidget(made.window, before_close_func=close)
     made.start(hidden=False)
     qtbot.waitUntil(lambda: made.backend.is_connected, timeout=WAIT_MILLISECONDS)
     yield made
+    # What pages have asked for, or the node tells, must not come when they are gone.
+    qtbot.waitUntil(is_answered, timeout=WAIT_MILLISECONDS)
     made.quit()
     qtbot.waitUntil(lambda: bool(quits), timeout=WAIT_MILLISECONDS)
     process: Any = made.node._process
     assert process.wait(10) is not None
+    made.window.deleteLater()
     made.deleteLater()
 
 
