@@ -67,6 +67,7 @@ class Desk:
     Attributes:
         writing: how many answers are being written.
         last_parts: the chain of the answer written last.
+        round_trips: how far helpers were when they were last asked, in seconds.
 
     Args:
         lookup: who serves a model.
@@ -107,6 +108,7 @@ class Desk:
         self._closing = False
         self.writing = 0
         self.last_parts: list[ChainPart] = []
+        self.round_trips: dict[PeerId, float] = {}
 
     async def __aenter__(self) -> Desk:
         await self._tasks.__aenter__()
@@ -188,6 +190,7 @@ class Desk:
                 _fill(written, answer, talk)
                 self._count(answer, opened.model)
                 self.last_parts = answer.parts or self.last_parts
+                self.round_trips = talk.round_trips or self.round_trips
             fine = True
         except (GeneratorExit, asyncio.CancelledError):
             fine = True  # stopped by whoever asked; the chain is as good as before

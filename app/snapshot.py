@@ -221,7 +221,9 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
     order = parts.sharing.order
     mine = order.span if order is not None and order.model.id == model.id else None
     chain = {part.peer for part in parts.desk.last_parts}
-    round_trips = {c.peer: c.round_trip_seconds for c in parts.endpoint.connections()}
+    round_trips: dict[PeerId, float | None] = {**parts.desk.round_trips}
+    for one in parts.endpoint.connections():
+        round_trips[one.peer] = one.round_trip_seconds or round_trips.get(one.peer)
     holders = [
         LayerHolder(
             peer_id=peer_text(PeerId(record.peer)),

@@ -98,6 +98,16 @@ class Talk:
         chain it was written over."""
         return sorted(short_peer_text(peer) for peer in self._readers)
 
+    @property
+    def round_trips(self) -> dict[PeerId, float]:
+        """How far its helpers are, in seconds; those not measured yet are left out."""
+        open_now = () if self._endpoint is None else self._endpoint.connections()
+        return {
+            one.peer: one.round_trip_seconds
+            for one in open_now
+            if one.round_trip_seconds is not None
+        }
+
     async def write(self, request: AnswerRequest, answer: Answer) -> AsyncGenerator[str, None]:
         """As `Generator.write`.
 

@@ -31,7 +31,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     chosen = config.option.keyword or config.option.markexpr or config.option.capture == "no"
     if chosen or {Path(argument).name for argument in config.args} != {"tests"}:
         return 0
-    return min(os.cpu_count() or 1, MOST_WORKERS)
+    # One more than there are processors: many tests wait for a process or a moment.
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> MeasuredLast:

@@ -21,7 +21,11 @@ from app.sentences import Sentence
 logger = logging.getLogger(__name__)
 
 MOVING_SECONDS: Final = 1.0
-"""While something moves, a status goes out at least so often."""
+"""While something moves, a status goes out at least so often. What begins to move, such as a
+stranger's answer, need not tell of it, so that is looked at as often."""
+SETTLING_STATUSES: Final = 4
+"""So many more follow the first one and the last movement: speeds are means over three
+seconds, and the one shown last must not be one that has long gone down."""
 HEARTBEAT_SECONDS: Final = 15.0
 """A comment that keeps the connection known to be alive."""
 LEAST_SECONDS: Final = 0.1
@@ -55,10 +59,15 @@ async def status_stream(request: web.Request, node: NodeControl) -> web.StreamRe
     changes = node.listen()
     number = 0
     quiet_seconds = 0.0
-    changed = True
+    changed, settling = True, SETTLING_STATUSES
     try:
         while True:
-            if changed or node.moving():
+            moves = node.moving()
+            if changed or moves or settling:
+                if moves:
+                    settling = SETTLING_STATUSES
+                elif not changed:
+                    settling -= 1
                 quiet_seconds = 0.0
                 for piece in _news(node, changes.take_warnings(), number):
                     number += 1
@@ -68,9 +77,8 @@ async def status_stream(request: web.Request, node: NodeControl) -> web.StreamRe
             elif quiet_seconds >= HEARTBEAT_SECONDS:
                 quiet_seconds = 0.0
                 await response.write(b": still here\n\n")
-            patience = MOVING_SECONDS if node.moving() else HEARTBEAT_SECONDS
-            changed = await changes.wait(patience)
-            quiet_seconds += patience
+            changed = await changes.wait(MOVING_SECONDS)
+            quiet_seconds += MOVING_SECONDS
     except ConnectionError:
         return response  # the listener has gone
     finally:

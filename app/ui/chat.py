@@ -70,6 +70,7 @@ class ChatPage(QWidget):
         self._offers: list[ModelOffer] = []
         self._draft = ConversationOptions()
         self._asked = ""
+        self._beginning = ""
         self.key = ""
         self.list = ChatList(theme)
         self.list.chosen.connect(self.open)
@@ -208,18 +209,21 @@ class ChatPage(QWidget):
     # ── asking ───────────────────────────────────────────────────────────────
 
     def _send(self, text: str) -> None:
-        if self._stream is not None:
-            return
+        if self._stream is not None or self._beginning == text:
+            return  # a double click asks once
         self.trouble.say("")
         if self.key:
             self._say(text)
             return
+        self._beginning = text
 
         def made(conversation: Conversation) -> None:
+            self._beginning = ""
             self.key, self._conversation = conversation.id, conversation
             self._say(text)
 
         def refused(error: ErrorBody) -> None:
+            self._beginning = ""
             self.composer.field.put(text)
             self._failed(error)
 
@@ -319,6 +323,8 @@ class ChatPage(QWidget):
             return
         for message, view in zip(self.transcript.messages, spoken, strict=True):
             message.key = view.id
+            if not message.waiting.isHidden():
+                message.show_view(view)  # it was complete before anybody could follow it
 
     def _leave_stream(self) -> None:
         """Stop listening; the node writes on."""

@@ -56,6 +56,8 @@ class Desktop(QObject):
         self.window = Window(theme, self.backend, self.pausing, folder)
         self.notifier = Notifier(self._notify)
         self._quit_timer = QTimer(self, interval=QUIT_LOOK_MILLISECONDS)
+        wait = TRAY_WAIT_MILLISECONDS
+        self._tray_timer = QTimer(self.window, singleShot=True, interval=wait)
         self._connect()
 
     def _connect(self) -> None:
@@ -74,6 +76,7 @@ class Desktop(QObject):
         self.window.saw_settings.connect(self._settings)
         self._language.changed.connect(self._retranslate)
         self._quit_timer.timeout.connect(self._look_whether_gone)
+        self._tray_timer.timeout.connect(self._look_for_tray)
 
     def start(self, *, hidden: bool) -> None:
         """Show the tray and, unless hidden in it, the window; then find or start the node."""
@@ -81,7 +84,7 @@ class Desktop(QObject):
         if not (hidden and self.window.has_tray):
             self.window.show()
         if not self.window.has_tray:
-            QTimer.singleShot(TRAY_WAIT_MILLISECONDS, self.window, self._look_for_tray)
+            self._tray_timer.start()
         # The window is drawn first: what it shows does not wait for the node.
         QTimer.singleShot(0, self.node.start)
 
@@ -90,6 +93,7 @@ class Desktop(QObject):
         if self._quit_timer.isActive():
             return
         self.window.prepare_to_quit()
+        self._tray_timer.stop()  # or it would bring the window back while we leave
         self.window.hide()
         self.tray.show_trouble(tr("Quitting"))
         self.node.forget()

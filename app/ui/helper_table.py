@@ -68,10 +68,12 @@ class HelperTable(Card):
                 tr("helped") if holder.in_chain else tr("not asked"),
             )
             for column, text in enumerate(cells):
-                item = self.table.item(row, column) or QTableWidgetItem()
+                item = self.table.item(row, column)
+                if item is None:
+                    item = QTableWidgetItem()
+                    self.table.setItem(row, column, item)
                 item.setText(text)
                 item.setToolTip(holder.peer_id if column == 0 else "")
-                self.table.setItem(row, column, item)
         header = self.table.horizontalHeader().sizeHint().height()
         self.table.setFixedHeight(header + len(rows) * ROW_PIXELS + looks.TINY)
         self.note.setText(self._note(len(holders), len(rows)))

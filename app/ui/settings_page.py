@@ -130,6 +130,8 @@ class SettingsPage(Page):
         self._theme = theme
         self._backend = backend
         self._view: SettingsView | None = None
+        self._asked: dict[str, Any] = {}
+        """What was sent and is not answered yet, the newest of each setting."""
         self.fields: dict[str, Field] = {}
         self.rows: dict[str, SettingRow] = {}
         self.trouble = Banner("danger")
@@ -179,7 +181,8 @@ class SettingsPage(Page):
             row, field = self.rows[setting.name], self.fields[setting.name]
             row.show_setting(setting)
             # What the person is writing, or could not yet be taken, stays as it is.
-            if self._view is None or not (field.widget.hasFocus() or row.is_refused):
+            busy = field.widget.hasFocus() or row.is_refused or setting.name in self._asked
+            if self._view is None or not busy:
                 field.take(setting.value)
         self._view = view
         clear(self._remarks)
@@ -225,17 +228,31 @@ class SettingsPage(Page):
         if isinstance(value, list):
             value = [text.strip() for text in value if text.strip()]
         setting = self._setting(name)
-        if setting is not None and value == setting.value:
+        # Against what was asked last, not what holds: who changes back at once means it.
+        known = self._asked.get(name, None if setting is None else setting.value)
+        if setting is not None and value == known:
             self.rows[name].say("")
             return
         self.trouble.say("")
+        self._asked[name] = value
+
+        def answered() -> bool:
+            """Whether this is the answer to what was asked last."""
+            newest = self._asked.get(name) == value
+            if newest:
+                del self._asked[name]
+            return newest
 
         def taken(view: SettingsView) -> None:
-            if name in self.rows:
+            if answered() and name in self.rows:
                 self.rows[name].say("")
             self.show_view(view)
 
-        self._backend.change_settings({name: value}, taken, partial(self._refused, name))
+        def refused(error: ErrorBody) -> None:
+            if answered():
+                self._refused(name, error)
+
+        self._backend.change_settings({name: value}, taken, refused)
 
     def _refused(self, name: str, error: ErrorBody) -> None:
         """What was typed stays, to be mended; what was clicked goes back to what holds."""

@@ -54,8 +54,11 @@ class SpeedGraph(QWidget):
 
     def add(self, at_seconds: float, *values: float) -> None:
         """Another moment; moments closer than a second to the last one are left out."""
-        if at_seconds - self._last_at < LEAST_SECONDS and self._samples:
+        silence = at_seconds - self._last_at
+        if silence < LEAST_SECONDS and self._samples:
             return
+        if self._samples:  # nobody tells of seconds in which nothing changes
+            self._samples.extend([self._samples[-1]] * min(SAMPLES, round(silence) - 1))
         self._last_at = at_seconds
         self._samples.append(values)
         shown = ", ".join(self._words(value) for value in values)

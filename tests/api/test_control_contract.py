@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
 from tests.api.control_contract import ControlContract, Subject
-from tests.helpers.fake_node_api import TOKEN, FakeNode, serve
+from tests.helpers.asking_fake import scripted_node
 from tests.helpers.running_node import Asking, adopt_guide, running_node
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@dataclass
-class AskingFake(Asking):
-    """A program that speaks to the scripted node."""
-
-    http: aiohttp.ClientSession
-    address: str
-
-    @property
-    def url(self) -> str:
-        return self.address
-
-    @property
-    def token(self) -> str:
-        return TOKEN
-
-
-@asynccontextmanager
-async def scripted_node() -> AsyncIterator[Subject]:
-    """A scripted node whose answers take a moment, as a real one's do."""
-    node = FakeNode()
-    node.piece_seconds = 0.01
-    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as http:
-        tasks.create_task(serve(node, address.set_result))
-        yield Subject(AskingFake(http, await address), other="guide-7m")
-        node.quit()
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("control contract"),
+]
 
 
 @asynccontextmanager
@@ -60,8 +32,8 @@ async def real_node(folder: Path, guide: Path) -> AsyncIterator[Subject]:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def scripted() -> AsyncIterator[Subject]:
     """One for all; each test leaves it as it found it."""
-    async with scripted_node() as subject:
-        yield subject
+    async with scripted_node() as asking:
+        yield Subject(asking, other="guide-7m")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -147,4 +119,4 @@ VALUES |= {"holders", "least", "most", "choices", "expected_tokens_per_second", 
 async def test_the_same_calls_get_the_same_kinds_of_answers(tmp_path: Path, guide: Path) -> None:
     """Two fresh ones, so that neither has a history."""
     async with scripted_node() as scripted, real_node(tmp_path, guide) as real:
-        assert await told(scripted.asking) == await told(real.asking)
+        assert await told(scripted) == await told(real.asking)

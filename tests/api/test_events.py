@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
-from app.api.events import event
+import pytest
+
+from app.api.events import SETTLING_STATUSES, event
+from tests.helpers.asking_fake import scripted_node
 from tests.helpers.running_node import WHOLE, running_node
 
 
@@ -51,6 +55,39 @@ async def test_while_something_moves_a_status_comes_every_second(
                 if name == "status":
                     seen.append(body["uptime_seconds"])
         assert seen == sorted(set(seen))
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_after_the_last_movement_speeds_are_told_until_they_have_settled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.api.events.MOVING_SECONDS", 0.02)
+    monkeypatch.setattr("app.api.events.LEAST_SECONDS", 0.0)
+    async with scripted_node() as asking:
+        for lively in (False, True, False):
+            asking.node.lively = lively
+            stream = asking.events("GET", "/events")
+            told = 0
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.4):
+                    async for name, _ in stream:
+                        assert name == "status"
+                        told += 1
+            await stream.aclose()  # type: ignore[attr-defined]
+            assert (told == 1 + SETTLING_STATUSES) is not lively
+            assert told > SETTLING_STATUSES
+
+
+async def test_what_begins_to_move_without_a_word_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.api.events.MOVING_SECONDS", 0.02)
+    async with scripted_node() as asking:
+        stream = asking.events("GET", "/events")
+        for _ in range(1 + SETTLING_STATUSES):
+            await anext(stream)
+        asking.node.lively = True
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                assert (await anext(stream))[0] == "status"
         await stream.aclose()  # type: ignore[attr-defined]
 
 

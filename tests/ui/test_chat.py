@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.api.shapes import ConversationOptions, SayRequest
 from app.errors import Refusal
+from app.ui.backend import Stream
 from app.ui.chat import ChatPage
 from tests.helpers.fake_conversations import BUSY, NOT_SERVED
 from tests.helpers.fake_node_data import ANSWER, OTHER_ANSWER, old_conversations
@@ -83,6 +85,37 @@ def test_a_question_can_be_changed_and_sent_again(page, fake, wait) -> None:
     ask(page, wait, "Better")
     assert sources(page) == ["Better", ANSWER]
     assert fake.node.asked[-1] == ("say", SayRequest(content="Better", replaces=first.key))
+
+
+def test_an_answer_that_is_complete_before_it_is_followed_is_shown(
+    page, fake, backend, wait, monkeypatch
+) -> None:
+    done = old_conversations()[0]
+    writing = msgspec.structs.replace(done.messages[-1], state="writing", content="")
+    begun = msgspec.structs.replace(done, messages=[*done.messages[:-1], writing])
+    fake.do(lambda node: node.put(begun))
+    follow = backend.follow_answer
+
+    def too_late(key: str) -> Stream:
+        fake.do(lambda node: node.put(done))
+        return follow(key)
+
+    monkeypatch.setattr(backend, "follow_answer", too_late)
+    page.open(done.id)
+    wait(lambda: sources(page)[1:] == [ANSWER])
+    assert page._stream is None
+    assert not page.transcript.messages[-1].waiting.isVisible()
+
+
+def test_a_question_that_is_clicked_twice_is_asked_once(page, fake, wait) -> None:
+    first = page.empty.below.itemAt(0).widget()
+    first.click()
+    first.click()
+    wait(lambda: page._stream is not None)
+    wait(lambda: page._stream is None)
+    wait(lambda: page.transcript.messages[-1].key is not None)
+    assert sources(page) == ["What is Potluck?", ANSWER]
+    assert [name for name, _ in fake.node.asked] == ["say"]
 
 
 def test_another_chat_can_be_read_while_an_answer_is_written(page, fake, wait) -> None:

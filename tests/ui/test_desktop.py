@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtNetwork import QNetworkReply
 from PySide6.QtWidgets import QApplication
 
 from app.ui.autostart import LinuxAutostart
@@ -50,14 +51,21 @@ def desktop(qtbot, qapp, theme, language, folder: Path, quits) -> Iterator[Deskt
         NodeProcess(folder, [*command, "--data-dir", str(folder)]),
         LinuxAutostart(["potluck", "--hidden"], folder / "autostart"),
     )
-    qtbot.addWidget(made.window, before_close_func=lambda window: window.prepare_to_quit())
+
+    def is_answered() -> bool:
+        replies = made.backend.findChildren(QNetworkReply)
+        return not any(r.isRunning() and not r.url().path().endswith("/events") for r in replies)
+
     made.start(hidden=False)
     qtbot.waitUntil(lambda: made.backend.is_connected, timeout=WAIT_MILLISECONDS)
     yield made
+    # What pages have asked for, or the node tells, must not come when they are gone.
+    qtbot.waitUntil(is_answered, timeout=WAIT_MILLISECONDS)
     made.quit()
     qtbot.waitUntil(lambda: bool(quits), timeout=WAIT_MILLISECONDS)
     process: Any = made.node._process
     assert process.wait(10) is not None
+    made.window.deleteLater()
     made.deleteLater()
 
 

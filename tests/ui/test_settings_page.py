@@ -42,6 +42,16 @@ def test_a_change_is_sent_at_once(page, fake, wait) -> None:
     assert fake.node.asked == [("settings", {"pause_on_battery": False})]
 
 
+def test_a_change_of_mind_is_sent_too_however_quick(page, fake, wait) -> None:
+    box = page.fields["pause_on_battery"].widget
+    for _ in range(3):
+        box.click()
+    wait(lambda: len(fake.node.asked) == 3)
+    wait(lambda: page._asked == {})
+    assert [change["pause_on_battery"] for _, change in fake.node.asked] == [False, True, False]
+    assert not box.isChecked()
+
+
 def test_a_wrong_entry_stays_to_be_mended_and_the_page_stays_where_it_is(page, fake, wait) -> None:
     field, row = page.fields["listen"].widget, page.rows["listen"]
     wait(lambda: page.verticalScrollBar().maximum() > 400)

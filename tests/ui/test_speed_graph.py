@@ -21,6 +21,16 @@ def test_moments_too_close_together_are_left_out(qtbot, theme) -> None:
     assert made.values == [(1.0,), (3.0,)]
 
 
+def test_seconds_in_which_nothing_changed_are_drawn_as_they_were(qtbot, theme) -> None:
+    made = graph(qtbot, theme)
+    made.add(10.0, 5.0)
+    made.add(11.0, 0.0)
+    made.add(14.1, 3.0)
+    assert made.values == [(5.0,), (0.0,), (0.0,), (0.0,), (3.0,)]
+    made.add(10_000.0, 1.0)
+    assert made.values == [(3.0,)] * (SAMPLES - 1) + [(1.0,)]
+
+
 def test_it_forgets_what_is_older_than_two_minutes(qtbot, theme) -> None:
     made = graph(qtbot, theme)
     for second in range(500):

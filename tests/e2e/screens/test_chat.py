@@ -1,0 +1,171 @@
+"""The chat with the guide, over three computers: what is seen is what the node keeps."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtWidgets import QDialogButtonBox, QPushButton  # noqa: F401
+
+from app.ui.chat import ChatPage
+from app.ui.chat_options import ChatOptions
+from app.ui.desktop import Desktop
+from tests.e2e.screens.conftest import Wait, ask, send
+from tests.helpers.desktop_node import DesktopNode
+
+pytestmark = pytest.mark.xdist_group("screens")
+
+
+def kept(node: DesktopNode, page: ChatPage) -> Any:
+    """The conversation in front, as the node keeps it."""
+    return node.ask("GET", f"/conversations/{page.key}")
+
+
+def contents(conversation: Any) -> list[str]:
+    return [message["content"] for message in conversation["messages"]]
+
+
+def shown(page: ChatPage) -> list[str]:
+    return [message.text.source for message in page.transcript.messages]
+
+
+def change_options(desktop: Desktop, wait: Wait, **options: Any) -> None:
+    """Open the dialog, change some of its fields, and save."""
+    page = desktop.window.chat
+    page.options.click()
+    wait(lambda: page.findChildren(ChatOptions))
+    (dialog,) = page.findChildren(ChatOptions)
+    if "system" in options:
+        dialog.system.setPlainText(options["system"])
+    if "temperature" in options:
+        dialog.temperature.setValue(options["temperature"])
+    if "length" in options:
+        dialog.length.setValue(options["length"])
+    next(one for one in dialog.findChildren(QPushButton) if one.isDefault()).click()
+    wait(lambda: not page.findChildren(ChatOptions))
+
+
+def test_an_answer_streams_in_and_names_who_gave_it(
+    desktop: Desktop, node: DesktopNode, wait: Wait
+) -> None:
+    page = desktop.window.chat
+    answer = ask(desktop, wait, "What is Potluck?")
+    conversation = kept(node, page)
+    assert contents(conversation) == shown(page)
+    told = conversation["messages"][-1]
+    assert told["state"] == "done"
+    line = answer.line.text()
+    assert "Answered by " in line
+    assert f"{told['tokens']} tokens" in line
+    assert all(name in line for name in [*told["chain"], *told["readers"]])
+    wait(lambda: page.title.text() == "What is Potluck?")
+    wait(lambda: page.list.current() == page.key)
+
+
+def test_an_answer_is_stopped_in_the_middle_and_written_again(
+    desktop: Desktop, node: DesktopNode, wait: Wait
+) -> None:
+    page = desktop.window.chat
+    change_options(desktop, wait, temperature=1.5, length=1000)
+    send(desktop, wait, "Tell me a long story.")
+    lengths: set[int] = set()
+
+    def grows() -> bool:
+        lengths.add(len(shown(page)[-1]))
+        return len(lengths) > 3
+
+    wait(grows)
+    page.composer.button.click()
+    wait(lambda: page._stream is None)
+    stopped = page.transcript.messages[-1]
+    wait(lambda: stopped.remark.text() == "Stopped before the end.")
+    wait(lambda: contents(kept(node, page)) == shown(page))
+    assert kept(node, page)["messages"][-1]["state"] == "stopped"
+
+    change_options(desktop, wait, temperature=0.0, length=20)
+    before = kept(node, page)["messages"][-1]["id"]
+    wait(lambda: stopped.again.isVisible())
+    stopped.again.click()
+    wait(lambda: page._stream is not None)
+    wait(lambda: page._stream is None)
+    wait(lambda: contents(kept(node, page)) == shown(page))
+    last = kept(node, page)["messages"][-1]
+    assert last["id"] != before
+    assert (last["state"], len(shown(page))) == ("done", 2)
+
+
+def test_an_earlier_question_is_changed_and_sent_again(
+    desktop: Desktop, node: DesktopNode, wait: Wait
+) -> None:
+    page = desktop.window.chat
+    ask(desktop, wait, "What is Potluck?")
+    ask(desktop, wait, "Who can read what I write?")
+    assert len(kept(node, page)["messages"]) == 4
+    page.transcript.messages[0].edit.click()
+    assert page.composer.field.toPlainText() == "What is Potluck?"
+    ask(desktop, wait, "What is a layer?")
+    conversation = kept(node, page)
+    assert contents(conversation) == shown(page)
+    assert contents(conversation)[0] == "What is a layer?"
+    assert len(conversation["messages"]) == 2
+
+
+def test_instructions_and_temperature_hold_for_the_answer(
+    desktop: Desktop, node: DesktopNode, wait: Wait
+) -> None:
+    page = desktop.window.chat
+    change_options(desktop, wait, system="Answer in one word.", temperature=0.7, length=12)
+    ask(desktop, wait, "What is Potluck?")
+    options = kept(node, page)["options"]
+    assert (options["system"], options["temperature"]) == ("Answer in one word.", 0.7)
+    assert options["max_tokens"] == 12
+    assert kept(node, page)["messages"][-1]["tokens"] <= 12
+    change_options(desktop, wait, temperature=0.2)
+    wait(lambda: kept(node, page)["options"]["temperature"] == 0.2)
+    assert kept(node, page)["options"]["system"] == "Answer in one word."
+
+
+def test_both_exports_are_what_the_node_gives(
+    desktop: Desktop, node: DesktopNode, wait: Wait, tmp_path: Path
+) -> None:
+    page = desktop.window.chat
+    ask(desktop, wait, "What is Potluck?")
+    for kind in ("markdown", "json"):
+        file = tmp_path / kind
+        page.export_to(file, kind)
+        wait(file.exists)
+        path = f"/conversations/{page.key}/export?format={kind}"
+        assert file.read_bytes() == node.fetch("GET", path)
+    text = (tmp_path / "markdown").read_text(encoding="utf-8")
+    assert "## You\n\nWhat is Potluck?" in text
+    assert shown(page)[1] in text
+
+
+def test_a_chat_survives_the_sudden_end_of_its_node(
+    desktop: Desktop, node: DesktopNode, wait: Wait
+) -> None:
+    page, window = desktop.window.chat, desktop.window
+    ask(desktop, wait, "What is Potluck?")
+    change_options(desktop, wait, temperature=1.5, length=1000)
+    send(desktop, wait, "Tell me a long story.")
+    wait(lambda: len(shown(page)[-1]) > 20)
+    first, told = shown(page)[1], node.told()
+    os.kill(told["pid"], signal.SIGKILL)
+    wait(lambda: not desktop.backend.is_connected)
+    wait(lambda: "it starts again" in window.dashboard.trouble.text.text())
+    assert page._stream is None
+    wait(lambda: desktop.backend.is_connected)
+    assert node.told()["pid"] != told["pid"]
+    wait(lambda: contents(kept(node, page)) == shown(page))
+    conversation = kept(node, page)
+    assert contents(conversation)[:3] == ["What is Potluck?", first, "Tell me a long story."]
+    assert conversation["messages"][3]["state"] == "stopped"
+    wait(lambda: not window.dashboard.trouble.isVisible())
+
+    change_options(desktop, wait, temperature=0.0, length=20)
+    ask(desktop, wait, "What is a helper?")
+    assert contents(kept(node, page)) == shown(page)
+    wait(lambda: node.status["state"] == "sharing")
