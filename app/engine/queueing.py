@@ -2,8 +2,8 @@
 
 Pure: time comes in as a number. Short steps, conversations that are being written, go
 first. Long ones, prompts that are being read, get what rows are left; while somebody is
-writing they are cut into pieces, so that no token waits for more than about
-`PIECE_SECONDS`. Clients share the rows evenly, however many sessions or how long prompts
+writing they are cut into pieces, so that no token waits for more than one of about three
+times what it takes alone, `PIECE_SECONDS` at most. Clients share the rows evenly, however many sessions or how long prompts
 one has. A row's result does not depend on its company
 (`docs/decisions/010-one-attention-kernel.md`), so pieces joined are the whole.
 The counterpart that computes is `app/engine/supervisor.py`.
@@ -27,7 +27,11 @@ from app.errors import Refusal
 SHORT_ROWS: Final = 4
 """A step of so few rows is somebody's next token, a guess at some included."""
 PIECE_SECONDS: Final = 0.25
-"""What a decode may take while others wait for their next token."""
+"""What a decode may take at most while others wait for their next token."""
+LEAST_PIECE_SECONDS: Final = 0.02
+PIECE_DECODES: Final = 3.0
+"""... and no longer than so many decodes of short steps alone: a small model's tokens come
+fast, and a chain has several hosts."""
 LEAST_PIECE_ROWS: Final = 8
 """Long steps get as many rows of every decode, whatever else waits: nobody starves."""
 FIRST_PIECE_ROWS: Final = 32
@@ -127,6 +131,7 @@ class StepQueue(Generic[TicketT]):
         self._wrote_at: dict[int, float] = {}
         self._forget: list[tuple[int, int]] = []
         self._row_seconds = 0.0
+        self._short_seconds = PIECE_SECONDS
         self._piece_rows = FIRST_PIECE_ROWS
 
     @property
@@ -290,12 +295,17 @@ class StepQueue(Generic[TicketT]):
     def _measure(self, batch: Batch[TicketT], seconds: float) -> None:
         """A decode of few rows says little about one of many: those with long steps count."""
         if all(ticket.short for ticket in batch.tickets):
+            if batch.tickets:
+                # Slow ones are mostly somebody else's doing.
+                weight = 0.3 if seconds < self._short_seconds else 0.05
+                self._short_seconds += weight * (seconds - self._short_seconds)
             return
         row_seconds = max(seconds, 1e-6) / batch.rows
         before = self._row_seconds or row_seconds
         self._row_seconds = (before + row_seconds) / 2
+        wanted = max(LEAST_PIECE_SECONDS, PIECE_DECODES * self._short_seconds)
         # Fewer at once, more by and by: a small decode makes rows look dear.
-        rows = min(int(PIECE_SECONDS / row_seconds), 2 * max(self._piece_rows, LEAST_PIECE_ROWS))
+        rows = min(int(min(PIECE_SECONDS, wanted) / row_seconds), 2 * self._piece_rows)
         self._piece_rows = min(max(rows, LEAST_PIECE_ROWS), self._batch_rows)
 
 

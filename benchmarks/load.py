@@ -1,0 +1,329 @@
+"""Tokens a second that a chain of three hosts gives when many people write at once.
+
+    python3 dev.py run python benchmarks/load.py
+
+Real nodes, each a process with a worker of its own, and real clients, each with one
+session: 1, 2, 4, 8 and 16 of them write greedy texts over the same chain, for a second or
+two in turn, in several rounds. `speedup_8` is what eight write in a second over what one
+does, the median of the rounds. Every text has to be the one that a client alone gets.
+
+`crowd` is what becomes of four who write when one client reads four long prompts beside
+them: milliseconds a token with and without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from app.clock import SystemClock
+from app.data_folder import OpenModel
+from app.demo import share_out
+from app.ids import PeerId, Span
+from app.net.directory import DirectoryClient
+from app.net.endpoint import Endpoint
+from app.net.identity import new_identity
+from app.swarm.chain import RingChain
+from app.swarm.route import Link, Offer, Route
+from app.swarm.sampling import SamplingOptions, choose
+from app.swarm.token_chain import ModelShape
+from benchmarks.figures import last_line, milliseconds
+from benchmarks.hop import guide, start_hosts
+from benchmarks.models import PublishedModel, Shape, publish_here, write_random_model
+
+HOSTS: Final = 3
+COUNTS: Final = (1, 2, 4, 8, 16)
+SHAPE: Final = Shape(blocks=9, width=1024, feed_forward=2816, heads=16, kv_heads=4)
+PROMPT_ROWS: Final = 16
+ROOM: Final = 512
+LONG_PROMPT_ROWS: Final = 448
+ROUNDS: Final = 4
+SECONDS: Final = 1.5
+WARM_UP_TOKENS: Final = 3
+CROWD_WRITERS: Final = 4
+GREEDY: Final = SamplingOptions()
+
+
+@dataclass
+class Writer:
+    """Writes greedy text over one chain, for as long as it is let."""
+
+    chain: RingChain
+    prompt: Sequence[int]
+    tokens: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    async def write(self, until: float, *, least: int = 0) -> int:
+        """Write until then, from the prompt on; how many tokens came in time."""
+        self.tokens, self.seconds = list(self.prompt), []
+        known, count = 0, 0
+        while time.perf_counter() < until or count < least:
+            if len(self.tokens) >= ROOM:
+                self.tokens, known = list(self.prompt), 0
+            began = time.perf_counter()
+            candidates = await self.chain.step(known, self.tokens[known:])
+            known = len(self.tokens)
+            self.tokens.append(
+                choose(
+                    candidates.ids[0],
+                    candidates.logits[0],
+                    GREEDY,
+                    earlier=self.tokens,
+                    draw=0.0,
+                )
+            )
+            now = time.perf_counter()
+            if now < until:
+                self.seconds.append(now - began)
+            count += 1
+        return len(self.seconds)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What so many writers got in one round: tokens of each, and seconds of every token."""
+
+    tokens: list[int]
+    seconds: list[float]
+    elapsed: float
+    processor_seconds: dict[str, float]
+
+    @property
+    def per_second(self) -> float:
+        """Tokens a second of all together."""
+        return sum(self.tokens) / self.elapsed
+
+    @property
+    def fairness(self) -> float:
+        """What the slowest got, as a share of what the fastest did."""
+        return min(self.tokens) / max(1, max(self.tokens))
+
+
+class Bench:
+    """The hosts, and clients made as they are needed. Use `close` on the stack it was given."""
+
+    def __init__(self, model: OpenModel, offers: Mapping[Span, Offer], stack: AsyncExitStack):
+        self._model = model
+        self._offers = offers
+        self._stack = stack
+
+    async def client(self) -> Endpoint:
+        """A computer of its own."""
+        return await self._stack.enter_async_context(
+            Endpoint(new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=SystemClock())
+        )
+
+    async def chain(self, client: Endpoint, *, tokens: int = ROOM) -> RingChain:
+        """A session over all hosts."""
+        plan = self._model.plan
+        links = tuple(Link(offer, span) for span, offer in self._offers.items())
+        chain = RingChain(
+            client,
+            ModelShape(self._model.id, plan.width, plan.vocabulary_size, plan.head_unit),
+            Route(links, False, False),
+            tokens=tokens,
+            candidates=GREEDY.candidates,
+        )
+        return await self._stack.enter_async_context(chain)
+
+
+def processor_seconds() -> dict[str, float]:
+    """What the clients, the nodes and their workers have used so far."""
+    own = psutil.Process()
+    used = {"clients": sum(own.cpu_times()[:2]), "nodes": 0.0, "workers": 0.0}
+    for process in own.children(recursive=True):
+        kind = "workers" if "app.engine.worker" in process.cmdline() else "nodes"
+        used[kind] += sum(process.cpu_times()[:2])
+    return used
+
+
+async def write_together(writers: Sequence[Writer], seconds: float) -> Load:
+    """Everybody writes for so long."""
+    before = processor_seconds()
+    began = time.perf_counter()
+    counts = await asyncio.gather(*(writer.write(began + seconds) for writer in writers))
+    every = [each for writer in writers for each in writer.seconds[1:]]
+    used = {kind: after - before[kind] for kind, after in processor_seconds().items()}
+    return Load(list(counts), every, seconds, used)
+
+
+async def start(
+    model: PublishedModel, folder: Path, stack: AsyncExitStack
+) -> tuple[OpenModel, dict[Span, Offer]]:
+    """Hosts for the whole model, in order."""
+    spans = share_out(model.plan.block_count, HOSTS)
+    # As far as the cores allow, hosts stand for computers of their own.
+    threads = max(1, (os.cpu_count() or 1) // HOSTS)
+    for number in range(HOSTS):
+        place = folder / f"host{number}"
+        place.mkdir()
+        (place / "settings.toml").write_text(
+            f"max_sessions = 24\nkv_tokens = {24 * ROOM}\nthreads = {threads}\n"
+        )
+    bootstrap = await start_hosts(model, spans, folder, stack)
+    _, opened = model.stock(folder / "client", model.plan.whole)
+    endpoint = await stack.enter_async_context(
+        Endpoint(new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=SystemClock())
+    )
+    records = await DirectoryClient(endpoint, [bootstrap], clock=SystemClock()).lookup(opened.id)
+    offers = {
+        record.span: Offer(PeerId(record.peer), tuple(record.addresses), record.span, 1.0, ROOM)
+        for record in records
+        if record.span is not None
+    }
+    return opened, {span: offers[span] for span in spans}
+
+
+async def measure(
+    file: Path, folder: Path, *, counts: Sequence[int], rounds: int, seconds: float
+) -> dict[str, object]:
+    """All fields for one model.
+
+    Raises:
+        RuntimeError: a client wrote another text in company than alone.
+    """
+    published = publish_here(file, folder)
+    async with AsyncExitStack() as stack:
+        model, offers = await start(published, folder, stack)
+        bench = Bench(model, offers, stack)
+        writers = []
+        for number in range(max(counts)):
+            prompt = [40 + (number + row) % 200 for row in range(PROMPT_ROWS)]
+            writers.append(Writer(await bench.chain(await bench.client()), prompt))
+            await writers[-1].write(0.0, least=WARM_UP_TOKENS)
+        loads: dict[int, list[Load]] = {count: [] for count in counts}
+        for _ in range(rounds):
+            for count in counts:
+                loads[count].append(await write_together(writers[:count], seconds))
+        await _check_texts(writers[: min(4, len(writers))])
+        crowd = await measure_crowd(bench, writers[:CROWD_WRITERS], rounds, seconds)
+    return {**report(loads), "crowd": crowd}
+
+
+async def _check_texts(writers: Sequence[Writer]) -> None:
+    """In company everybody writes what it would alone."""
+    for writer in writers:
+        together = writer.tokens
+        await writer.write(0.0, least=8)
+        if any(one != other for one, other in zip(together, writer.tokens, strict=False)):
+            raise RuntimeError("a client wrote another text in company than alone")
+
+
+async def measure_crowd(
+    bench: Bench, writers: Sequence[Writer], rounds: int, seconds: float
+) -> dict[str, object]:
+    """Four who write, with and without one client that reads four long prompts."""
+    reader = await bench.client()
+    chains = [await bench.chain(reader) for _ in range(4)]
+    alone, beside, read = [], [], 0
+    for number in range(rounds):
+        alone.append(await write_together(writers, seconds))
+        until = time.perf_counter() + seconds
+        prompts = [
+            asyncio.ensure_future(_read(chain, until, seed=number + at))
+            for at, chain in enumerate(chains)
+        ]
+        beside.append(await write_together(writers, seconds))
+        read += sum(await asyncio.gather(*prompts))
+    return {
+        "alone_ms": milliseconds(median(s for load in alone for s in load.seconds)),
+        "beside_ms": milliseconds(median(s for load in beside for s in load.seconds)),
+        "beside_p95_ms": milliseconds(percentile([s for load in beside for s in load.seconds])),
+        "beside_fairness": round(median(load.fairness for load in beside), 3),
+        "prompt_rows_per_second": round(read / (rounds * seconds), 1),
+    }
+
+
+async def _read(chain: RingChain, until: float, *, seed: int) -> int:
+    """Read long prompts until then; rows read."""
+    rows = 0
+    for turn in itertools.count():
+        if time.perf_counter() >= until:
+            return rows
+        await chain.step(0, [(seed + turn + row) % 200 + 40 for row in range(LONG_PROMPT_ROWS)])
+        rows += LONG_PROMPT_ROWS
+    return rows
+
+
+def percentile(values: Sequence[float], share: float = 0.95) -> float:
+    """The value that so large a share stays below."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def report(loads: Mapping[int, Sequence[Load]]) -> dict[str, object]:
+    """The fields about equal writers."""
+    ones = loads[1]
+    fields: dict[str, object] = {
+        f"speedup_{count}": round(
+            median(
+                many.per_second / one.per_second
+                for many, one in zip(loads[count], ones, strict=True)
+            ),
+            2,
+        )
+        for count in loads
+        if count > 1
+    }
+    fields["sessions"] = {
+        str(count): {
+            "tokens_per_second": round(median(load.per_second for load in of_count), 1),
+            "token_ms": milliseconds(median(s for load in of_count for s in load.seconds)),
+            "token_p95_ms": milliseconds(
+                percentile([s for load in of_count for s in load.seconds])
+            ),
+            "fairness": round(median(load.fairness for load in of_count), 3),
+            "processor_ms_per_token": {
+                kind: milliseconds(
+                    sum(load.processor_seconds[kind] for load in of_count)
+                    / max(1, sum(sum(load.tokens) for load in of_count))
+                )
+                for kind in of_count[0].processor_seconds
+            },
+        }
+        for count, of_count in loads.items()
+    }
+    return fields
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Tokens a second of many sessions on one chain.")
+    parser.add_argument("--gguf", type=Path, help="another model than the random one")
+    parser.add_argument("--guide", action="store_true", help="the embedded guide")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement")
+    parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
+    options = parser.parse_args()
+    counts = sorted({1, *options.counts})
+    with tempfile.TemporaryDirectory(prefix="potluck-load-") as name:
+        folder = Path(name)
+        file = guide() if options.guide else options.gguf
+        shape = SHAPE.text
+        if file is None:
+            file = write_random_model(folder / "random.gguf", SHAPE)
+        else:
+            shape = file.name
+        fields = asyncio.run(
+            measure(file, folder, counts=counts, rounds=options.rounds, seconds=options.seconds)
+        )
+    print(last_line({**fields, "hosts": HOSTS, "model": shape}))
+
+
+if __name__ == "__main__":
+    main()
