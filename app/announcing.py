@@ -122,6 +122,7 @@ class Announcer:
             layers_per_second=layers_per_second,
             kv_tokens_free=kv_tokens_free,
             sessions=sessions,
+            place=self._endpoint.place,
             public=self._public,
             version=__version__,
         )

@@ -23,6 +23,7 @@ from app.errors import NoRoom
 from app.ids import ModelId, PeerId
 from app.known_models import KnownModels
 from app.net.shaping import Shaper
+from app.net.wire import Place
 from app.opened_model import Fetch, Mend, Message, OpenedModel
 from app.sentences import say
 from app.swarm.credits import Credits
@@ -72,6 +73,7 @@ class Desk:
     Args:
         lookup: who serves a model.
         shaper: keeps the caps on bandwidth.
+        place: where this computer stands in the network.
         credits: where what others compute is counted.
         own: this computer's name as a host.
         changed: called when an answer begins or ends.
@@ -87,6 +89,7 @@ class Desk:
         lookup: Lookup,
         own: PeerId,
         shaper: Shaper | None,
+        place: Callable[[], Place | None],
         credits: Credits,
         changed: Callable[[], None],
         clock: Clock,
@@ -98,6 +101,7 @@ class Desk:
         self._lookup = lookup
         self._own = own
         self._shaper = shaper
+        self._place = place
         self._credits = credits
         self._changed = changed
         self._clock = clock
@@ -253,6 +257,7 @@ class Desk:
             ways,
             clock=self._clock,
             shaper=self._shaper,
+            place=self._place,
             credits=self._credits,
         )
 

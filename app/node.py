@@ -268,6 +268,7 @@ class Node:
                 lookup=self._offers_for_asking,
                 own=own,
                 shaper=self._traffic,
+                place=lambda: self.endpoint.place,
                 credits=credits,
                 changed=changed,
                 clock=clock,

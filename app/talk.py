@@ -18,6 +18,7 @@ from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.net.shaping import Shaper
+from app.net.wire import Place
 from app.opened_model import LEAST_ROOM, OpenedModel
 from app.swarm.chain import RingChain
 from app.swarm.chains import Chains
@@ -68,7 +69,11 @@ class Talk:
         clock: Clock,
         shaper: Shaper | None = None,
         credits: Credits | None = None,
+        place: Callable[[], Place | None] = lambda: None,
     ) -> None:
+        """`place` is where the node of this computer stands, if there is one: conversations
+        start from there, and tell nobody (`tells_place` of `Endpoint` says why)."""
+        self._place = place
         self._shaper = shaper
         self._credits = credits
         self.opened = opened
@@ -190,6 +195,8 @@ class Talk:
                     handlers={},
                     clock=self._clock,
                     shaper=self._shaper,
+                    start=self._place(),
+                    tells_place=False,
                 )
             )
             if self._credits is not None:

@@ -113,8 +113,8 @@ class World:
             seconds += chance.uniform(0, scene.queue_ms) / 1000
         if peer not in self.liars:
             return seconds, self.minds[peer].place
-        lie = [chance.uniform(-1000, 1000) for _ in range(3)]
-        return seconds + chance.uniform(0, 0.5), Place(*lie, height=0.0, error=0.0)
+        x, y, z = (chance.uniform(-1000, 1000) for _ in range(3))
+        return seconds + chance.uniform(0, 0.5), Place(x, y, z, height=0.0, error=0.0)
 
 
 def percent_errors(world: World) -> tuple[list[float], list[float]]:

@@ -36,6 +36,7 @@ from app.net.wire import (
     ControlMessage,
     Goodbye,
     Ping,
+    Place,
     Pong,
     ProtocolName,
     decode_control,
@@ -49,6 +50,8 @@ CHECK_SECONDS = BUSY_HEARTBEAT_SECONDS
 """How often `Connection.check` is called; a lost peer is noticed at most this much
 later than it could be, so the threshold is that much lower than the promise."""
 MAX_PINGS_PER_CHECK = 16
+MAX_PINGS_UNDERWAY = 8
+"""More than there are in `LOST_AFTER_SECONDS`; an answer to an older one measures nothing."""
 _GIVEN_UP = 0
 _BROKE_A_RULE = 1
 
@@ -66,6 +69,15 @@ class ConnectionOwner(Protocol):
 
     def id_retired(self, connection_id: bytes) -> None:
         """... and no more."""
+        ...
+
+    @property
+    def told_place(self) -> Place | None:
+        """What answers to heartbeats say of where this computer stands."""
+        ...
+
+    def measured(self, connection: Connection, place: Place | None, seconds: float) -> None:
+        """A heartbeat went there and back in `seconds`; the peer says that it is at `place`."""
         ...
 
     def refusal(self, peer: PeerId) -> str | None:
@@ -137,6 +149,7 @@ class Connection:
         self._checked_at = self.began_at
         self._pinged_at = 0.0
         self._ping_serial = 0
+        self._pings: dict[int, float] = {}  # when each that is not answered was sent
         self._pings_since_check = 0
         self._round_trip_seconds: float | None = None
         self._spoken = False
@@ -218,9 +231,7 @@ class Connection:
         interval = BUSY_HEARTBEAT_SECONDS if busy else HEARTBEAT_SECONDS
         # Half a check early: a timer that fires a moment too soon must not cost a whole one.
         if now - self._pinged_at >= interval - CHECK_SECONDS / 2 and self._end is None:
-            self._pinged_at = now
-            self._ping_serial += 1
-            self._tell(Ping(serial=self._ping_serial))
+            self._ping(now)
 
     def end(self, reason: str) -> None:
         """Say goodbye with a reason and close; every channel ends with PeerLost."""
@@ -369,12 +380,14 @@ class Connection:
                 self._pings_since_check += 1
                 if self._pings_since_check > MAX_PINGS_PER_CHECK:
                     raise BadInput("a flood of pings")
-                self._tell(Pong(serial=message.serial))
+                self._tell(Pong(serial=message.serial, place=self._owner.told_place))
             case Pong() if self.peer is not None:
                 if not 0 < message.serial <= self._ping_serial:
                     raise BadInput("an answer to a ping that was never sent")
-                if message.serial == self._ping_serial:
-                    self._round_trip_seconds = self._clock.monotonic() - self._pinged_at
+                sent_at = self._pings.pop(message.serial, None)
+                if sent_at is not None:
+                    self._round_trip_seconds = self._clock.monotonic() - sent_at
+                    self._owner.measured(self, message.place, self._round_trip_seconds)
             case _:
                 self._prove(message)
 
@@ -401,8 +414,18 @@ class Connection:
         self.peer = peer
         self.line.quic.widen()
         self._owner.proven(self)
+        if self._end is None:
+            self._ping(self._clock.monotonic())  # who has just come wants to know where it is
         if not self.ready.done() and self._end is None:
             self.ready.set_result(None)
+
+    def _ping(self, now: float) -> None:
+        self._pinged_at = now
+        self._ping_serial += 1
+        self._pings[self._ping_serial] = now
+        if len(self._pings) > MAX_PINGS_UNDERWAY:
+            del self._pings[next(iter(self._pings))]
+        self._tell(Ping(serial=self._ping_serial))
 
     def _tell(self, message: ControlMessage) -> None:
         self._spoken = True

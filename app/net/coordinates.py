@@ -89,9 +89,17 @@ def uncertainty_seconds(one: Place, other: Place) -> float:
 
 @dataclass(slots=True)
 class _Measured:
-    """What is known of one peer: round trips in milliseconds, and how far the last guess was off."""
+    """What is known of one peer.
+
+    Attributes:
+        round_trips: the last ones, in milliseconds.
+        heard_at, counted_at: when the last was measured, and the last that counted.
+        place: where it said that it stands, within bounds.
+        off_ms: by how much the last guess was off.
+    """
 
     round_trips: deque[float] = field(default_factory=lambda: deque(maxlen=ROUND_TRIPS_KEPT))
+    heard_at: float = -math.inf
     counted_at: float = -math.inf
     place: Place | None = None
     off_ms: float | None = None
@@ -103,7 +111,8 @@ class Coordinates:
     Against strangers: at most one sample of a peer in `SECONDS_BETWEEN_SAMPLES` counts; no
     sample moves this computer by more than `MOST_MOVED_MS`; one that fits much worse than
     those of the other peers moves it no more than one that fits badly; nobody counts as
-    surer than `LEAST_TRUSTED_ERROR` or than half this computer's error; what is not a number, or out of bounds, is left out.
+    surer than `LEAST_TRUSTED_ERROR` or twice as sure as this computer; what is no number,
+    or out of bounds, is left out.
     Against a majority of liars among its peers no computer can find its place.
 
     Args:
@@ -115,10 +124,8 @@ class Coordinates:
     def __init__(self, own: PeerId, start: Place | None = None) -> None:
         self._own = own
         self._place = ORIGIN if start is None else _bounded(start)
-        # Least recently heard first.
+        # Whose turn it is to be looked at again first.
         self._peers: OrderedDict[PeerId, _Measured] = OrderedDict()
-        # The same, whose turn it is to be remembered first.
-        self._turns: OrderedDict[PeerId, _Measured] = OrderedDict()
 
     @property
     def place(self) -> Place:
@@ -133,7 +140,6 @@ class Coordinates:
     def forget(self, peer: PeerId) -> None:
         """What was measured of a peer that is gone; the place stays."""
         self._peers.pop(peer, None)
-        self._turns.pop(peer, None)
 
     def measured(
         self, peer: PeerId, place: Place | None, round_trip_seconds: float, *, now: float
@@ -151,11 +157,9 @@ class Coordinates:
         if not 0.0 < round_trip_seconds <= LONGEST_ROUND_TRIP_SECONDS:
             return False
         known = self._peers.setdefault(peer, _Measured())
-        self._peers.move_to_end(peer)
-        self._turns.setdefault(peer, known)
+        known.heard_at = now
         if len(self._peers) > MOST_PEERS:
-            gone, _ = self._peers.popitem(last=False)
-            del self._turns[gone]
+            del self._peers[min(self._peers, key=lambda name: self._peers[name].heard_at)]
         known.round_trips.append(1000.0 * round_trip_seconds)
         if place is None or now - known.counted_at < SECONDS_BETWEEN_SAMPLES:
             return False
@@ -163,8 +167,8 @@ class Coordinates:
         known.place = _bounded(place)
         self._move(peer, known)
         for _ in range(min(REMEMBERED_TOO, len(self._peers) - 1)):
-            name, remembered = next(iter(self._turns.items()))
-            self._turns.move_to_end(name)
+            name, remembered = next(iter(self._peers.items()))
+            self._peers.move_to_end(name)
             self._move(name, remembered)
         return True
 

@@ -18,6 +18,7 @@ from app.errors import BadInput, PeerLost
 from app.ids import PeerId, short_peer_text
 from app.net.channel import Channel, ChannelEnded
 from app.net.connection import CHECK_SECONDS, Connection
+from app.net.coordinates import Coordinates
 from app.net.identity import Identity
 from app.net.offences import Offences
 from app.net.port import Port
@@ -28,7 +29,7 @@ from app.net.quic import (
     dial_configuration,
 )
 from app.net.shaping import Shaper
-from app.net.wire import MAX_ADDRESSES, ProtocolName, Refused
+from app.net.wire import MAX_ADDRESSES, Place, ProtocolName, Refused
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,10 @@ class Endpoint:
         shaper: keeps caps on bandwidth; None sets none.
         shape_loopback: whether it also counts and holds back what never leaves this
             computer; for measuring caps between two endpoints of one computer.
+        start: where this computer stands already, from another endpoint of it.
+        tells_place: whether peers are told where this computer stands. A name that is thrown
+            away tells nothing: a place that is the node's own, be it blurred, would show over
+            a few conversations whose they are. It only listens, and finds its place by that.
 
     Attributes:
         observed_address: where others say they see this computer; None until one did.
@@ -96,6 +101,8 @@ class Endpoint:
         shaper: Shaper | None = None,
         shape_loopback: bool = False,
         on_peer_gone: Callable[[PeerId], None] | None = None,
+        start: Place | None = None,
+        tells_place: bool = True,
     ) -> None:
         """`on_peer_gone` is told when the last connection to a peer has ended."""
         self._identity = identity
@@ -117,6 +124,8 @@ class Endpoint:
         self._by_peer: dict[PeerId, list[Connection]] = {}
         self._dials: dict[PeerId, tuple[frozenset[str], asyncio.Task[_Dialled]]] = {}
         self._offences = Offences()
+        self._coordinates = Coordinates(identity.peer_id, start)
+        self._tells_place = tells_place
         self._closing = False
         self.observed_address: str | None = None
 
@@ -151,6 +160,20 @@ class Endpoint:
     def bad_inputs(self) -> Mapping[PeerId, int]:
         """How often each peer broke a rule lately."""
         return self._offences.counts
+
+    @property
+    def place(self) -> Place | None:
+        """Where this computer stands in the network; None while nothing tells."""
+        place = self._coordinates.place
+        return place if place.error < 1.0 else None
+
+    def round_trip_seconds(self, peer: PeerId) -> float | None:
+        """The measured round trip to a connected peer: the least of the last few heartbeats,
+        or QUIC's own estimate before the first; None if there is no connection."""
+        connection = self._live(peer)
+        if connection is None:
+            return None
+        return self._coordinates.round_trip_seconds(peer) or connection.round_trip_seconds
 
     def connections(self) -> list[ConnectionStatus]:
         """Every proven connection."""
@@ -324,7 +347,20 @@ class Endpoint:
         self._connections.add(connection)
         return connection
 
-    # ── ConnectionOwner: what connections tell ───────────────────────────────
+    # ── ConnectionOwner: what connections ask and tell ───────────────────────
+
+    @property
+    def told_place(self) -> Place | None:
+        """What peers are told of where this computer stands.
+
+        Also while it knows nothing: its error says so, and somebody has to begin.
+        """
+        return self._coordinates.place if self._tells_place else None
+
+    def measured(self, connection: Connection, place: Place | None, seconds: float) -> None:
+        """A heartbeat was answered: take in how far away that peer is."""
+        if connection.peer is not None:
+            self._coordinates.measured(connection.peer, place, seconds, now=self._clock.monotonic())
 
     def send_datagram(self, data: bytes, address: Address) -> None:
         """Put a connection's datagram on the socket."""
@@ -372,6 +408,7 @@ class Endpoint:
             known.remove(connection)
             if not known and connection.peer is not None:
                 del self._by_peer[connection.peer]
+                self._coordinates.forget(connection.peer)
                 if self._on_peer_gone is not None and not self._closing:
                     self._on_peer_gone(connection.peer)
 

@@ -28,7 +28,7 @@ from app.net.channel import Channel, ChannelEnded
 from app.net.endpoint import ChannelHandler, ConnectionStatus
 from app.net.identity import Identity, new_identity
 from app.net.offences import MAX_BAD_INPUTS
-from app.net.wire import ProtocolName, Refused
+from app.net.wire import Place, ProtocolName, Refused
 from app.tasks import TaskOwner
 
 LOST_SECONDS = 1.25
@@ -176,6 +176,16 @@ class MemoryEndpoint:
         if self.bad_inputs[peer] >= MAX_BAD_INPUTS:
             for link in [link for link in self._links if link.channel.peer == peer]:
                 link.lose("too much bad input")
+
+    @property
+    def place(self) -> Place | None:
+        return None
+
+    def round_trip_seconds(self, peer: PeerId) -> float | None:
+        if not any(link.channel.peer == peer for link in self._links):
+            return None
+        delay = self._network.delay
+        return None if delay is None else 2 * delay(self.peer_id, peer)
 
     def connections(self) -> list[ConnectionStatus]:
         peers = {link.channel.peer for link in self._links} | set(self.dialled)

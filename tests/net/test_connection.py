@@ -13,6 +13,7 @@ from app.clock import Clock, SystemClock
 from app.errors import PeerLost
 from app.net.channel import Channel
 from app.net.connection import HANDSHAKE_SECONDS, MAX_PINGS_PER_CHECK
+from app.net.coordinates import ORIGIN
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.offences import MAX_BAD_INPUTS
@@ -302,7 +303,8 @@ async def test_a_ping_is_answered_with_its_serial(host: HostStart) -> None:
     async with RawDialler.to(endpoint.address) as raw:
         await raw.proven(IDENTITY, endpoint.peer_id)
         raw.send(0, encode(Ping(serial=77)))
-        assert await raw.body(0) == encode(Pong(serial=77))[4:]
+        assert await raw.body(0) == encode(Ping(serial=1))[4:]
+        assert await raw.body(0) == encode(Pong(serial=77, place=ORIGIN))[4:]
 
 
 async def test_a_channel_without_a_purpose_is_given_up(host: HostStart) -> None:
@@ -310,6 +312,7 @@ async def test_a_channel_without_a_purpose_is_given_up(host: HostStart) -> None:
     endpoint = await host(clock=clock)
     async with RawDialler.to(endpoint.address) as raw:
         await raw.proven(IDENTITY, endpoint.peer_id)
+        await raw.body(0)  # the other end's own ping
         raw.send(4, b"\0")
         raw.send(0, encode(Ping(serial=1)))
         await raw.body(0)
