@@ -64,7 +64,7 @@ PURE = {
     },
     "swarm": {
         *("placement", "route", "sampling", "text", "speculation", "repair", "boundary_log"),
-        *("receipts", "reputation", "credits"),
+        *("receipts", "reputation", "credits", "chain_search", "distances", "failures"),
     },
 }
 IMPURE = {

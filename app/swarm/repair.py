@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from app.errors import NotServed
 from app.ids import PeerId, Span
 from app.sentences import say
-from app.swarm.route import Link, Offer, chain_between
+from app.swarm.route import JUST_SPEEDS, Costs, Link, Offer, chain_between
 
 
 def patched(
@@ -22,6 +22,7 @@ def patched(
     *,
     tokens: int,
     avoid: Collection[PeerId] = (),
+    costs: Costs = JUST_SPEEDS,
 ) -> list[Link]:
     """The chain with others in the place of those that were lost.
 
@@ -35,6 +36,7 @@ def patched(
         tokens: how much room the conversation needs on each computer.
         avoid: computers that shall not take a place; one that is lost and not named here
             may take its own again.
+        costs: as for `find_route`: of several that could come, the best by it do.
 
     Raises:
         NotServed: they cannot be replaced; the text names the units.
@@ -52,7 +54,9 @@ def patched(
         last = next((i for i in range(first, len(gone)) if not gone[i]), len(gone))
         for start, stop in _windows(first, last, len(found)):
             span = Span(found[start].span.start, found[stop - 1].span.stop)
-            fresh = chain_between(free, span)
+            before = found[start - 1].offer if start else None
+            after = found[stop].offer if stop < len(found) else None
+            fresh = chain_between(free, span, costs=costs, before=before, after=after)
             if fresh is not None:
                 taken = {link.offer.peer for link in fresh}
                 free = [offer for offer in free if offer.peer not in taken]

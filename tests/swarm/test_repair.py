@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.errors import NotServed
-from app.ids import PeerId, parse_span
+from app.ids import PeerId, Span, parse_span
+from app.net.coordinates import ORIGIN
+from app.net.wire import Place
+from app.swarm.distances import Whereabouts
 from app.swarm.repair import patched
-from app.swarm.route import Link, Offer
+from app.swarm.route import Costs, Link, Offer
 
 
 def peer(name: str) -> PeerId:
@@ -48,6 +53,20 @@ def test_the_same_units_elsewhere_take_the_place() -> None:
 def test_the_fastest_of_several_takes_it() -> None:
     spare = [offer("x", "3:6"), offer("y", "3:6", speed=20.0), offer("z", "3:6", speed=15.0)]
     assert mended(THREE, "b", *spare) == "a0:3 y3:6 c6:9"
+
+
+def test_whoever_is_near_the_neighbours_takes_it() -> None:
+    def at(name: str, span: str, x: float) -> Offer:
+        return replace(offer(name, span), place=Place(x, 0.0, 0.0, 0.0, 0.1))
+
+    links = [Link(each, each.span) for each in (at("a", "0:3", 80.0), at("b", "3:6", 80.0))]
+    links.append(Link(at("c", "6:9", 80.0), Span(6, 9)))
+    spare = [at("x", "3:6", 0.0), at("y", "3:6", 90.0)]
+    found = patched(links, [peer("b")], spare, tokens=100, costs=Costs(Whereabouts(ORIGIN)))
+    assert names(found) == "a0:3 y3:6 c6:9"
+    # The client is a neighbour too.
+    found = patched(links[1:2], [peer("b")], spare, tokens=100, costs=Costs(Whereabouts(ORIGIN)))
+    assert names(found) == "x3:6"
 
 
 def test_several_together_take_one_place() -> None:
