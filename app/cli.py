@@ -121,7 +121,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="potluck",
-        description="Many ordinary computers run large language models together.",
+        description="Many ordinary computers run large language models together. Without a"
+        " command, potluck opens its window.",
     )
     parser.add_argument("--version", action="version", version=f"potluck {__version__}")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")

@@ -191,6 +191,7 @@ class Desk:
                 self._count(answer, opened.model)
                 self.last_parts = answer.parts or self.last_parts
                 self.round_trips = talk.round_trips or self.round_trips
+                _log(answer, written)
             fine = True
         except (GeneratorExit, asyncio.CancelledError):
             fine = True  # stopped by whoever asked; the chain is as good as before
@@ -328,6 +329,18 @@ class Desk:
                     if entry is not None and not entry.users and entry.idle_since <= old:
                         del self._opened[model]
                         await entry.opened.__aexit__(None, None, None)
+
+
+def _log(answer: Answer, written: Written) -> None:
+    """That an answer was written and how, and never what it says."""
+    logger.info(
+        "answered with %s: %d tokens, %.1f tokens/s, computers in the chain: %d, repairs: %d",
+        written.model,
+        len(answer.tokens),
+        answer.tokens_per_second,
+        len(written.chain),
+        answer.repairs,
+    )
 
 
 def _goes_on(known: Sequence[int], prompt: Sequence[int]) -> bool:

@@ -222,7 +222,8 @@ class SlowModeRequest(Shape, frozen=True):
 class SettingView(Shape, frozen=True):
     """One setting, from its one declaration in `app/settings.py`, with its value.
 
-    `section` groups them on the screen; `unit` stands behind the field.
+    `section` groups them on the screen; `unit` stands behind the field. `now` is a sentence
+    about what holds at present, where the value alone does not tell; else "".
     """
 
     name: str
@@ -236,6 +237,8 @@ class SettingView(Shape, frozen=True):
     least: float | None
     most: float | None
     choices: list[str]
+    now: str = ""
+    now_said: Said | None = None
 
 
 class SettingsView(Shape, frozen=True):

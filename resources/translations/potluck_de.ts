@@ -464,8 +464,8 @@
       <translation>Wie viel des Prozessors für andere arbeiten darf, während Sie den Computer benutzen.</translation>
     </message>
     <message>
-      <source>How much of the processor other programs use before sharing rests.</source>
-      <translation>Wie viel des Prozessors andere Programme nutzen, bevor das Teilen ruht.</translation>
+      <source>How much of the processor other programs use before sharing rests; it goes on when they use three fifths of that, so that it does not start and stop all the time.</source>
+      <translation>Wie viel des Prozessors andere Programme nutzen, bevor das Teilen ruht; es geht weiter, wenn sie drei Fünftel davon nutzen, damit es nicht ständig anfängt und aufhört.</translation>
     </message>
     <message>
       <source>How much power the graphics card may draw; 0 sets no limit.</source>
@@ -888,8 +888,8 @@
       <translation>Pausiert: im Akkubetrieb (bis zum Anschließen)</translation>
     </message>
     <message>
-      <source>Paused: other programs need the processor (until they use less than {percent:number} %)</source>
-      <translation>Pausiert: andere Programme brauchen den Prozessor (bis sie weniger als {percent:number} % nutzen)</translation>
+      <source>Paused: other programs needed more than {limit:number} % of the processor (until they need less than {percent:number} %)</source>
+      <translation>Pausiert: andere Programme brauchten mehr als {limit:number} % des Prozessors (bis sie weniger als {percent:number} % brauchen)</translation>
     </message>
     <message>
       <source>Paused: outside your hours (your schedule has none)</source>
@@ -994,6 +994,10 @@
     <message>
       <source>Programs on this computer</source>
       <translation>Programme auf diesem Computer</translation>
+    </message>
+    <message>
+      <source>Programs reach it now at {url}.</source>
+      <translation>Programme erreichen es jetzt unter {url}.</translation>
     </message>
     <message>
       <source>Programs that make sharing rest while they run, by the name of their file.</source>
@@ -1172,12 +1176,12 @@
       <translation>Tempo für andere</translation>
     </message>
     <message>
-      <source>Start Potluck when I log in</source>
-      <translation>Potluck starten, wenn ich mich anmelde</translation>
+      <source>Start</source>
+      <translation>Start</translation>
     </message>
     <message>
-      <source>Start and updates</source>
-      <translation>Start und Aktualisierung</translation>
+      <source>Start Potluck when I log in</source>
+      <translation>Potluck starten, wenn ich mich anmelde</translation>
     </message>
     <message>
       <source>Start at login</source>
@@ -1396,10 +1400,6 @@
       <translation>Bis morgen</translation>
     </message>
     <message>
-      <source>Updates</source>
-      <translation>Aktualisierungen</translation>
-    </message>
-    <message>
       <source>Upload</source>
       <translation>Senden</translation>
     </message>
@@ -1430,10 +1430,6 @@
     <message>
       <source>What every answer keeps to.</source>
       <translation>Woran sich jede Antwort hält.</translation>
-    </message>
-    <message>
-      <source>What happens when a newer version is there.</source>
-      <translation>Was geschieht, wenn es eine neuere Version gibt.</translation>
     </message>
     <message>
       <source>What happens where data is paid for.</source>
@@ -1482,10 +1478,6 @@
     <message>
       <source>Whether a graphics card computes where one works.</source>
       <translation>Ob eine Grafikkarte rechnet, wo eine funktioniert.</translation>
-    </message>
-    <message>
-      <source>Whether a notification says that a newer version is there.</source>
-      <translation>Ob eine Benachrichtigung sagt, dass es eine neuere Version gibt.</translation>
     </message>
     <message>
       <source>Whether a notification says that layers have arrived.</source>
@@ -1968,6 +1960,10 @@
       <translation>Es werden schon {count:count} Antworten geschrieben; warten Sie, bis eine fertig ist.</translation>
     </message>
     <message>
+      <source>{count:count} damaged entries of {file} cannot be shown; they stay in the file.</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>{count:count} layers</source>
       <translation>{count:count} Schichten</translation>
     </message>
@@ -2258,6 +2254,10 @@
     <message>
       <source>{told:own}</source>
       <translation>{told:own}</translation>
+    </message>
+    <message>
+      <source>{wanted} could not be had when Potluck started, so programs reach it at {url} now.</source>
+      <translation>{wanted} war nicht zu haben, als Potluck startete; Programme erreichen es jetzt unter {url}.</translation>
     </message>
   </context>
 </TS>
