@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.api.shapes import LayerHolder, ModelView
 from app.ui import words
+from app.ui.controls import plain_tip
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
@@ -108,7 +109,7 @@ class LayerStrip(QWidget):
         if isinstance(event, QHelpEvent):
             for box, holder in self._boxes:
                 if box.contains(event.pos()):
-                    QToolTip.showText(event.globalPos(), self._tip(holder), self)
+                    QToolTip.showText(event.globalPos(), plain_tip(self._tip(holder)), self)
                     return True
             QToolTip.hideText()
         return bool(super().event(event))
