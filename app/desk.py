@@ -22,7 +22,9 @@ from app.data_folder import DataFolder, OpenModel
 from app.errors import NoRoom
 from app.ids import ModelId, PeerId
 from app.known_models import KnownModels
+from app.measured_speed import MeasuredSpeed
 from app.net.shaping import Shaper
+from app.offers import block_bytes
 from app.opened_model import Fetch, Mend, Message, OpenedModel
 from app.sentences import say
 from app.swarm.credits import Credits
@@ -41,6 +43,8 @@ MOST_AT_ONCE: Final = 8
 """Answers written at the same time; further ones are refused with a reason."""
 MOST_KEPT: Final = 8
 """Chains kept warm; each holds a place on every helper of its chain."""
+ENOUGH_TOKENS: Final = 12
+"""Fewer tell too little about how fast a model writes."""
 LEAST_MAX_TOKENS: Final = 1024
 """What programs get that do not say how much they want."""
 
@@ -75,6 +79,7 @@ class Desk:
         credits: where what others compute is counted.
         own: this computer's name as a host.
         changed: called when an answer begins or ends.
+        speed: learns how fast models write that run on this computer alone.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class Desk:
         own: PeerId,
         shaper: Shaper | None,
         credits: Credits,
+        speed: MeasuredSpeed,
         changed: Callable[[], None],
         clock: Clock,
     ) -> None:
@@ -99,6 +105,7 @@ class Desk:
         self._own = own
         self._shaper = shaper
         self._credits = credits
+        self._speed = speed
         self._changed = changed
         self._clock = clock
         self._tasks = TaskOwner("desk")
@@ -190,6 +197,7 @@ class Desk:
                 _fill(written, answer, talk)
                 self._count(answer, opened.model)
                 self.last_parts = answer.parts or self.last_parts
+                self._note_speed(answer, opened.model)
                 self.round_trips = talk.round_trips or self.round_trips
                 _log(answer, written)
             fine = True
@@ -245,6 +253,12 @@ class Desk:
         for part, positions in answer.work.items():
             self._credits.took([part], positions=positions, head_unit=head, own=self._own)
         answer.work.clear()
+
+    def _note_speed(self, answer: Answer, model: OpenModel) -> None:
+        own = all(part.peer in (None, self._own) for part in answer.parts)
+        if own and answer.parts and len(answer.tokens) >= ENOUGH_TOKENS:
+            size = block_bytes([unit.size for unit in model.manifest.units])
+            self._speed.note_wrote(model.id, size, answer.tokens_per_second)
 
     def _new_talk(self, opened: OpenedModel, order: Order) -> Talk:
         ways = Ways(alone=order.alone, may_be_alone=True, own=self._own)

@@ -36,6 +36,7 @@ from app.folder_watch import keep_folder
 from app.ids import ModelId, Span, peer_text
 from app.known_models import KnownModels
 from app.logs import RecentLines
+from app.measured_speed import MeasuredSpeed
 from app.model_offers import ModelOffers
 from app.net import wire
 from app.net.addresses import format_address, parse_address
@@ -260,6 +261,7 @@ class Node:
             public=self._local_directory is not None,
         )
         own = self.identity.peer_id
+        speed = MeasuredSpeed(data.folder)
         self.desk = await self._stack.enter_async_context(
             Desk(
                 data,
@@ -270,6 +272,7 @@ class Node:
                 own=own,
                 shaper=self._traffic,
                 credits=credits,
+                speed=speed,
                 changed=changed,
                 clock=clock,
             )
@@ -297,7 +300,9 @@ class Node:
             started_at=clock.monotonic(),
         )
         self._stack.callback(parts.count)
-        offers = ModelOffers(data, self.models, announced, self.sharing, own=own, clock=clock)
+        offers = ModelOffers(
+            data, self.models, announced, self.sharing, speed=speed, own=own, clock=clock
+        )
         wishes = Wishes(
             data,
             self.models,

@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from app.answering import Answering
 from app.api.control_port import Changes, KnownName, Order, Written
 from app.api.guard import Admission
 from app.api.shapes import (
+    AddModelRequest,
     AnswerDelta,
     ChooseModelRequest,
     ConsentRequest,
@@ -304,6 +306,12 @@ class Service:
     async def models(self) -> list[ModelOffer]:
         """As `NodeControl.models`."""
         return await self._offers.all(self._wishes.wanted)
+
+    async def add_model(self, request: AddModelRequest) -> list[ModelOffer]:
+        """As `NodeControl.add_model`."""
+        known = await asyncio.to_thread(self._data.shelf.adopt, Path(request.path))
+        logger.info("a model was added: %s", known.manifest.name)
+        return await self.models()
 
     async def choose_model(self, request: ChooseModelRequest) -> Snapshot:
         """As `NodeControl.choose_model`; a manifest's file may be named too."""

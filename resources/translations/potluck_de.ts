@@ -44,6 +44,18 @@
       <translation>Über Potluck</translation>
     </message>
     <message>
+      <source>Add a model</source>
+      <translation>Modell hinzufügen</translation>
+    </message>
+    <message>
+      <source>Add a model…</source>
+      <translation>Modell hinzufügen …</translation>
+    </message>
+    <message>
+      <source>Add one from the file that its publisher gave you; the first comes with Potluck.</source>
+      <translation>Fügen Sie eines aus der Datei hinzu, die Sie von seinem Herausgeber haben; das erste bringt Potluck mit.</translation>
+    </message>
+    <message>
       <source>Address and port</source>
       <translation>Adresse und Port</translation>
     </message>
@@ -320,6 +332,10 @@
       <translation>Von 22 bis 7 Uhr; ein genauerer Plan steht in den Einstellungen.</translation>
     </message>
     <message>
+      <source>From the file that its publisher gave you, such as model.json</source>
+      <translation>Aus der Datei, die Sie von seinem Herausgeber haben, etwa model.json</translation>
+    </message>
+    <message>
       <source>GB</source>
       <translation>GB</translation>
     </message>
@@ -572,6 +588,10 @@
       <translation>Horcht auf</translation>
     </message>
     <message>
+      <source>Lists of a model's layers (*.json)</source>
+      <translation>Listen der Schichten eines Modells (*.json)</translation>
+    </message>
+    <message>
       <source>Logs</source>
       <translation>Protokolle</translation>
     </message>
@@ -598,10 +618,6 @@
     <message>
       <source>Models</source>
       <translation>Modelle</translation>
-    </message>
-    <message>
-      <source>Models appear here when Potluck knows some; the first one comes with it.</source>
-      <translation>Modelle erscheinen hier, sobald Potluck welche kennt; das erste wird mitgeliefert.</translation>
     </message>
     <message>
       <source>Models take {used}; all of it is in use.</source>
