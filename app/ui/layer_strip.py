@@ -160,8 +160,11 @@ class LayerStrip(QWidget):
             for unit in range(max(0, holder.start), min(model.units, holder.stop)):
                 served[unit] += 1
         gap = 1.0 if self.width() / max(1, model.units) > 4 else 0.0
+        start, stop = model.my_start, model.my_stop or 0
+        if self._resting and start is None:
+            start, stop = model.chosen_start, model.chosen_stop
         for unit, count in enumerate(served):
-            mine = model.my_start is not None and model.my_start <= unit < (model.my_stop or 0)
+            mine = start is not None and start <= unit < stop
             flatter = FLATTER_PIXELS if unit in (0, model.units - 1) else 0
             box = self._box(unit, unit + 1, NAMES_PIXELS + 1, BAR_PIXELS - 2)
             box = box.adjusted(gap / 2, flatter, -gap / 2, -flatter)
