@@ -11,6 +11,7 @@ import contextlib
 import getpass
 import ipaddress
 import logging
+import os
 import platform
 import re
 from collections import deque
@@ -22,6 +23,7 @@ from urllib.parse import quote
 MAX_LINES: Final = 2000
 """About an hour of a busy node; at 500 characters a line, 1 MB."""
 MAX_LINE_CHARACTERS: Final = 500
+MAX_OUTPUT_BYTES: Final = 4 << 20
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _BEFORE_PEER: Final = r"(?:from|of|by|peer|peer_id|dial|ask|to|with|helper|node)"
@@ -121,6 +123,30 @@ class RecentLines(logging.Handler):
     def text(self) -> str:
         """Everything that is kept, a line each."""
         return "\n".join(self._lines)
+
+
+class OutputBound(logging.Handler):
+    """Begins the file anew into which this process prints, when it has become too long.
+
+    Only the window's own file: what a person has the output written into is theirs.
+
+    Args:
+        path: the window's file.
+        descriptor: where this process prints.
+    """
+
+    def __init__(self, path: Path, *, descriptor: int, most_bytes: int = MAX_OUTPUT_BYTES) -> None:
+        super().__init__()
+        self._path = path
+        self._descriptor = descriptor
+        self._most_bytes = most_bytes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """After each line: look how long the file is."""
+        with contextlib.suppress(OSError):
+            output = os.fstat(self._descriptor)
+            if output.st_size > self._most_bytes and os.path.samestat(output, self._path.stat()):
+                os.ftruncate(self._descriptor, 0)
 
 
 def private_words() -> tuple[str, ...]:

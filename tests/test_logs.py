@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.ids import PeerId, peer_text
-from app.logs import MAX_LINES, RecentLines, private_words, redact
+from app.logs import MAX_LINES, OutputBound, RecentLines, private_words, redact
+from app.window_file import OUTPUT_FILE
 
 HOME = "/" + "home/ann"
 PEER = peer_text(PeerId(bytes(range(32))))
@@ -54,7 +56,7 @@ OWN = (HOME, "ann", "anns-laptop")
         ("YWJj" * 11 + "==", "[secret]"),
         ("AbCd/f01+3456789" * 3, "[secret]"),
         (f"{HOME.title().replace('Home', 'home')}/x", "[name]/x"),
-        (f"/{'home'}/ann_old and /{'home'}/annabel/y", "[name]_old and /home/[name]/y"),
+        (f"/{'home'}/ann_old and /{'home'}/annabel/y", f"[name]_old and /{'home'}/[name]/y"),
         ("C:\\Users\\Zoe\\x C:/Users/Zoe/x", "C:\\Users\\[name]\\x C:/Users/[name]/x"),
         ("%2Fhome%2Fann%2Fx %2Fhome%2Fzoe%2Fx", "[name]%2Fx %2Fhome%2F[name]%2Fx"),
     ],
@@ -104,3 +106,19 @@ def test_only_the_last_lines_are_kept() -> None:
     kept = lines.text().splitlines()
     assert len(kept) == MAX_LINES
     assert kept[-1].endswith(f"WARNING line {MAX_LINES + 1}")
+
+
+def test_the_file_of_a_window_is_begun_anew_when_it_is_too_long(tmp_path: Path) -> None:
+    path, theirs = tmp_path / OUTPUT_FILE, tmp_path / "a-persons-own.log"
+    for place in (path, theirs):
+        with place.open("a") as output:
+            logger = logging.Logger("test")
+            logger.addHandler(logging.StreamHandler(output))
+            bound = OutputBound(path, descriptor=output.fileno(), most_bytes=500)
+            logger.addHandler(bound)
+            for number in range(100):
+                logger.error("line %d of many", number)
+    lines = path.read_text().splitlines()
+    assert len(lines) < 40
+    assert lines[-1] == "line 99 of many"
+    assert len(theirs.read_text().splitlines()) == 100

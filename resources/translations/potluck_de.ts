@@ -1977,7 +1977,7 @@
     </message>
     <message>
       <source>{count:count} damaged entries of {file} cannot be shown; they stay in the file.</source>
-      <translation type="unfinished" />
+      <translation>{count:count} beschädigte Einträge in {file} lassen sich nicht zeigen; sie bleiben in der Datei.</translation>
     </message>
     <message>
       <source>{count:count} layers</source>
