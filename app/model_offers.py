@@ -64,6 +64,7 @@ class ModelOffers:
         """Every model that can be cut, in the shelf's order."""
         await self._announced.refresh()
         room = await self._room()
+        self._measure()
         offers = []
         for known in self._models.all():
             try:
