@@ -31,7 +31,8 @@ PORTS_TO_TRY: Final = 20
 """How many ports after the default one are tried when it is taken."""
 SHUTDOWN_SECONDS: Final = 0.2
 """How long running requests may take to end when the node does; streams end at once."""
-WAITING_CONNECTIONS: Final = 64
+WAITING_CONNECTIONS: Final = 512
+"""Not accepted yet; of more, the system lets each wait for a second."""
 
 
 class _TheirMistakes(logging.Filter):
