@@ -46,14 +46,17 @@ class NodeProcess:
         return f"{self.ready['peer_id']}@{self.ready['listen']}"
 
 
-async def start_node(arguments: Sequence[str], *, log: Path) -> NodeProcess:
+async def start_node(arguments: Sequence[str], *, log: Path, module: str = "app") -> NodeProcess:
     """Start `potluck node` and wait until it is ready.
+
+    Args:
+        module: what to run in place of this program, from its source alone.
 
     Raises:
         EngineFault: it ended instead, or was not ready in `START_SECONDS`; the
             text holds the last line it wrote.
     """
-    command = [sys.executable, "-m", "app", "node", *arguments]
+    command = [sys.executable, "-m", module, "node", *arguments]
     if getattr(sys, "frozen", False):
         command = [sys.executable, "node", *arguments]
     with log.open("wb") as errors:

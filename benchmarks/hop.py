@@ -104,7 +104,12 @@ def spans_of(block_count: int, counts: Sequence[int]) -> dict[int, list[Span]]:
 
 
 async def start_hosts(
-    model: PublishedModel, spans: Sequence[Span], folder: Path, stack: AsyncExitStack
+    model: PublishedModel,
+    spans: Sequence[Span],
+    folder: Path,
+    stack: AsyncExitStack,
+    *,
+    module: str = "app",
 ) -> tuple[PeerId, str]:
     """Start a bootstrap and a host for each span; return where the bootstrap is."""
     common = ["--listen", "127.0.0.1:0"]
@@ -118,7 +123,7 @@ async def start_hosts(
         model.stock(place, span)
         arguments = ["--data-dir", str(place), *common, "--bootstrap", node.bootstrap]
         arguments += ["--model", str(model.manifest), "--units", str(span)]
-        host = await start_node(arguments, log=folder / f"host{number}.log")
+        host = await start_node(arguments, log=folder / f"host{number}.log", module=module)
         stack.push_async_callback(stop_node, host.process)
     return parse_bootstrap(node.bootstrap)
 
