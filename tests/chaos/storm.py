@@ -1,0 +1,233 @@
+"""The storm: who is hurt, how and when, by a seed; and what has to be true of it afterwards.
+
+    story = await storm(folder, seconds=40, seed=7)
+    assert not story.problems
+
+`tests/chaos/test_chaos.py` runs a short one with the tests, `python -m tests.chaos` a long one
+that is written down (`tests/chaos/report.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import psutil
+
+from app.tasks import TaskOwner
+from tests.chaos.faults import FAULTS
+from tests.chaos.swarm import ChaosSwarm, Member
+from tests.chaos.writers import Key, Writer, Written, undisturbed
+from tests.helpers.processes import all_gone
+
+WRITERS: Final = 6
+SECONDS_BETWEEN_FAULTS: Final = 1.2
+"""In the mean."""
+FAULTS_AT_ONCE: Final = 4
+ANSWER_SECONDS: Final = 120.0
+"""So long the last answers may take when the storm is over."""
+CALM_SECONDS: Final = 25.0
+"""So long after everybody has gone, every place on every computer is free again."""
+MOST_GROWN_BYTES: Final = 48 << 20
+"""What a process may take more than when it was new; it takes 60 to 80 MiB then."""
+MOST_FILES: Final = 120
+"""Open in one process; a node that serves a dozen others has about 40."""
+FULL_KV_TOKENS: Final = 8192
+
+
+@dataclass
+class Struck:
+    """A fault that struck, and the answers that were being written over that computer."""
+
+    kind: str
+    member: int
+    moment: float
+    answers: list[Written]
+
+    @property
+    def recoveries(self) -> list[float]:
+        """Seconds to the next token, for each of these answers that was not over."""
+        found = [written.recovered_after(self.moment) for written in self.answers]
+        return [seconds for seconds in found if seconds is not None]
+
+
+@dataclass
+class Story:
+    """What happened."""
+
+    seed: int
+    seconds: float = 0.0
+    struck: list[Struck] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    most_grown_bytes: int = 0
+    most_files: int = 0
+    processes_seen: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Written in all."""
+        return sum(len(written.answer.tokens) for written in self.written)
+
+    @property
+    def repairs(self) -> int:
+        """Seen by all writers together."""
+        return sum(written.answer.repairs for written in self.written)
+
+
+async def storm(folder: Path, *, seconds: float, seed: int) -> Story:
+    """Start a swarm, have it written over and hurt for so long, and look at what is left."""
+    alone = folder / "alone"
+    alone.mkdir(mode=0o700)
+    wanted = await undisturbed(alone)
+    story = Story(seed)
+    async with ChaosSwarm(folder) as swarm:
+        await swarm.start()
+        await _weather(swarm, story, folder, seconds)
+        _check_answers(story, wanted)
+        await _check_what_is_left(swarm, story)
+        await _end_all(swarm, story)
+    return story
+
+
+async def _weather(swarm: ChaosSwarm, story: Story, folder: Path, seconds: float) -> None:
+    over = asyncio.Event()
+    asking = folder / "client"
+    asking.mkdir(mode=0o700)
+    writers = [
+        Writer(number, asking, lambda: swarm.bootstraps, seed=story.seed)
+        for number in range(WRITERS)
+    ]
+    began = time.monotonic()
+    async with TaskOwner("chaos") as tasks:
+        writing = [
+            tasks.start(writer.write(over), name=f"writer {writer.number}") for writer in writers
+        ]
+        await _strike(swarm, story, writers, tasks, ends_at=began + seconds)
+        over.set()
+        _, late = await asyncio.wait(writing, timeout=ANSWER_SECONDS)
+        story.problems += [f"{task.get_name()} did not end" for task in late]
+        story.seconds = time.monotonic() - began
+        for task in writing:
+            if task.done() and (error := task.exception()) is not None:
+                story.problems.append(f"{task.get_name()}: {error!r}")
+    for writer in writers:
+        story.written += writer.written
+
+
+async def _strike(
+    swarm: ChaosSwarm,
+    story: Story,
+    writers: Sequence[Writer],
+    tasks: TaskOwner,
+    *,
+    ends_at: float,
+) -> None:
+    """Hurt members until the time is over, and wait until all are whole again."""
+    chance = Random(story.seed)
+    at_once = asyncio.Semaphore(FAULTS_AT_ONCE)
+    under_way: set[asyncio.Task[None]] = set()
+    while True:
+        await asyncio.sleep(chance.expovariate(1 / SECONDS_BETWEEN_FAULTS))
+        if time.monotonic() >= ends_at:
+            break
+        kind = chance.choice(list(FAULTS))
+        member = chance.choice(swarm.members)
+        if member.busy or not swarm.covered_without(member):
+            continue
+        await at_once.acquire()
+        member.busy = True
+        suffering = _suffer(swarm, story, writers, kind, member, Random(chance.random()))
+        task = tasks.start(suffering, name=kind)
+        under_way.add(task)
+        task.add_done_callback(lambda done: (at_once.release(), under_way.discard(done)))
+    if under_way:
+        await asyncio.wait(set(under_way))
+
+
+async def _suffer(
+    swarm: ChaosSwarm,
+    story: Story,
+    writers: Sequence[Writer],
+    kind: str,
+    member: Member,
+    chance: Random,
+) -> None:
+    def hit() -> None:
+        writing = [writer.current for writer in writers if writer.current is not None]
+        touched = [written for written in writing if member.peer in written.helpers]
+        story.struck.append(Struck(kind, member.number, time.monotonic(), touched))
+
+    try:
+        await FAULTS[kind](swarm, member, chance, hit)
+    except (OSError, AssertionError, psutil.Error, ValueError) as error:
+        story.problems.append(f"{kind} of node {member.number}: {error!r}")
+    finally:
+        member.busy = False
+
+
+def _check_answers(story: Story, wanted: dict[Key, list[int]]) -> None:
+    for written in story.written:
+        name = f"writer {written.writer}, question and seed {written.key}"
+        if written.problem:
+            story.problems.append(f"{name}: {written.problem}")
+        elif written.answer.finish not in ("stop", "length"):
+            story.problems.append(f"{name}: ended with {written.answer.finish}")
+        elif written.answer.tokens != wanted[written.key]:
+            story.problems.append(f"{name}: another text than undisturbed")
+
+
+async def _check_what_is_left(swarm: ChaosSwarm, story: Story) -> None:
+    """No room is held, nothing has grown beyond bounds, and no program stumbled."""
+    ends_at = time.monotonic() + CALM_SECONDS
+    while (held := _held(swarm)) and time.monotonic() < ends_at:
+        await asyncio.sleep(1.0)
+    story.problems += held
+    for name, grown in swarm.grown_bytes().items():
+        story.most_grown_bytes = max(story.most_grown_bytes, grown)
+        if grown > MOST_GROWN_BYTES:
+            story.problems.append(f"{name} has grown by {grown >> 20} MiB")
+    for member in swarm.members:
+        if member.node is None:
+            continue
+        for process in member.running.family():
+            story.most_files = max(story.most_files, process.num_fds())
+            if process.num_fds() > MOST_FILES:
+                story.problems.append(f"node {member.number} has {process.num_fds()} files open")
+
+
+def _held(swarm: ChaosSwarm) -> list[str]:
+    """Who still keeps something for somebody, or does not serve."""
+    held = []
+    for member in swarm.members:
+        status = {} if member.node is None else member.running.status
+        told = {name: status.get(name) for name in ("sessions", "tokens_free")}
+        if told != {"sessions": 0, "tokens_free": FULL_KV_TOKENS}:
+            held.append(f"node {member.number} serving {member.span} is left with {told}")
+    return held
+
+
+async def _end_all(swarm: ChaosSwarm, story: Story) -> None:
+    """Everybody ends when asked, and leaves no process behind and no stumble in its log."""
+    running = [member for member in swarm.members if member.node is not None]
+    for member in running:
+        member.running.process.terminate()
+    for member in running:
+        code = await asyncio.to_thread(member.running.process.wait, 30)
+        if code:
+            story.problems.append(f"node {member.number} ended with {code}")
+        swarm.died(member)
+    story.processes_seen = len(swarm.seen)
+    if not await asyncio.to_thread(all_gone, swarm.seen, seconds=5):
+        left = [process.pid for process in swarm.seen if process.is_running()]
+        story.problems.append(f"processes are left over: {left}")
+    for member in swarm.members:
+        for errors in member.errors:
+            if "Traceback" in errors:
+                found = errors[errors.index("Traceback") :][:1500]
+                story.problems.append(f"node {member.number} stumbled: {found}")
