@@ -7,15 +7,20 @@ plane, a home line each, noise on every round trip, queues now and then, and 5 %
 say they stand somewhere else, are sure of it, and answer late. Each takes in 100 samples from
 two dozen peers; then the guesses for all pairs of honest computers are compared with the true
 round trips. The baseline guesses the same for all pairs: the median of what was measured.
+
+Then twelve real endpoints on loopback, with links between them that take their time, do the
+same for twenty seconds with real heartbeats; half of their pairs are not connected.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import math
 import random
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,14 +28,21 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from app.clock import SystemClock
 from app.ids import PeerId
+from app.net.addresses import parse_address
 from app.net.coordinates import Coordinates, distance_seconds
+from app.net.endpoint import Endpoint
+from app.net.identity import new_identity
 from app.net.wire import Place
 from benchmarks.figures import last_line
+from benchmarks.links import Link
 
 PEERS: Final = 24
 """Connections of one computer that it hears of itself over; half of them it made itself."""
 CITIES: Final = 30
+REAL_SECONDS: Final = 20.0
+"""How long the real computers have; a sample of each peer in each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class _Spot:
 class World:
     """The computers of a scene, where they truly are, and what they think."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, peers: int = PEERS) -> None:
         self.scene = scene
         self.chance = chance = random.Random(scene.seed)
         cities = [(chance.uniform(0, 200), chance.uniform(0, 120)) for _ in range(CITIES)]
@@ -77,7 +89,7 @@ class World:
         chance.shuffle(order)
         count = round(scene.liars * scene.computers)
         self.liars, self.honest = set(order[:count]), sorted(order[count:])
-        self.peers = self._acquaint()
+        self.peers = self._acquaint(peers // 2)
         self.measured: list[float] = []
 
     def true_seconds(self, one: int, other: int) -> float:
@@ -96,11 +108,11 @@ class World:
                 mind = self.minds[computer]
                 mind.measured(self.names[peer], place, seconds, now=2.0 * second)
 
-    def _acquaint(self) -> list[list[int]]:
+    def _acquaint(self, own: int) -> list[list[int]]:
         known: list[set[int]] = [set() for _ in self.spots]
         for computer, peers in enumerate(known):
             others = [other for other in range(len(known)) if other != computer]
-            for other in self.chance.sample(others, min(PEERS // 2, len(others))):
+            for other in self.chance.sample(others, min(own, len(others))):
                 peers.add(other)
                 known[other].add(computer)
         return [sorted(peers) for peers in known]
@@ -152,14 +164,54 @@ def figures(scene: Scene) -> dict[str, object]:
     }
 
 
+async def real_errors(world: World) -> list[float]:
+    """Errors in percent of real endpoints that a world's distances lie between, sorted.
+
+    Each of a computer's dials goes through a link that takes as long as the two are apart.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        endpoints = [
+            await stack.enter_async_context(
+                Endpoint(new_identity(), listen=("127.0.0.1", 0), handlers={}, clock=clock)
+            )
+            for _ in world.spots
+        ]
+        for one, dialled in enumerate(world.peers):
+            for other in (peer for peer in dialled if peer > one):
+                far = endpoints[other]
+                delay = world.true_seconds(one, other) / 2
+                link = Link(parse_address(far.address), delay_seconds=delay)
+                await stack.enter_async_context(link)
+                await endpoints[one].open_channel(far.peer_id, [link.address], "hop")
+        await asyncio.sleep(REAL_SECONDS)
+        places = [endpoint.place for endpoint in endpoints]
+    errors = []
+    for one, here in enumerate(places):
+        for other, there in enumerate(places[:one]):
+            if here is None or there is None:
+                raise RuntimeError("a computer has not found its place")
+            truth = world.true_seconds(one, other)
+            errors.append(100 * abs(distance_seconds(here, there) - truth) / truth)
+    return sorted(errors)
+
+
 def main() -> None:
-    """Run the scene that was asked for, and the one without liars beside it."""
+    """Run the scene that was asked for, the one without liars, and a few real computers."""
     parser = argparse.ArgumentParser(description="How well round trips are guessed.")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    honest = figures(Scene(liars=0.0, seed=options.seed))
-    print(f"without liars: {honest}")
-    print(last_line(figures(Scene(seed=options.seed))))
+    print(f"without liars: {figures(Scene(liars=0.0, seed=options.seed))}")
+    real = asyncio.run(real_errors(World(Scene(computers=12, liars=0.0, seed=options.seed), 6)))
+    print(
+        last_line(
+            {
+                **figures(Scene(seed=options.seed)),
+                "real_median_error_percent": round(median(real), 1),
+                "real_p90_error_percent": round(at_share(real, 0.9), 1),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from app.net.directory import Directory, DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement, open_record
-from app.net.wire import SignedRecord
+from app.net.wire import Place, SignedRecord
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node
 
 CLOCK = SystemClock()
@@ -53,7 +53,22 @@ async def test_the_newest_announcement_counts_and_can_be_taken_back(
         (record,) = await announced(running, running.node.endpoint, Span(2, 5))
         assert (record.span, record.model_name, record.sessions) == (Span(2, 5), "guide", 2)
         assert record.addresses == [running.node.endpoint.address]
+        assert record.place is None  # it has met nobody yet
         assert await announced(running, running.node.endpoint, None) == []
+
+
+async def test_the_announcement_tells_where_this_computer_stands(
+    tmp_path: Path, guide: Path
+) -> None:
+    adopt_guide(tmp_path, guide)
+    place = Place(10.0, -20.0, 30.0, 5.0, 0.2)
+    async with running_node(tmp_path) as running:
+        identity = running.node.identity
+        async with Endpoint(
+            identity, listen=("127.0.0.1", 0), handlers={}, clock=CLOCK, start=place
+        ) as endpoint:
+            (record,) = await announced(running, endpoint, Span(2, 5))
+            assert record.place == place
 
 
 async def test_a_computer_that_listens_everywhere_names_where_it_was_seen() -> None:

@@ -165,6 +165,7 @@ class Coordinates:
             return False
         known.counted_at = now
         known.place = _bounded(place)
+        self._peers.move_to_end(peer)
         self._move(peer, known)
         for _ in range(min(REMEMBERED_TOO, len(self._peers) - 1)):
             name, remembered = next(iter(self._peers.items()))

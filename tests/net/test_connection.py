@@ -27,6 +27,7 @@ from app.net.wire import (
     Hello,
     OpenChannel,
     Ping,
+    Place,
     Pong,
     Proof,
     Welcome,
@@ -68,6 +69,13 @@ async def host() -> AsyncIterator[HostStart]:
             )
 
         yield enter
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the sockets work until something holds; a second is far more than enough."""
+    async with asyncio.timeout(1.0):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0)
 
 
 async def still_serves(endpoint: Endpoint) -> None:
@@ -275,6 +283,10 @@ async def test_a_flood_of_bad_frames_ends_the_connection_and_harms_nobody(
         pytest.param(encode(HELLO), id="hello again"),
         pytest.param(encode(Welcome()), id="a welcome"),
         pytest.param(encode(Pong(serial=1 << 30)), id="a pong for no ping"),
+        pytest.param(
+            framed(msgspec.msgpack.encode({"t": "pong", "serial": 1, "place": [1e9, 0, 0, 0, 0]})),
+            id="a place on the moon",
+        ),
         pytest.param(framed(b"\xc1"), id="malformed"),
         pytest.param(encode(step(0)), id="a channel's message"),
         pytest.param(encode(Ping(serial=1)) * (MAX_PINGS_PER_CHECK * 4), id="flood of pings"),
@@ -305,6 +317,66 @@ async def test_a_ping_is_answered_with_its_serial(host: HostStart) -> None:
         raw.send(0, encode(Ping(serial=77)))
         assert await raw.body(0) == encode(Ping(serial=1))[4:]
         assert await raw.body(0) == encode(Pong(serial=77, place=ORIGIN))[4:]
+
+
+async def test_an_answered_heartbeat_tells_where_this_computer_is(host: HostStart) -> None:
+    clock = VirtualClock()
+    endpoint = await host(clock=clock)
+    async with RawDialler.to(endpoint.address) as raw:
+        await raw.proven(IDENTITY, endpoint.peer_id)
+        assert await raw.body(0) == encode(Ping(serial=1))[4:]
+        assert endpoint.place is None
+        clock.advance(0.08)
+        raw.send(0, encode(Pong(serial=1, place=Place(30.0, 0.0, 0.0, 5.0, 0.2))))
+        await until(lambda: endpoint.place is not None)
+        assert endpoint.place is not None
+        assert endpoint.place.error < 1.0
+        assert endpoint.place.x < 0.0  # further away than the guess was
+        assert endpoint.round_trip_seconds(IDENTITY.peer_id) == pytest.approx(0.08)
+    await until(lambda: endpoint.round_trip_seconds(IDENTITY.peer_id) is None)
+    assert endpoint.place is not None
+
+
+async def test_an_answer_that_takes_longer_than_a_heartbeat_is_measured_once(
+    host: HostStart,
+) -> None:
+    clock = VirtualClock()
+    endpoint = await host(clock=clock)
+    async with RawDialler.to(endpoint.address) as raw:
+        await raw.proven(IDENTITY, endpoint.peer_id)
+        await raw.body(0)
+        clock.advance(1.0)
+        endpoint.check()
+        assert await raw.body(0) == encode(Ping(serial=2))[4:]
+        clock.advance(0.2)
+        raw.send(0, encode(Pong(serial=1, place=ORIGIN)))
+        await until(lambda: endpoint.connections()[0].round_trip_seconds == pytest.approx(1.2))
+        clock.advance(0.2)
+        raw.send(0, encode(Pong(serial=1, place=ORIGIN)) + encode(Ping(serial=9)))
+        await raw.body(0)
+        assert endpoint.connections()[0].round_trip_seconds == pytest.approx(1.2)
+
+
+async def test_a_name_that_is_thrown_away_tells_no_place_and_still_learns_its_own() -> None:
+    clock = VirtualClock()
+    start = Place(10.0, 20.0, 30.0, 4.0, 0.1)
+    async with Endpoint(
+        new_identity(),
+        listen=("127.0.0.1", 0),
+        handlers={},
+        clock=clock,
+        start=start,
+        tells_place=False,
+    ) as endpoint:
+        assert endpoint.place == start
+        async with RawDialler.to(endpoint.address) as raw:
+            await raw.proven(IDENTITY, endpoint.peer_id)
+            assert await raw.body(0) == encode(Ping(serial=1))[4:]
+            raw.send(0, encode(Ping(serial=7)))
+            assert await raw.body(0) == encode(Pong(serial=7))[4:]
+            clock.advance(0.3)
+            raw.send(0, encode(Pong(serial=1, place=ORIGIN)))
+            await until(lambda: endpoint.place != start)
 
 
 async def test_a_channel_without_a_purpose_is_given_up(host: HostStart) -> None:
