@@ -162,6 +162,6 @@ async def lookup_all(bootstraps: Sequence[tuple[PeerId, str]]) -> list[Announcem
     """
     clock = SystemClock()
     async with Endpoint(
-        new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=clock
+        new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=clock, tells_place=False
     ) as endpoint:
         return await DirectoryClient(endpoint, bootstraps, clock=clock).lookup(None)

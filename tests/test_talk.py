@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from app.errors import NotServed
 from app.ids import ModelId, PeerId, Span
 from app.net.endpoint import Endpoint
 from app.net.records import Announcement
+from app.net.wire import Place
 from app.opened_model import OpenedModel
 from app.swarm.generate import Answer
 from app.swarm.route import Offer
@@ -52,6 +54,27 @@ async def test_nobody_serves_it_and_this_computer_may_or_may_not(
         assert free.part_names(answer.parts) == [THIS_COMPUTER]
         assert free.readers == []
         await free.close()
+
+
+async def test_a_conversation_begins_where_the_node_stands_and_tells_nobody(
+    tmp_path: Path, guide: Path
+) -> None:
+    node_place = Place(10.0, -20.0, 30.0, 5.0, 0.2)
+    seen: list[tuple[Place | None, Place | None]] = []
+
+    async def look(endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
+        seen.append((endpoint.place, endpoint.told_place))
+        return []
+
+    async with opened_guide(tmp_path, guide) as opened:
+        request = await opened.request("Potluck is", sampling=SamplingOptions(), max_tokens=3)
+        for place in (node_place, None):
+            told = partial(lambda where: where, place)
+            talk = Talk(opened, look, Ways(), clock=SystemClock(), place=told)
+            with pytest.raises(NotServed):
+                await anext(talk.write(request, Answer()))
+            await talk.close()
+    assert set(seen) == {(node_place, None), (None, None)}
 
 
 async def test_chance_after_certainty_asks_for_more_candidates(tmp_path: Path, guide: Path) -> None:
