@@ -1,8 +1,9 @@
-"""A node that computes as slowly as one with a large span would, and leaves the processor alone.
+"""A node that takes as long as one with a large span would, and leaves the processor alone.
 
 `python -m benchmarks.paced node ...` is `potluck node ...` whose worker computes for real,
 the embedded guide for instance, and then sleeps until as much time has gone by as
-`ROW_MILLISECONDS` says. So many computers fit on one: what is measured is how a swarm
+`decode_seconds` says: what a home computer's memory needs to read a span, which is what
+tokens mostly wait for. So many computers fit on one: what is measured is how a swarm
 behaves, with all of the program's own work in it, and not how processes crowd each other.
 Used by `benchmarks/load.py`.
 """
@@ -14,17 +15,18 @@ import time
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from app.engine import child, frames, worker
 
-ROW_MILLISECONDS: Final = {1: 16.7, 2: 28.8, 4: 38, 8: 55, 16: 92, 32: 171, 64: 323, 128: 640}
-"""A decode of so many rows through 8 blocks of 2048 in Q8_0 on two cores, as `engine.py` had it."""
+SPAN_SECONDS: Final = 0.05
+"""2 GB of weights, read once for each decode at 40 GB/s: a desktop computer's memory."""
+ROW_SECONDS: Final = 0.002
+"""Each row's own arithmetic beside that."""
 
 
 def decode_seconds(rows: int) -> float:
-    """What a decode of so many rows takes; straight lines between what was measured."""
-    return float(np.interp(rows, list(ROW_MILLISECONDS), list(ROW_MILLISECONDS.values()))) / 1000
+    """What a decode of so many rows takes."""
+    return SPAN_SECONDS + ROW_SECONDS * rows
 
 
 class PacedWorker(worker.Worker):

@@ -2,9 +2,9 @@
 
 Pure: time comes in as a number. Short steps, conversations that are being written, go
 first. Long ones, prompts that are being read, get what rows are left; while somebody is
-writing they are cut into pieces, so that no token waits for more than one of about three
-times what it takes alone, `PIECE_SECONDS` at most. Clients share the rows evenly, however many sessions or how long prompts
-one has. A row's result does not depend on its company
+writing they are cut into pieces, so that a token takes about twice what it takes alone,
+and waits `PIECE_SECONDS` at most. Clients share the rows evenly, however many sessions or
+how long prompts one has. A row's result does not depend on its company
 (`docs/decisions/010-one-attention-kernel.md`), so pieces joined are the whole.
 The counterpart that computes is `app/engine/supervisor.py`.
 """
@@ -29,7 +29,7 @@ SHORT_ROWS: Final = 4
 PIECE_SECONDS: Final = 0.25
 """What a decode may take at most while others wait for their next token."""
 LEAST_PIECE_SECONDS: Final = 0.02
-PIECE_DECODES: Final = 3.0
+PIECE_DECODES: Final = 2.0
 """... and no longer than so many decodes of short steps alone: a small model's tokens come
 fast, and a chain has several hosts."""
 LEAST_PIECE_ROWS: Final = 8
