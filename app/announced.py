@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from app.clock import Clock
@@ -35,6 +36,7 @@ class Announced:
         self._changed = changed
         self._clock = clock
         self._found: list[Announcement] = []
+        self._by_model: dict[ModelId, list[Announcement]] = {}
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
 
@@ -49,9 +51,10 @@ class Announced:
                 logger.debug("nobody tells who serves what: %s", error)
                 found = [r for r in self._found if r.expires_at > self._clock.wall()]
             self._looked_at = self._clock.monotonic()
-            before = {(r.peer, r.model, r.span) for r in self._found}
+            before = _served(self._found)
             self._found = [record for record in found if record.span is not None]
-        if before != {(r.peer, r.model, r.span) for r in self._found}:
+            self._by_model = _by_model(self._found)
+        if before != _served(self._found):
             self._changed()
 
     def forget_time(self) -> None:
@@ -63,6 +66,16 @@ class Announced:
         return {PeerId(record.peer) for record in self._found}
 
     def of(self, model: ModelId, *, without: PeerId) -> list[Announcement]:
-        """Who else serves a model, by the beginning of their spans."""
-        found = [r for r in self._found if r.model == model and r.peer != without]
-        return sorted(found, key=lambda record: (str(record.span), record.peer))
+        """Who else serves a model or fetches a part of it, by the beginning of their spans."""
+        return [record for record in self._by_model.get(model, []) if record.peer != without]
+
+
+def _served(records: Sequence[Announcement]) -> set[tuple[object, ...]]:
+    return {(r.peer, r.model, r.span, r.ready) for r in records}
+
+
+def _by_model(records: Sequence[Announcement]) -> dict[ModelId, list[Announcement]]:
+    found: defaultdict[ModelId, list[Announcement]] = defaultdict(list)
+    for record in sorted(records, key=lambda one: (str(one.span), one.peer)):
+        found[ModelId(record.model)].append(record)
+    return dict(found)

@@ -20,6 +20,7 @@ import msgspec
 from app.api.control_port import Order, Written
 from app.api.shapes import (
     AnswerDelta,
+    AnswerWaiting,
     Conversation,
     ConversationOptions,
     MessageView,
@@ -43,7 +44,7 @@ MOST_HISTORY_CHARACTERS: Final = 1 << 20
 
 
 class _Writing:
-    """One answer in the making; followers wait for `moved` and read `text`.
+    """One answer in the making; followers wait for `moved` and read `text` and `waiting`.
 
     It holds its conversation's place from before the question is kept: `begun` is set when
     the answer is being written or, with `task` None, is not going to be. `ending` is set
@@ -53,6 +54,7 @@ class _Writing:
     def __init__(self, message: MessageView) -> None:
         self.message = message
         self.text = ""
+        self.waiting: Sentence | None = None
         self.done = False
         self.ending = False
         self.begun = asyncio.Event()
@@ -117,14 +119,20 @@ class Answering:
                 await self._conversations.remove_from(conversation, answers[0].id)
             return await self._begin(conversation, writing)
 
-    async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
+    async def follow(
+        self, conversation: str
+    ) -> AsyncGenerator[AnswerDelta | AnswerWaiting | MessageView, None]:
         """The answer being written, from its beginning, and at the end its message."""
         writing = self._writing.get(conversation)
         shown = 0
+        told: Sentence | None = None
         while writing is not None:
             if len(writing.text) > shown:
-                text, shown = writing.text[shown:], len(writing.text)
+                text, shown, told = writing.text[shown:], len(writing.text), None
                 yield AnswerDelta(message=writing.message.id, text=text)
+            elif writing.waiting != told and not writing.done:
+                told = writing.waiting
+                yield _waiting(writing.message.id, told)
             elif writing.done:
                 if writing.begun.is_set() and writing.task is not None:
                     yield writing.message
@@ -199,7 +207,7 @@ class Answering:
         return writing.message.id
 
     async def _write(self, conversation: Conversation, writing: _Writing) -> None:
-        written = Written()
+        written = Written(waits=lambda: _wait(writing, written))
         end = msgspec.structs.replace(writing.message, state="done")
         try:
             end = await self._write_fitting(conversation, writing, written, end)
@@ -263,6 +271,17 @@ class Answering:
             writing.message = _with_error(writing.message, sentence_of(error))
         finally:
             self._leave(conversation, writing)
+
+
+def _wait(writing: _Writing, written: Written) -> None:
+    writing.waiting = written.waiting
+    writing.move()
+
+
+def _waiting(message: int, what: Sentence | None) -> AnswerWaiting:
+    if what is None:
+        return AnswerWaiting(message=message, words="")
+    return AnswerWaiting(message=message, words=what.words, said=what.said)
 
 
 def _message(role: str, content: str, *, state: str = "done") -> MessageView:

@@ -72,6 +72,7 @@ class Desk:
     Attributes:
         writing: how many answers are being written.
         last_parts: the chain of the answer written last.
+        repairs: how often a helper was replaced in the middle of an answer.
         round_trips: how far helpers were when they were last asked, in seconds.
 
     Args:
@@ -119,6 +120,7 @@ class Desk:
         self._closing = False
         self.writing = 0
         self.last_parts: list[ChainPart] = []
+        self.repairs = 0
         self.round_trips: dict[PeerId, float] = {}
 
     async def __aenter__(self) -> Desk:
@@ -189,7 +191,7 @@ class Desk:
         request = await self._request(opened, order)
         written.prompt_tokens = len(request.prompt)
         talk = self._take(opened, order, request, key) or self._new_talk(opened, order)
-        answer = Answer()
+        answer = Answer(waits=lambda: _tell_waiting(written, answer))
         fine = False
         try:
             try:
@@ -202,6 +204,7 @@ class Desk:
                 self._count(answer, opened.model)
                 self.last_parts = answer.parts or self.last_parts
                 self._note_speed(answer, opened.model)
+                self.repairs += answer.repairs
                 self.round_trips = talk.round_trips or self.round_trips
                 _log(answer, written)
             fine = True
@@ -367,6 +370,11 @@ def _goes_on(known: Sequence[int], prompt: Sequence[int]) -> bool:
     common = next((i for i, (a, b) in enumerate(zip(known, prompt, strict=False)) if a != b), None)
     same = min(len(known), len(prompt)) if common is None else common
     return 2 * same > len(known)
+
+
+def _tell_waiting(written: Written, answer: Answer) -> None:
+    written.waiting = answer.waiting
+    written.waits()
 
 
 def _fill(written: Written, answer: Answer, talk: Talk) -> None:

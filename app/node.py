@@ -292,6 +292,7 @@ class Node:
             self.sharing,
             fetching,
             self.desk,
+            self.models,
             announced,
             reach,
             tally,

@@ -20,6 +20,7 @@ from app.api.guard import Admission
 from app.api.shapes import (
     AddModelRequest,
     AnswerDelta,
+    AnswerWaiting,
     ChooseModelRequest,
     ConsentRequest,
     Conversation,
@@ -402,7 +403,9 @@ class Service:
         """As `NodeControl.regenerate`."""
         return await self._answering.regenerate(conversation)
 
-    def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
+    def follow(
+        self, conversation: str
+    ) -> AsyncGenerator[AnswerDelta | AnswerWaiting | MessageView, None]:
         """As `NodeControl.follow`."""
         return self._answering.follow(conversation)
 

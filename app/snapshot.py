@@ -11,22 +11,26 @@ from dataclasses import dataclass
 
 from app import __version__
 from app.announced import Announced
-from app.api.shapes import Credits as CreditsView
 from app.api.shapes import (
+    Coverage,
     LayerHolder,
     LimitInForce,
     ModelView,
     Pause,
+    Repairs,
     Snapshot,
     Speeds,
     State,
     Totals,
 )
+from app.api.shapes import Credits as CreditsView
 from app.clock import Clock
 from app.data_folder import OpenModel
 from app.desk import Desk
+from app.engine.catalogue import KnownModel
 from app.fetching import Fetching
-from app.ids import PeerId, Span, peer_text
+from app.ids import ModelId, PeerId, Span, peer_text
+from app.known_models import KnownModels
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
 from app.policy.governor import Governor
@@ -36,6 +40,7 @@ from app.reach import Reach
 from app.reasons import PauseReason
 from app.sentences import Sentence, say, sentence_of
 from app.sharing import Sharing
+from app.swarm.coverage import meets, place_of, replicas
 from app.swarm.credits import Credits
 from app.tally import Tally
 
@@ -49,6 +54,7 @@ class Parts:
     sharing: Sharing
     fetching: Fetching
     desk: Desk
+    models: KnownModels
     announced: Announced
     reach: Reach
     tally: Tally
@@ -60,7 +66,12 @@ class Parts:
     def count(self) -> None:
         """Take what was computed since the last time into the counts that are kept."""
         counted = self.credits
-        self.tally.note(counted.positions, given=counted.given, taken=counted.taken)
+        self.tally.note(
+            counted.positions,
+            given=counted.given,
+            taken=counted.taken,
+            repairs=self.desk.repairs,
+        )
 
 
 @dataclass(frozen=True)
@@ -148,6 +159,8 @@ def take_snapshot(
         warnings_said=[warning.said for warning in warnings],
         connected=reached.connected,
         computers=reached.computers,
+        coverage=[_coverage(parts, known) for known in parts.models.all()],
+        repairs=_repairs(parts),
     )
 
 
@@ -218,8 +231,7 @@ def layers_text(model: OpenModel, span: Span) -> Sentence:
 
 def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
     model, own = wanted.model, parts.identity.peer_id
-    order = parts.sharing.order
-    mine = order.span if order is not None and order.model.id == model.id else None
+    mine = _mine(parts, model.id)
     chain = {part.peer for part in parts.desk.last_parts}
     round_trips: dict[PeerId, float | None] = {**parts.desk.round_trips}
     for one in parts.endpoint.connections():
@@ -233,12 +245,12 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
             round_trip_seconds=round_trips.get(PeerId(record.peer)),
             mine=False,
             in_chain=record.peer in chain,
+            ready=record.ready,
         )
         for record in parts.announced.of(model.id, without=own)
         if record.span is not None
     ]
-    engine = parts.sharing.engine
-    if mine is not None and engine is not None:
+    if mine is not None and parts.sharing.engine is not None:
         holders.append(
             LayerHolder(
                 peer_id=peer_text(own),
@@ -261,6 +273,41 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
         chosen_start=wanted.span.start,
         chosen_stop=wanted.span.stop,
     )
+
+
+def _mine(parts: Parts, model: ModelId) -> Span | None:
+    """What this computer serves of a model, or is about to."""
+    order = parts.sharing.order
+    return order.span if order is not None and order.model.id == model else None
+
+
+def _coverage(parts: Parts, known: KnownModel) -> Coverage:
+    own, units = parts.identity.peer_id, known.manifest.block_count + 2
+    records = parts.announced.of(known.model, without=own)
+    spans = [record.span for record in records if record.ready and record.span is not None]
+    mine = _mine(parts, known.model) if parts.sharing.engine is not None else None
+    if mine is not None:
+        spans.append(mine)
+    counts = replicas(spans, units)
+    return Coverage(
+        name=known.manifest.name,
+        title=known.manifest.title or known.manifest.name,
+        model_id=known.model.hex(),
+        units=units,
+        replicas=counts,
+        missing=[unit for unit, count in enumerate(counts) if not count],
+        computers=len(spans),
+        coming=sum(not record.ready for record in records),
+        joins=meets(spans, units),
+        my_start=None if mine is None else mine.start,
+        my_stop=None if mine is None else mine.stop,
+        my_place=place_of(mine, counts),
+    )
+
+
+def _repairs(parts: Parts) -> Repairs:
+    served = parts.tally.served
+    return Repairs(today=served.repairs_today, ever=served.repairs_ever)
 
 
 def _totals(parts: Parts) -> Totals:

@@ -79,7 +79,11 @@ class Talk:
         self.opened = opened
         self.ways = ways
         self.generator = Generator(
-            self._open_chain, opened.vocabulary, clock=clock, mend_chain=self._mend_chain
+            self._open_chain,
+            opened.vocabulary,
+            clock=clock,
+            mend_chain=self._mend_chain,
+            head_unit=opened.model.plan.head_unit,
         )
         plan = opened.model.plan
         self._chains = Chains(

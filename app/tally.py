@@ -1,7 +1,8 @@
 """How much this computer has computed for others, today and ever: DATA/served.json.
 
 Beside the tokens it keeps what was given to others and taken from them, and how fast it goes
-now. What its owner's own chats cost is in none of these.
+now. What its owner's own chats cost is in none of these; of them it keeps how often a helper
+was replaced in the middle of an answer.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Served(msgspec.Struct, frozen=True):
     """What was counted; `day`, written "2030-01-31", is the one that "today" means.
 
     Tokens of others went through this computer's layers. What was given and taken is counted in
-    layer-tokens, as `app/swarm/credits.py` says. Older files know of tokens alone.
+    layer-tokens, as `app/swarm/credits.py` says; repairs, by helpers that were replaced in the
+    owner's own answers. Older files know of tokens alone.
     """
 
     day: str = ""
@@ -44,8 +46,12 @@ class Served(msgspec.Struct, frozen=True):
     given_ever: Count = 0
     taken_today: Count = 0
     taken_ever: Count = 0
+    repairs_today: Count = 0
+    repairs_ever: Count = 0
 
-    def more(self, day: str, *, tokens: int = 0, given: int = 0, taken: int = 0) -> Served:
+    def more(
+        self, day: str, *, tokens: int = 0, given: int = 0, taken: int = 0, repairs: int = 0
+    ) -> Served:
         """With so many more; a new day begins at zero."""
         same = day == self.day
         return Served(
@@ -56,7 +62,19 @@ class Served(msgspec.Struct, frozen=True):
             given_ever=self.given_ever + given,
             taken_today=self.taken_today * same + taken,
             taken_ever=self.taken_ever + taken,
+            repairs_today=self.repairs_today * same + repairs,
+            repairs_ever=self.repairs_ever + repairs,
         )
+
+
+def served_so_far(folder: Path, *, clock: Clock) -> Served | None:
+    """What a node of this data folder kept last, at most a minute ago while it runs; None if
+    that cannot be read. It changes nothing, whatever it finds."""
+    try:
+        served = _read(folder / SERVED_FILE)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return served.more(_day(clock))
 
 
 class Tally:
@@ -72,17 +90,17 @@ class Tally:
         self.remarks: list[Sentence] = []
         self._may_save = True
         self._served = self._saved = self._load()
-        self._seen = (0, 0, 0)
+        self._seen = (0, 0, 0, 0)
         self._samples: deque[tuple[float, int]] = deque(maxlen=MAX_SAMPLES)
 
-    def note(self, positions: int, *, given: int, taken: int) -> None:
+    def note(self, positions: int, *, given: int, taken: int, repairs: int = 0) -> None:
         """So much was counted since the program started."""
         now = self._clock.monotonic()
-        counts = (positions, given, taken)
+        counts = (positions, given, taken, repairs)
         if counts != self._seen or not self._samples:
             more = [count - seen for count, seen in zip(counts, self._seen, strict=True)]
             self._served = self._served.more(
-                self._day(), tokens=more[0], given=more[1], taken=more[2]
+                _day(self._clock), tokens=more[0], given=more[1], taken=more[2], repairs=more[3]
             )
             self._seen = counts
         self._samples.append((now, positions))
@@ -92,7 +110,7 @@ class Tally:
     @property
     def served(self) -> Served:
         """The counts as of now."""
-        return self._served.more(self._day())
+        return self._served.more(_day(self._clock))
 
     @property
     def tokens_per_second(self) -> float:
@@ -116,15 +134,10 @@ class Tally:
         except OSError as error:
             logger.warning("what was served is not kept: %s", error.strerror or error)
 
-    def _day(self) -> str:
-        return time.strftime("%Y-%m-%d", time.localtime(self._clock.wall()))
-
     def _load(self) -> Served:
         """What was kept; a file that says something else is kept aside as it is."""
         try:
-            return msgspec.json.decode(read_small(self._path, MAX_FILE_BYTES), type=Served)
-        except FileNotFoundError:
-            return Served()
+            return _read(self._path)
         except OSError as error:
             told = say("served_unread", file=SERVED_FILE, reason=error.strerror or str(error))
             self._may_save = False
@@ -140,3 +153,15 @@ class Tally:
         self.remarks.append(told)
         logger.warning("%s", told)
         return Served()
+
+
+def _read(path: Path) -> Served:
+    """The counts in a file; none where there is no file yet."""
+    try:
+        return msgspec.json.decode(read_small(path, MAX_FILE_BYTES), type=Served)
+    except FileNotFoundError:
+        return Served()
+
+
+def _day(clock: Clock) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(clock.wall()))

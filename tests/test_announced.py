@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from app.announced import FRESH_SECONDS, Announced
 from app.errors import PeerLost
 from app.ids import ModelId, PeerId, Span
@@ -47,6 +49,17 @@ async def test_it_looks_when_it_is_old_and_tells_only_of_changes() -> None:
     clock.advance(FRESH_SECONDS)
     await announced.refresh()
     assert (told.asked, len(changes)) == (2, 1)
+
+
+async def test_who_has_become_ready_is_a_change() -> None:
+    told, clock, changes = Told(), VirtualClock(), []
+    announced = Announced(told, changed=lambda: changes.append(1), clock=clock)  # type: ignore[arg-type]
+    coming = msgspec.structs.replace(record(b"a", Span(0, 3)), ready=False)
+    for records in ([coming], [coming], [record(b"a", Span(0, 3))]):
+        told.records = list(records)
+        clock.advance(FRESH_SECONDS)
+        await announced.refresh()
+    assert len(changes) == 2
 
 
 async def test_when_nobody_answers_the_old_ones_stay_until_they_are_stale() -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from app.api.shapes import AnswerDelta, ConversationOptions, MessageView, SayRequest
 from app.errors import Refusal
-from tests.helpers.running_node import WHOLE, RunningNode, running_node
+from app.ids import Span
+from app.opened_model import OpenedModel
+from tests.helpers.running_node import WHOLE, RunningNode, adopt_guide, running_node
 
 T = TypeVar("T")
+
+
+STORY = {"content": "Tell me a story."}
 
 
 async def followed(running: RunningNode, conversation: str) -> tuple[str, MessageView]:
@@ -22,7 +27,7 @@ async def followed(running: RunningNode, conversation: str) -> tuple[str, Messag
     async for piece in running.node.answering.follow(conversation):
         if isinstance(piece, AnswerDelta):
             text += piece.text
-        else:
+        elif isinstance(piece, MessageView):
             end = piece
     assert end is not None
     return text, end
@@ -198,3 +203,51 @@ async def _all_of(told: AsyncIterator[T]) -> list[T]:
 
 def _message(role: str, content: str) -> MessageView:
     return MessageView(id=0, role=role, content=content, created_at=0.0)  # type: ignore[arg-type]
+
+
+async def test_an_answer_says_what_it_waits_for_until_it_goes_on(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OpenedModel, "is_here", False)  # else it would write on by itself
+    host, other, asks = (tmp_path / name for name in ("host", "other", "asks"))
+    adopt_guide(asks, guide)
+    async with running_node(host, manifest=guide, units=Span(0, 4), public=True) as first:
+        bootstrap = (f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}",)
+        async with (
+            running_node(other, manifest=guide, units=Span(4, 10), bootstraps=bootstrap) as second,
+            running_node(asks, bootstraps=bootstrap) as running,
+        ):
+            options = {"model": "guide", "max_tokens": 12}
+            made = await running.ask("POST", "/conversations", options, expect=201)
+            path = f"/conversations/{made['id']}/messages"
+            _ = [event async for event in running.events("POST", path, STORY)]
+            await second.ask("POST", "/pause", {"kind": "resume"})
+            told = running.events("POST", path, STORY)
+            waits = [body["words"] async for body in waiting_until_layers_are_missing(told)]
+            assert waits[0] == "A helper left; another takes over…"
+            # Who comes later hears it too.
+            late = running.events("GET", f"/conversations/{made['id']}/events")
+            assert (await anext(late))[1]["words"] == waits[-1]
+            await second.ask("POST", "/resume")
+            async with asyncio.timeout(20):
+                names = [name async for name, _ in told]
+            assert names[-1] == "message"
+            assert "delta" in names
+            repairs = (await running.ask("GET", "/status"))["repairs"]
+            assert repairs["today"] == repairs["ever"] >= 1
+            kept = await running.node.conversations.get(made["id"])
+            assert (kept.messages[-1].state, kept.messages[-1].repairs) == ("done", repairs["ever"])
+
+
+async def waiting_until_layers_are_missing(
+    told: AsyncIterator[tuple[str, Any]],
+) -> AsyncIterator[Any]:
+    """What the stream says of waiting, up to the layers that nobody serves."""
+    async with asyncio.timeout(20):
+        async for name, body in told:
+            if name != "waiting":
+                continue
+            yield body
+            if body["words"] == "Waiting for somebody who serves layers 4 to 8…":
+                assert body["said"]["code"] == "waiting_for_layers"
+                return

@@ -10,6 +10,7 @@ import pytest
 from app.api.shapes import Snapshot
 from app.data_folder import DataFolder
 from app.ids import Span
+from app.net.records import Announcement
 from app.snapshot import layers_text
 from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 
@@ -57,3 +58,36 @@ async def test_a_snapshot_tells_who_holds_what_and_who_answered(
     assert (mine.mine, mine.start, mine.stop, mine.in_chain) == (True, 0, 3, False)
     assert status.totals.uploaded_bytes_month == 0, "loopback is nobody's line"
     assert status.listen.startswith("127.0.0.1:")
+    coverage = next(one for one in status.coverage if one.model_id == status.model.model_id)
+    assert coverage.replicas == [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]
+    assert (coverage.missing, coverage.computers, coverage.coming) == ([], 2, 0)
+    assert coverage.joins
+    assert (coverage.my_start, coverage.my_stop, coverage.my_place) == (0, 3, "second")
+    others = [one for one in status.coverage if one is not coverage]
+    assert all(one.missing == list(range(one.units)) and not one.joins for one in others)
+    assert {one.my_place for one in others} == {"none"}
+    assert (status.repairs.today, status.repairs.ever) == (0, 0)
+
+
+async def test_layers_that_are_on_their_way_serve_nobody_yet(tmp_path: Path, guide: Path) -> None:
+    async with running_node(tmp_path, manifest=guide, units=Span(0, 3), public=True) as running:
+        parts = running.node.service._parts
+        model = running.node.sharing.order
+        assert model is not None
+        record = Announcement(
+            peer=b"c" * 32,
+            sequence=1,
+            issued_at=1.0,
+            expires_at=2e9,
+            model=model.model.id,
+            span=Span(3, 10),
+            ready=False,
+        )
+        parts.announced._by_model = {model.model.id: [record]}
+        status = running.node.service.snapshot()
+    assert status.model is not None
+    assert [holder.ready for holder in status.model.holders] == [True, False]
+    coverage = next(one for one in status.coverage if one.model_id == status.model.model_id)
+    assert (coverage.computers, coverage.coming) == (1, 1)
+    assert coverage.missing == [3, 4, 5, 6, 7, 8, 9]
+    assert (coverage.my_place, coverage.joins) == ("only", False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.tally import SERVED_FILE, Served, Tally
+from app.tally import SERVED_FILE, Served, Tally, served_so_far
 from tests.helpers.virtual_clock import VirtualClock
 
 DAY = 86_400.0
@@ -54,6 +54,31 @@ def test_given_and_taken_are_kept_like_tokens(tmp_path: Path) -> None:
     again = Tally(tmp_path, clock=clock)
     assert again.served == tally.served
     assert again.remarks == []
+
+
+def test_replaced_helpers_are_kept_and_told_without_touching_the_file(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    tally = Tally(tmp_path, clock=clock)
+    tally.note(0, given=0, taken=0, repairs=2)
+    clock.advance(DAY)
+    tally.note(0, given=0, taken=0, repairs=3)
+    tally.save()
+    kept = served_so_far(tmp_path, clock=clock)
+    assert kept is not None
+    assert (kept.repairs_today, kept.repairs_ever) == (1, 3)
+    clock.advance(DAY)
+    later = served_so_far(tmp_path, clock=clock)
+    assert later is not None
+    assert (later.repairs_today, later.repairs_ever) == (0, 3)
+
+
+def test_counts_that_cannot_be_read_are_unknown_and_stay(tmp_path: Path) -> None:
+    nothing_yet = served_so_far(tmp_path, clock=VirtualClock())
+    assert nothing_yet is not None
+    assert (nothing_yet.repairs_ever, nothing_yet.tokens_ever) == (0, 0)
+    (tmp_path / SERVED_FILE).write_text("[")
+    assert served_so_far(tmp_path, clock=VirtualClock()) is None
+    assert [path.name for path in tmp_path.iterdir()] == [SERVED_FILE]
 
 
 def test_a_file_of_before_is_read_on(tmp_path: Path) -> None:

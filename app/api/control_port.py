@@ -8,13 +8,14 @@ a `PotluckError`, whose text is shown word for word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.api.shapes import (
     AddModelRequest,
     AnswerDelta,
+    AnswerWaiting,
     ChooseModelRequest,
     ConsentRequest,
     Conversation,
@@ -57,9 +58,16 @@ class Order:
     alone: bool = False
 
 
+def _nobody_listens() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass
 class Written:
-    """What came of an order so far: who wrote it, how much, how fast, and who could read it."""
+    """What came of an order so far: who wrote it, how much, how fast, and who could read it.
+
+    `waiting` says why no text comes for a while, and `waits` is called whenever that changes.
+    """
 
     model: str = ""
     title: str = ""
@@ -71,6 +79,8 @@ class Written:
     tokens_per_second: float = 0.0
     first_token_seconds: float = 0.0
     repairs: int = 0
+    waiting: Sentence | None = None
+    waits: Callable[[], None] = _nobody_listens
 
 
 @dataclass(frozen=True)
@@ -222,8 +232,11 @@ class NodeControl(Protocol):
         """Write the last answer again; the number of the new message."""
         ...
 
-    def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
-        """The answer being written: what there is, what comes, and at the end the message.
+    def follow(
+        self, conversation: str
+    ) -> AsyncGenerator[AnswerDelta | AnswerWaiting | MessageView, None]:
+        """The answer being written: what there is, what comes, and at the end the message;
+        between them why nothing comes for a while.
 
         Ends at once when none is. Leaving does not stop the answer.
         """

@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from app.api.control_port import NodeControl
-from app.api.shapes import AnswerDelta, ErrorBody, MessageView, WarningTold
+from app.api.shapes import AnswerDelta, AnswerWaiting, ErrorBody, MessageView, WarningTold
 from app.errors import PotluckError
 from app.sentences import Sentence
 
@@ -30,6 +30,9 @@ HEARTBEAT_SECONDS: Final = 15.0
 """A comment that keeps the connection known to be alive."""
 LEAST_SECONDS: Final = 0.1
 """Many changes at once become one status."""
+
+PIECES: Final = {AnswerDelta: "delta", AnswerWaiting: "waiting", MessageView: "message"}
+"""What the pieces of an answer are called in its stream."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -96,15 +99,14 @@ def _news(node: NodeControl, warnings: list[Sentence], number: int) -> list[byte
 
 
 async def answer_stream(
-    request: web.Request, answer: AsyncIterator[AnswerDelta | MessageView]
+    request: web.Request, answer: AsyncIterator[AnswerDelta | AnswerWaiting | MessageView]
 ) -> web.StreamResponse:
-    """An answer as it is written: "delta"s and at the end "message", or "error"."""
+    """An answer as it is written: "delta"s and "waiting"s and at the end "message", or "error"."""
     response = await open_stream(request)
     try:
         try:
             async for piece in answer:
-                name = "delta" if isinstance(piece, AnswerDelta) else "message"
-                await response.write(event(name, piece))
+                await response.write(event(PIECES[type(piece)], piece))
         except PotluckError as error:
             told = ErrorBody(code="failed", words=str(error), said=error.said)
             await response.write(event("error", told))

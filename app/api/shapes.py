@@ -76,7 +76,8 @@ class LimitInForce(Shape, frozen=True):
 class LayerHolder(Shape, frozen=True):
     """One helper of the model shown: its units `start` up to `stop`, and how far it is.
 
-    `mine` marks this computer, `in_chain` the helpers of the chain used last.
+    `mine` marks this computer, `in_chain` the helpers of the chain used last. While not
+    `ready`, its layers are still on their way to it, and it serves nobody.
     """
 
     peer_id: str
@@ -86,6 +87,7 @@ class LayerHolder(Shape, frozen=True):
     round_trip_seconds: float | None
     mine: bool
     in_chain: bool
+    ready: bool = True
 
 
 class ModelView(Shape, frozen=True):
@@ -104,6 +106,39 @@ class ModelView(Shape, frozen=True):
     holders: list[LayerHolder]
     chosen_start: int = 0
     chosen_stop: int = 0
+
+
+class Coverage(Shape, frozen=True):
+    """Who serves a model that this computer knows, itself included.
+
+    `replicas` has for each unit how many computers serve it; where that is 0, it stands in
+    `missing` too. `computers` is how many serve any of it, `coming` how many more are fetching
+    their part. `joins`: the parts meet, so that a chain can be made of them.
+
+    `my_start` and `my_stop` are None while this computer serves none of it. `my_place` is then
+    "none"; else "only" when nobody else serves some of its units, "second" when one other
+    computer does, and "spare" when at least two others serve each of them.
+    """
+
+    name: str
+    title: str
+    model_id: str
+    units: int
+    replicas: list[int]
+    missing: list[int]
+    computers: int
+    coming: int
+    joins: bool
+    my_start: int | None
+    my_stop: int | None
+    my_place: Literal["none", "only", "second", "spare"]
+
+
+class Repairs(Shape, frozen=True):
+    """How often a helper was lost in the middle of one of the owner's answers and replaced."""
+
+    today: int = 0
+    ever: int = 0
 
 
 class Download(Shape, frozen=True):
@@ -158,6 +193,7 @@ class Snapshot(Shape, frozen=True):
     person, and `warnings_said` are the same in the same order. `consented` is None until
     the first run is over. `connected` says whether any other computer is there, None until
     the first that was asked has answered or has not; `computers` is how many are known.
+    `coverage` has every model that this computer knows, in the order of the list of models.
     """
 
     state: State
@@ -186,6 +222,8 @@ class Snapshot(Shape, frozen=True):
     warnings_said: list[Said] = []
     connected: bool | None = None
     computers: int = 0
+    coverage: list[Coverage] = []
+    repairs: Repairs = Repairs()
 
 
 class ConsentRequest(Shape, frozen=True):
@@ -373,6 +411,17 @@ class AnswerDelta(Shape, frozen=True):
 
     message: int
     text: str
+
+
+class AnswerWaiting(Shape, frozen=True):
+    """Event "waiting" of an answer's stream: why no text comes for a moment.
+
+    It holds until the next "delta" or the end; `words` "" ends it before.
+    """
+
+    message: int
+    words: str
+    said: Said | None = None
 
 
 class ErrorBody(Shape, frozen=True):

@@ -18,9 +18,11 @@ from typing import Final, Literal, Protocol
 from app.clock import Clock
 from app.errors import NotServed, PeerLost
 from app.ids import PeerId
+from app.sentences import Sentence
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.text import TextStream
 from app.swarm.token_chain import ChainBroken, ChainPart, MemoryLost, TokenChain
+from app.swarm.waiting import words_of_repair, words_of_wait
 
 QUICK_REPAIRS: Final = 3
 """So often in a row a repair that nobody new is to blame for is tried again at once."""
@@ -78,23 +80,35 @@ class AnswerRequest:
     deadline_seconds: float | None = None
 
 
+def _nobody_listens() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass
 class Answer:
     """What was written so far, by whom, and how fast.
 
-    `waiting` says what a repair waits for; "" while none does.
+    `waiting` is a word for the person while no token comes because helpers are replaced or
+    waited for; `waits` is called, without arguments, whenever that changes.
     """
 
     text: str = ""
     tokens: list[int] = field(default_factory=list)
     finish: FinishReason | None = None
-    waiting: str = ""
+    waiting: Sentence | None = None
+    waits: Callable[[], None] = _nobody_listens
     parts: list[ChainPart] = field(default_factory=list)
     work: dict[ChainPart, int] = field(default_factory=dict)
     """How many positions each part has computed for this answer, the question included."""
     repairs: int = 0
     first_token_seconds: float = 0.0
     tokens_per_second: float = 0.0
+
+    def wait_for(self, what: Sentence | None) -> None:
+        """What is waited for from now on; None: nothing, a token has come."""
+        if what != self.waiting:
+            self.waiting = what
+            self.waits()
 
 
 class Generator:
@@ -107,8 +121,11 @@ class Generator:
         *,
         clock: Clock,
         mend_chain: ChainMender | None = None,
+        head_unit: int | None = None,
     ) -> None:
-        """Without `mend_chain`, everything is sent again whenever a chain breaks."""
+        """Without `mend_chain`, everything is sent again whenever a chain breaks; `head_unit`
+        is the number of the model's last unit, for words about what is waited for."""
+        self._head_unit = head_unit
         self._open_chain = open_chain
         self._mend_chain = mend_chain
         self._words = words
@@ -158,6 +175,7 @@ class Generator:
             except TimeoutError:
                 answer.finish = "deadline"
                 break
+            answer.wait_for(None)
             now = self._clock.monotonic()
             if not answer.tokens:
                 first_at, answer.first_token_seconds = now, now - started
@@ -239,12 +257,12 @@ class Generator:
             NotServed, PeerLost: nobody came.
             ChainBroken: chains broke too often.
         """
+        answer.wait_for(words_of_repair(broken))
         await self._note_failure(broken, answer)
         while True:
             try:
                 if not await self._mended(broken):
                     await self._begun_again(broken, request, answer)
-                answer.waiting = ""
                 return
             except ChainBroken as further:
                 broken = further
@@ -317,7 +335,7 @@ class Generator:
         elif now - began > PATIENCE_SECONDS:
             await self.close()
             raise trouble
-        answer.waiting = str(trouble)
+        answer.wait_for(words_of_wait(trouble, head_unit=self._head_unit))
         await asyncio.sleep(seconds)
 
     def _at_ease(self) -> None:

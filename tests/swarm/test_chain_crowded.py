@@ -131,6 +131,7 @@ class Town:
         self.free_at = free_at
         self.alone = alone
         self.asked: list[tuple[float, PeerId]] = []
+        self.told: list[str | None] = []
 
     async def open_chain(self, avoid: Collection[PeerId], tokens: int) -> TokenChain:
         now = asyncio.get_running_loop().time()
@@ -146,7 +147,10 @@ class Town:
         raise NotServed("nobody else", missing=(1,))
 
     async def write(self, generator: Generator) -> Answer:
-        answer = Answer()
+        def note() -> None:
+            self.told.append(None if answer.waiting is None else answer.waiting.words)
+
+        answer = Answer(waits=note)
         async for _ in generator.write(AnswerRequest((1, 2), SamplingOptions(), 3), answer):
             pass
         return answer
@@ -168,7 +172,11 @@ def test_where_there_is_nobody_else_it_is_asked_again_when_it_said() -> None:
         town = Town(free_at=5.0, alone=True)
         generator = Generator(town.open_chain, Words(), clock=LoopClock())
         answer = await town.write(generator)
-        assert (answer.text, answer.waiting) == ("aaa", "")
+        assert (answer.text, answer.waiting) == ("aaa", None)
+        busy = ["A helper is busy; another is asked…"]
+        turn = "Every helper is busy; the answer goes on in a moment…"
+        assert [words for words in town.told if words != turn] == [*busy, None]
+        assert turn in town.told
         assert [at for at, _ in town.asked] == [0.0, 0.0, RETRY_SECONDS, 2 * RETRY_SECONDS]
         await generator.close()
 

@@ -1,0 +1,51 @@
+"""A short word for the person about an answer that stands still: what it waits for.
+
+Pure. `app/swarm/generate.py` says it while a chain is mended or somebody is waited for; it
+holds until the next token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.errors import NotServed, PeerLost
+from app.sentences import Sentence, said_of, say
+from app.swarm.token_chain import ChainBroken
+
+
+def words_of_repair(broken: ChainBroken) -> Sentence:
+    """While others are put in the place of who failed."""
+    if broken.retry_after_seconds is not None:
+        return say("helper_is_busy")
+    return say("another_takes_over" if broken.suspects else "chain_is_mended")
+
+
+def words_of_wait(trouble: NotServed | PeerLost, *, head_unit: int | None) -> Sentence:
+    """While somebody is waited for.
+
+    Args:
+        head_unit: the number of the model's last unit, which is no layer; None if unknown.
+    """
+    if isinstance(trouble, ChainBroken):
+        is_busy = trouble.retry_after_seconds is not None
+        return say("waiting_for_turn" if is_busy else "waiting_for_better")
+    if isinstance(trouble, PeerLost):
+        return say("waiting_for_answer")
+    if not trouble.missing:
+        return say("waiting_for_parts")
+    said = said_of(trouble)
+    has_no_room = said is not None and said.code == "nobody_has_room"
+    layers = _layers(trouble.missing, head_unit)
+    return say("waiting_for_room" if has_no_room else "waiting_for_layers", layers=layers)
+
+
+def _layers(units: Sequence[int], head_unit: int | None) -> Sentence:
+    """Units in a person's words: the first and the last one are no layers."""
+    layers = [unit for unit in units if unit not in (0, head_unit)]
+    if not layers:
+        return say("the_input" if units[0] == 0 else "the_output")
+    if len(layers) == 1:
+        return say("layer_one", layer=layers[0])
+    if len(layers) == layers[-1] - layers[0] + 1:
+        return say("layer_range", first=layers[0], last=layers[-1])
+    return say("layer_list", layers=", ".join(map(str, layers)))
