@@ -22,6 +22,7 @@ from app.engine.slicing import Plan
 from app.engine.store import gigabytes
 from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
+from app.logs import held_back
 from app.net.records import Announcement
 from app.node import Node, NodeOptions
 from app.node_file import read_node_file
@@ -42,11 +43,13 @@ async def node(options: argparse.Namespace) -> int:
         public=options.public,
         api=options.api,
     )
-    async with Node(wanted) as running:
-        if wanted.model is None and wanted.units is None:
-            logger.info("%s", _without_layers(running, wanted))
-        print(json.dumps(running.ready_line()), flush=True)
-        await running.wait_until_quit()
+    with held_back() as show_log:
+        async with Node(wanted) as running:
+            show_log()
+            if wanted.model is None and wanted.units is None:
+                logger.info("%s", _without_layers(running, wanted))
+            print(json.dumps(running.ready_line()), flush=True)
+            await running.wait_until_quit()
     return 0
 
 

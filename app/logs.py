@@ -15,14 +15,19 @@ import os
 import platform
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from app.errors import PotluckError
+
 MAX_LINES: Final = 2000
 """About an hour of a busy node; at 500 characters a line, 1 MB."""
 MAX_LINE_CHARACTERS: Final = 500
+MOST_HELD: Final = 1000
+"""Lines that are held back while a node starts; after so many they are shown at once."""
 MAX_OUTPUT_BYTES: Final = 4 << 20
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
@@ -155,6 +160,41 @@ def private_words() -> tuple[str, ...]:
     with contextlib.suppress(OSError, KeyError, ImportError):  # some systems have no user names
         words.append(getpass.getuser())
     return tuple(dict.fromkeys(word for word in words if len(word) > 2))
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[Callable[[], None]]:
+    """What is logged reaches the terminal only once the function given is called.
+
+    A start that ends with a `PotluckError` says why in one line; what was logged on the way
+    there would say it twice, and is dropped. Any other end shows it.
+    """
+    root = logging.getLogger()
+    shown = [handler for handler in root.handlers if type(handler) is logging.StreamHandler]
+    holders = [
+        MemoryHandler(MOST_HELD, flushLevel=logging.CRITICAL + 1, target=each, flushOnClose=False)
+        for each in shown
+    ]
+
+    def release() -> None:
+        for handler, holder in zip(shown, holders, strict=True):
+            if holder in root.handlers:
+                holder.flush()
+                root.removeHandler(holder)
+                root.addHandler(handler)
+                holder.close()
+
+    for handler, holder in zip(shown, holders, strict=True):
+        root.removeHandler(handler)
+        root.addHandler(holder)
+    try:
+        yield release
+    except PotluckError:
+        for holder in holders:
+            holder.buffer.clear()
+        raise
+    finally:
+        release()
 
 
 def redact(text: str, words: Sequence[str]) -> tuple[str, int]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.errors import UsageError
 from app.ids import PeerId, peer_text
-from app.logs import MAX_LINES, OutputBound, RecentLines, private_words, redact
+from app.logs import MAX_LINES, OutputBound, RecentLines, held_back, private_words, redact
 from app.window_file import OUTPUT_FILE
 
 HOME = "/" + "home/ann"
@@ -122,3 +125,48 @@ def test_the_file_of_a_window_is_begun_anew_when_it_is_too_long(tmp_path: Path) 
     assert len(lines) < 40
     assert lines[-1] == "line 99 of many"
     assert len(theirs.read_text().splitlines()) == 100
+
+
+# ── while a node starts ──────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def terminal() -> Iterator[io.StringIO]:
+    """A root logger with one handler, as on a terminal."""
+    root, stream = logging.getLogger(), io.StringIO()
+    before, level = root.handlers[:], root.level
+    root.handlers[:] = [logging.StreamHandler(stream)]
+    root.setLevel(logging.INFO)
+    yield stream
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def start_that_ends_with(error: Exception) -> None:
+    with held_back():
+        logging.getLogger("app").info("on the way")
+        raise error
+
+
+def test_a_start_that_fails_leaves_its_one_line_alone(terminal: io.StringIO) -> None:
+    with pytest.raises(UsageError):
+        start_that_ends_with(UsageError("No room."))
+    assert terminal.getvalue() == ""
+    logging.getLogger("app").warning("and on it goes")
+    assert terminal.getvalue() == "and on it goes\n"
+
+
+def test_a_start_that_succeeds_shows_what_was_logged_in_order(terminal: io.StringIO) -> None:
+    with held_back() as show_log:
+        logging.getLogger("app").info("first")
+        assert terminal.getvalue() == ""
+        show_log()
+        logging.getLogger("app").info("second")
+        assert terminal.getvalue() == "first\nsecond\n"
+    assert terminal.getvalue() == "first\nsecond\n"
+
+
+def test_a_mistake_of_ours_shows_what_led_to_it(terminal: io.StringIO) -> None:
+    with pytest.raises(ZeroDivisionError):
+        start_that_ends_with(ZeroDivisionError())
+    assert terminal.getvalue() == "on the way\n"
