@@ -330,6 +330,7 @@ def _order(options: ConversationOptions, history: list[dict[str, str]]) -> Order
         max_tokens=options.max_tokens,
         seed=options.seed,
         alone=options.alone,
+        over_swarm=options.over_swarm,
     )
 
 
@@ -338,6 +339,9 @@ def _so_far(writing: _Writing) -> MessageView:
 
 
 def _final(end: MessageView, writing: _Writing, written: Written) -> MessageView:
+    if written.remark is not None and not end.remark:
+        remark = written.remark
+        end = msgspec.structs.replace(end, remark=remark.words, remark_said=remark.said)
     return msgspec.structs.replace(
         end,
         id=writing.message.id,

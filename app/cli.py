@@ -224,6 +224,11 @@ def _chat(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--alone", action="store_true", help="run the whole model on this computer"
     )
+    command.add_argument(
+        "--over-swarm",
+        action="store_true",
+        help="ask others even if this computer, which has the model, is faster by itself",
+    )
     command.add_argument("--json", action="store_true", help="print one line for programs")
     return command
 

@@ -20,6 +20,7 @@ from app.engine.supervisor import Engine
 from app.errors import UsageError
 from app.fetching import Fetching
 from app.ids import PeerId, new_session
+from app.measured_speed import MeasuredSpeed
 from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
@@ -34,12 +35,14 @@ from app.talk import Talk, Ways, directory_lookup
 
 @dataclass(frozen=True)
 class ClientOptions:
-    """What a person asked for; `alone` runs the whole model on this computer."""
+    """What a person asked for; `alone` runs the whole model on this computer, and with
+    `alone_if_faster` it does if it is here and that is expected to be faster than a chain."""
 
     data_dir: Path | None = None
     bootstraps: Sequence[str] = ()
     model: str | None = None
     alone: bool = False
+    alone_if_faster: bool = False
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     seed: int | None = None
 
@@ -87,8 +90,9 @@ class Client:
         talk = Talk(
             self._opened,
             directory_lookup(bootstraps, self._clock),
-            Ways(alone=options.alone),
+            Ways(alone=options.alone, alone_if_faster=options.alone_if_faster),
             clock=self._clock,
+            speed=await asyncio.to_thread(MeasuredSpeed, self.data.folder),
         )
         self._talk = talk
         self._stack.push_async_callback(lambda: self._talk.close())

@@ -11,9 +11,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from app.client import lookup_all
+from app.clock import SystemClock
 from app.data_folder import DataFolder, OpenModel
 from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
 from app.engine.manifest import read_manifest
@@ -26,9 +27,17 @@ from app.logs import held_back
 from app.net.records import Announcement
 from app.node import Node, NodeOptions
 from app.node_file import read_node_file
+from app.swarm.coverage import meets, place_of, replicas, runs
+from app.tally import served_so_far
 from app.terminal import one_line, shown
 
 logger = logging.getLogger(__name__)
+
+MY_PLACE: Final = {
+    "only": "some of which nobody else serves",
+    "second": "some of which only one other computer serves",
+    "spare": "which at least two others serve too",
+}
 
 
 async def node(options: argparse.Namespace) -> int:
@@ -161,16 +170,19 @@ async def status(options: argparse.Namespace) -> int:
             found = await lookup_all(bootstraps)
         except PeerLost as error:
             unreachable = str(error)
+    running = read_node_file(data.folder, now=time.time())
+    own = None if running is None else running.get("peer_id")
     report = {
         "data_dir": str(data.folder),
-        "node": read_node_file(data.folder, now=time.time()),
+        "node": running,
         "disk": {
             "used_bytes": data.store.used_bytes(),
             "quota_bytes": data.store.quota_bytes,
         },
         "bootstraps": [f"{peer_text(peer)}@{address}" for peer, address in bootstraps],
         "bootstrap_error": unreachable,
-        "models": [_coverage(model, found, data) for model in _announced(found)],
+        "models": [_coverage(model, found, data, own=own) for model in _announced(found)],
+        "repairs": _repairs(data),
     }
     if options.json:
         print(json.dumps(report))
@@ -183,22 +195,44 @@ def _announced(found: list[Announcement]) -> list[ModelId]:
     return sorted({ModelId(record.model) for record in found if record.span is not None})
 
 
-def _coverage(model: ModelId, found: list[Announcement], data: DataFolder) -> dict[str, Any]:
+def _repairs(data: DataFolder) -> dict[str, int] | None:
+    """How often helpers were replaced in the node's answers, as it kept it last."""
+    served = served_so_far(data.folder, clock=SystemClock())
+    if served is None:
+        return None
+    return {"today": served.repairs_today, "ever": served.repairs_ever}
+
+
+def _coverage(
+    model: ModelId, found: list[Announcement], data: DataFolder, *, own: object
+) -> dict[str, Any]:
+    """Who serves a model; `own` is the name of this computer's node, if one runs.
+
+    Who is fetching a part announces it already, but serves nobody yet.
+    """
     records = [r for r in found if r.model == model and r.span is not None]
+    ready = {peer_text(PeerId(r.peer)): r.span for r in records if r.ready and r.span is not None}
+    mine = ready.get(own) if isinstance(own, str) else None
     known = data.shelf.get(model)
     units = None if known is None else known.manifest.block_count + 2
     stop = units or max(r.span.stop for r in records if r.span is not None)
-    replicas = [sum(unit in r.span for r in records if r.span is not None) for unit in range(stop)]
+    counts = replicas(list(ready.values()), stop)
     return {
         "model_id": model.hex(),
         "name": known.manifest.name if known else records[0].model_name,
         "units": units,
-        "replicas": replicas,
-        "missing": [unit for unit, count in enumerate(replicas) if count == 0],
+        "replicas": counts,
+        "missing": [unit for unit, count in enumerate(counts) if count == 0],
+        "computers": len(ready),
+        "coming": len(records) - len(ready),
+        "joins": meets(list(ready.values()), stop),
+        "my_units": None if mine is None else str(mine),
+        "my_place": place_of(mine, counts),
         "hosts": [
             {
                 "peer_id": peer_text(PeerId(r.peer)),
                 "units": str(r.span),
+                "ready": r.ready,
                 "layers_per_second": round(r.layers_per_second, 1),
                 "tokens_free": r.kv_tokens_free,
             }
@@ -223,12 +257,34 @@ def _status_lines(report: dict[str, Any]) -> Iterator[str]:
     yield f"layers on disk: {gigabytes(disk['used_bytes'])} of {gigabytes(disk['quota_bytes'])}"
     if report["bootstrap_error"]:
         yield one_line(report["bootstrap_error"])
+    repairs = report["repairs"]
+    if repairs is not None and repairs["ever"]:
+        yield f"helpers replaced in your chats: {repairs['today']} today, {repairs['ever']} ever"
     for model in report["models"]:
-        missing = model["missing"]
-        state = f"nobody serves units {missing}" if missing else "every unit is served"
-        yield f"{shown(model['name'])}: {len(model['hosts'])} helpers, {state}"
-        for host in model["hosts"]:
-            yield f"  {host['peer_id'][:8]}  units {host['units']}"
+        yield from _model_lines(model)
+
+
+def _model_lines(model: dict[str, Any]) -> Iterator[str]:
+    counts = model["replicas"]
+    if model["missing"]:
+        lacking = [str(span) for span, count in runs(counts) if not count]
+        state = f"nobody serves units {', '.join(lacking)}"
+    elif not model["joins"]:
+        state = "every unit is served, but the parts do not meet"
+    elif min(counts) > 1:
+        state = f"every unit is served by {min(counts)} or more"
+    else:
+        state = "every unit is served, some by one computer only"
+    helpers = f"{model['computers']} helper{'s' if model['computers'] != 1 else ''}"
+    if model["coming"]:
+        helpers += f" and {model['coming']} on their way"
+    yield f"{shown(model['name'])}: {helpers}, {state}"
+    yield f"  computers per unit: {', '.join(f'{span} {count}' for span, count in runs(counts))}"
+    if model["my_units"] is not None:
+        yield f"  this computer: units {model['my_units']}, {MY_PLACE[model['my_place']]}"
+    for host in model["hosts"]:
+        coming = "" if host["ready"] else "  (on its way)"
+        yield f"  {host['peer_id'][:8]}  units {host['units']}{coming}"
 
 
 # ── doctor ───────────────────────────────────────────────────────────────────

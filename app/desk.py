@@ -29,6 +29,7 @@ from app.offers import block_bytes
 from app.opened_model import Fetch, Mend, Message, OpenedModel
 from app.sentences import say
 from app.swarm.credits import Credits
+from app.swarm.failures import Failures
 from app.swarm.generate import Answer, AnswerRequest
 from app.swarm.sampling import SamplingOptions
 from app.swarm.token_chain import ChainPart
@@ -79,6 +80,7 @@ class Desk:
         lookup: who serves a model.
         shaper: keeps the caps on bandwidth.
         place: where this computer stands in the network.
+        round_trip_seconds: how far others are, as far as it was measured.
         credits: where what others compute is counted.
         own: this computer's name as a host.
         changed: called when an answer begins or ends.
@@ -96,6 +98,7 @@ class Desk:
         own: PeerId,
         shaper: Shaper | None,
         place: Callable[[], Place | None],
+        round_trip_seconds: Callable[[PeerId], float | None],
         credits: Credits,
         speed: MeasuredSpeed,
         changed: Callable[[], None],
@@ -109,6 +112,8 @@ class Desk:
         self._own = own
         self._shaper = shaper
         self._place = place
+        self._round_trip_seconds = round_trip_seconds
+        self._failures = Failures()
         self._credits = credits
         self._speed = speed
         self._changed = changed
@@ -268,7 +273,7 @@ class Desk:
             self._speed.note_wrote(model.id, size, answer.tokens_per_second)
 
     def _new_talk(self, opened: OpenedModel, order: Order) -> Talk:
-        ways = Ways(alone=order.alone, may_be_alone=True, own=self._own)
+        ways = _ways(order, self._own)
         return Talk(
             opened,
             self._lookup,
@@ -276,6 +281,9 @@ class Desk:
             clock=self._clock,
             shaper=self._shaper,
             place=self._place,
+            round_trip_seconds=self._round_trip_seconds,
+            failures=self._failures,
+            speed=self._speed,
             credits=self._credits,
         )
 
@@ -288,7 +296,9 @@ class Desk:
         words, because they tell a conversation from its beginning each time."""
         for kept in reversed(self._kept):
             talk = kept.talk
-            if kept.key != key or talk.opened is not opened or talk.ways.alone != order.alone:
+            if kept.key != key or talk.opened is not opened:
+                continue
+            if talk.ways != _ways(order, self._own):
                 continue
             if key or _goes_on(talk.generator.known, request.prompt):
                 self._kept.remove(kept)
@@ -365,6 +375,11 @@ def _log(answer: Answer, written: Written) -> None:
     )
 
 
+def _ways(order: Order, own: PeerId) -> Ways:
+    faster = not order.over_swarm
+    return Ways(alone=order.alone, may_be_alone=True, alone_if_faster=faster, own=own)
+
+
 def _goes_on(known: Sequence[int], prompt: Sequence[int]) -> bool:
     """Whether a prompt carries on what a chain knows: most of it, word for word."""
     common = next((i for i, (a, b) in enumerate(zip(known, prompt, strict=False)) if a != b), None)
@@ -385,3 +400,6 @@ def _fill(written: Written, answer: Answer, talk: Talk) -> None:
     written.tokens_per_second = answer.tokens_per_second
     written.first_token_seconds = answer.first_token_seconds
     written.repairs = answer.repairs
+    written.remark = answer.remark
+    if answer.predicted is not None:
+        written.predicted_tokens_per_second = answer.predicted.tokens_per_second

@@ -272,6 +272,7 @@ class Node:
                 own=own,
                 shaper=self._traffic,
                 place=lambda: self.endpoint.place,
+                round_trip_seconds=self.endpoint.round_trip_seconds,
                 credits=credits,
                 speed=speed,
                 changed=changed,

@@ -17,11 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+import psutil
+
 from app.data_folder import DataFolder, OpenModel
 from app.engine.supervisor import Engine
 from app.engine.vocabulary import Vocabulary
 from app.errors import PromptTooLong, UsageError
 from app.ids import Span, new_session
+from app.offers import room_bytes
 from app.sentences import say
 from app.swarm.generate import AnswerRequest
 from app.swarm.sampling import SamplingOptions
@@ -164,6 +167,14 @@ class OpenedModel:
         """Whether the whole model is on the disk, or comes with Potluck itself."""
         held = all(self._data.store.has(unit) for unit in self.model.manifest.units)
         return held or self.model.is_embedded
+
+    @property
+    def fits(self) -> bool:
+        """Whether the whole model runs on this computer now, or its memory leaves room for it."""
+        if self.model.plan.whole in self._engines or self.model.is_embedded:
+            return True
+        free = room_bytes(psutil.virtual_memory().available, [])
+        return self.model.manifest.payload_bytes <= free
 
     async def _engine(self, span: Span, tokens: int) -> Engine:
         async with self._mounting:

@@ -6,26 +6,32 @@ was said. The counterpart that writes the text is `app/swarm/generate.py`.
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from app.clock import Clock
-from app.errors import NotServed, PeerLost
+from app.errors import EngineFault, NotServed, PeerLost, Refusal
 from app.ids import ModelId, PeerId, Span, short_peer_text
+from app.measured_speed import MeasuredSpeed
 from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.net.shaping import Shaper
 from app.net.wire import Place
+from app.offers import block_bytes
 from app.opened_model import LEAST_ROOM, OpenedModel
+from app.sentences import Sentence
 from app.swarm.chain import RingChain
-from app.swarm.chains import Chains
+from app.swarm.chains import AloneIsFaster, Chains
 from app.swarm.credits import Credits
+from app.swarm.distances import Whereabouts, located
+from app.swarm.failures import Failures
 from app.swarm.generate import Answer, AnswerRequest, Generator
 from app.swarm.local_chain import LocalChain
-from app.swarm.route import Offer, Route
+from app.swarm.route import ANSWER_TOKENS, Offer, Prediction, Route
 from app.swarm.token_chain import (
     ChainBroken,
     ChainPart,
@@ -49,11 +55,13 @@ class Ways:
         alone: on this computer only.
         may_be_alone: whether this computer may run the whole model when nobody else
             serves it, if it is here already.
+        alone_if_faster: whether it may when it is faster by itself, if it is here already.
         own: this computer's name as a host, if it is one.
     """
 
     alone: bool = False
     may_be_alone: bool = False
+    alone_if_faster: bool = False
     own: PeerId | None = None
 
 
@@ -70,10 +78,17 @@ class Talk:
         shaper: Shaper | None = None,
         credits: Credits | None = None,
         place: Callable[[], Place | None] = lambda: None,
+        round_trip_seconds: Callable[[PeerId], float | None] = lambda peer: None,
+        failures: Failures | None = None,
+        speed: MeasuredSpeed | None = None,
     ) -> None:
         """`place` is where the node of this computer stands, if there is one: conversations
-        start from there, and tell nobody (`tells_place` of `Endpoint` says why)."""
+        start from there, and tell nobody (`tells_place` of `Endpoint` says why).
+        `round_trip_seconds` are those that it measured; `failures` those of all conversations,
+        `speed` what was measured of this computer by itself."""
+        self._speed = speed
         self._place = place
+        self._node_round_trip_seconds = round_trip_seconds
         self._shaper = shaper
         self._credits = credits
         self.opened = opened
@@ -92,12 +107,20 @@ class Talk:
             opener=self._open_endpoint,
             ends=self._own_ends,
             clock=clock,
+            whereabouts=self._whereabouts,
+            failures=failures,
+            draw=random.random,
+            own=ways.own,
         )
         self._lookup = lookup
         self._clock = clock
         self._stack = AsyncExitStack()
         self._endpoint: Endpoint | None = None
         self._candidates = 0
+        self._prompt_rows = 1
+        self._answer_tokens = ANSWER_TOKENS
+        self._remark: Sentence | None = None
+        self._predicted: Prediction | None = None
         self._chain_readers: set[PeerId] = set()
         self._readers: set[PeerId] = set()
 
@@ -128,9 +151,15 @@ class Talk:
         if candidates > self._candidates:
             await self.generator.close()  # the hosts were told how many to send
             self._candidates = candidates
+        self._prompt_rows = len(request.prompt)
+        self._answer_tokens = min(ANSWER_TOKENS, request.max_tokens)
         self._readers = set(self._chain_readers) if self.generator.connected else set()
-        async for piece in self.generator.write(request, answer):
-            yield piece
+        try:
+            async for piece in self.generator.write(request, answer):
+                answer.remark, answer.predicted = self._remark, self._predicted
+                yield piece
+        finally:
+            answer.remark, answer.predicted = self._remark, self._predicted
 
     async def close(self) -> None:
         """Give everything back."""
@@ -157,7 +186,7 @@ class Talk:
         if self.ways.alone:
             return await self._local_chain(room)
         try:
-            chain = await self._chains.open(tokens=room, candidates=self._candidates, avoid=avoid)
+            return await self._best_chain(room, avoid)
         except ChainBroken as broken:
             # Those who failed before failed again, and nobody else is there to ask.
             if not (self._may_go_alone and set(broken.suspects) <= set(avoid)):
@@ -167,12 +196,47 @@ class Talk:
             if not self._may_go_alone:
                 raise
             return await self._local_chain(room)
-        self._note_readers(chain)
-        return chain
 
     @property
     def _may_go_alone(self) -> bool:
         return self.ways.may_be_alone and self.opened.is_here
+
+    async def _best_chain(self, room: int, avoid: Collection[PeerId]) -> TokenChain:
+        """Over others, or on this computer if that is expected to be faster."""
+        alone_seconds = self._alone_seconds()
+        try:
+            return await self._ring_chain(room, avoid, alone_seconds)
+        except AloneIsFaster as faster:
+            try:
+                chain = await self._local_chain(room)
+            except (Refusal, EngineFault):
+                return await self._ring_chain(room, avoid, None)  # slower than not at all
+            self._remark = faster.remark
+            return chain
+
+    async def _ring_chain(
+        self, room: int, avoid: Collection[PeerId], alone_seconds: float | None
+    ) -> TokenChain:
+        chain = await self._chains.open(
+            tokens=room,
+            candidates=self._candidates,
+            avoid=avoid,
+            prompt_rows=self._prompt_rows,
+            answer_tokens=self._answer_tokens,
+            alone_seconds=alone_seconds,
+        )
+        self._remark, self._predicted = None, chain.predicted
+        self._note_readers(chain)
+        return chain
+
+    def _alone_seconds(self) -> float | None:
+        """What a token takes on this computer alone; None if it shall not or cannot be."""
+        if self._speed is None or not self.ways.alone_if_faster or not self.opened.is_here:
+            return None
+        model = self.opened.model
+        size = block_bytes([unit.size for unit in model.manifest.units])
+        rate = self._speed.expected(model.id, size, whole=True)
+        return None if rate is None or not self.opened.fits else 1.0 / rate
 
     async def _mend_chain(
         self, chain: TokenChain, lost: Collection[PeerId], avoid: Sequence[PeerId]
@@ -184,10 +248,35 @@ class Talk:
 
     async def _local_chain(self, room: int) -> TokenChain:
         self._chain_readers = set()
+        self._remark = self._predicted = None
         return LocalChain(await self.opened.whole(), tokens=room, candidates=self._candidates)
 
     async def _offers(self) -> Sequence[Offer]:
         return await self._lookup(await self._open_endpoint(), self.opened.model.id)
+
+    def _whereabouts(self, offers: Sequence[Offer]) -> Whereabouts:
+        """What this conversation and the node have measured, and where they stand by it."""
+        endpoint = self._endpoint
+        if endpoint is None:
+            return Whereabouts(self._place())
+        measured: dict[PeerId, float] = {}
+        for offer in offers:
+            seconds = endpoint.round_trip_seconds(offer.peer)
+            if seconds is None:
+                seconds = self._node_round_trip_seconds(offer.peer)
+            if seconds is not None:
+                measured[offer.peer] = seconds
+        if self.ways.own is not None:
+            measured[self.ways.own] = 0.0
+        place = self._place()
+        if place is None:
+            samples = [
+                (offer.peer, offer.place, measured[offer.peer])
+                for offer in offers
+                if offer.place is not None and offer.peer in measured
+            ]
+            place = located(endpoint.peer_id, samples, endpoint.place)
+        return Whereabouts(place, measured)
 
     async def _own_ends(self, route: Route) -> OwnEnds:
         head = self.opened.model.plan.head_unit
@@ -231,7 +320,7 @@ def directory_lookup(bootstraps: Sequence[tuple[PeerId, str]], clock: Clock) -> 
 
 
 def offers_of(records: Sequence[Announcement]) -> list[Offer]:
-    """What was announced, as routes are made from it."""
+    """What was announced and is ready, as routes are made from it."""
     return [
         Offer(
             peer=PeerId(record.peer),
@@ -239,7 +328,10 @@ def offers_of(records: Sequence[Announcement]) -> list[Offer]:
             span=record.span,
             layers_per_second=record.layers_per_second,
             tokens_free=record.kv_tokens_free,
+            sessions=record.sessions,
+            capacity=record.capacity,
+            place=record.place,
         )
         for record in records
-        if record.span is not None
+        if record.span is not None and record.ready
     ]

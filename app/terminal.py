@@ -16,6 +16,7 @@ from app.errors import PotluckError, UsageError
 from app.ids import peer_text, short_peer_text
 from app.opened_model import Message
 from app.swarm.generate import Answer
+from app.swarm.route import Prediction
 from app.swarm.sampling import SamplingOptions
 from app.swarm.token_chain import ChainPart
 
@@ -68,6 +69,7 @@ def client_options(options: argparse.Namespace) -> ClientOptions:
         bootstraps=options.bootstrap,
         model=options.model,
         alone=options.alone,
+        alone_if_faster=not options.over_swarm,
         sampling=SamplingOptions(**{"temperature": CHAT_TEMPERATURE, **chosen}),
         seed=options.seed,
     )
@@ -171,6 +173,9 @@ async def _answer(
         raise
     if show:
         print(f"\n{footer(answer)}", flush=True)
+    if answer.remark is not None:
+        how = "--over-swarm asks the others all the same."
+        print(f"potluck: {answer.remark} {how}", file=sys.stderr)
     return answer, len(request.prompt)
 
 
@@ -223,4 +228,18 @@ def answer_line(answer: Answer, prompt_tokens: int) -> dict[str, object]:
         "first_token_seconds": round(answer.first_token_seconds, 4),
         "finish": answer.finish,
         "repairs": answer.repairs,
+        "predicted": None if answer.predicted is None else predicted_line(answer.predicted),
+    }
+
+
+def predicted_line(predicted: Prediction) -> dict[str, float]:
+    """What a chain was expected to take for a token, by its parts, for programs."""
+    return {
+        "seconds_per_token": round(predicted.seconds_per_token, 5),
+        "network": round(predicted.network, 5),
+        "compute": round(predicted.compute, 5),
+        "waiting": round(predicted.waiting, 5),
+        "overhead": round(predicted.overhead, 5),
+        "prompt": round(predicted.prompt, 3),
+        "doubt": round(predicted.doubt, 5),
     }

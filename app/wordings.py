@@ -166,6 +166,8 @@ CHAT: Final = {
     "interrupted": "Potluck ended while this was being written; what there was is kept.",
     "beginning_left_out": "The beginning of this conversation is too long for the model and was "
     "left out.",
+    "alone_is_faster": "This computer answered by itself: it is expected to write {alone:number} "
+    "tokens a second, and a chain over other computers {chain:number}.",
     "our_mistake": "This is a mistake in Potluck itself ({kind}).",
     "no_conversation": "There is no such conversation any more.",
     "no_message": "There is no such message any more.",

@@ -74,7 +74,7 @@ async def test_others_compute_what_is_not_here_and_are_named(tmp_path: Path, gui
             assert (await credits_of(rest)) == (5 * positions, 0)
             assert (await credits_of(running)) == (0, 8 * positions)
             # The host is its own helper, and no stranger to itself.
-            _, own = await text_of(desk_of(first), STORY)
+            _, own = await text_of(desk_of(first), replace(STORY, over_swarm=True))
             mine = first.node.sharing.positions_computed - positions
             assert (await credits_of(first)) == (3 * positions, 5 * mine)
             assert (await credits_of(rest)) == (5 * positions + 5 * mine, 0)

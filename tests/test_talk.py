@@ -12,6 +12,7 @@ from app.clock import SystemClock
 from app.data_folder import DataFolder, OpenModel, fetch_units
 from app.errors import NotServed
 from app.ids import ModelId, PeerId, Span
+from app.measured_speed import MeasuredSpeed
 from app.net.endpoint import Endpoint
 from app.net.records import Announcement
 from app.net.wire import Place
@@ -19,7 +20,7 @@ from app.opened_model import OpenedModel
 from app.swarm.generate import Answer
 from app.swarm.route import Offer
 from app.swarm.sampling import SamplingOptions
-from app.swarm.token_chain import ChainPart
+from app.swarm.token_chain import ChainBroken, ChainPart
 from app.talk import THIS_COMPUTER, Talk, Ways, offers_of
 
 OWN, OTHER = PeerId(b"o" * 32), PeerId(b"x" * 32)
@@ -100,6 +101,73 @@ def test_names_in_a_row_are_told_once_and_the_own_host_is_this_computer() -> Non
     assert talk.part_names(parts) == [THIS_COMPUTER, "pb4hq6dy", THIS_COMPUTER]
 
 
-def test_what_was_taken_back_is_no_offer() -> None:
-    record = Announcement(peer=OTHER, sequence=1, issued_at=1, expires_at=2, model=b"m" * 32)
-    assert offers_of([record]) == []
+def announced(span: Span | None, *, ready: bool = True) -> Announcement:
+    return Announcement(
+        peer=OTHER,
+        sequence=1,
+        issued_at=1,
+        expires_at=2,
+        model=b"m" * 32,
+        addresses=["10.0.0.1:1"],
+        span=span,
+        layers_per_second=25.0,
+        kv_tokens_free=512,
+        sessions=2,
+        capacity=4,
+        ready=ready,
+        place=Place(1.0, 2.0, 3.0, 4.0, 0.5),
+    )
+
+
+def test_what_was_taken_back_or_is_on_its_way_is_no_offer() -> None:
+    assert offers_of([announced(None), announced(Span(0, 3), ready=False)]) == []
+
+
+def test_offers_say_all_that_routes_are_made_of() -> None:
+    place = Place(1.0, 2.0, 3.0, 4.0, 0.5)
+    assert offers_of([announced(Span(0, 3))]) == [
+        Offer(OTHER, ("10.0.0.1:1",), Span(0, 3), 25.0, 512, 2, 4, place)
+    ]
+
+
+async def far_away(endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
+    """A swarm of one slow computer that nobody reaches."""
+    return [Offer(OTHER, ("127.0.0.1:1",), Span(0, 10), 1.0, 100_000)]
+
+
+async def test_a_computer_that_is_faster_by_itself_answers_and_says_so(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with opened_guide(tmp_path, guide) as opened:
+        model = opened.model
+        speed = MeasuredSpeed(tmp_path)
+        speed.note_wrote(model.id, 1_000_000, 50.0)
+        request = await opened.request("Potluck is", sampling=SamplingOptions(), max_tokens=3)
+        ways = Ways(alone_if_faster=True)
+        talk = Talk(opened, far_away, ways, clock=SystemClock(), speed=speed)
+        answer = Answer()
+        assert [piece async for piece in talk.write(request, answer)]
+        await talk.close()
+    assert talk.part_names(answer.parts) == [THIS_COMPUTER]
+    assert answer.remark is not None
+    assert "write 50 tokens a second" in answer.remark.words
+    assert "over other computers 0.12." in answer.remark.words
+    assert answer.predicted is None
+
+
+@pytest.mark.parametrize(
+    ("ways", "tokens_a_second"),
+    [(Ways(), 50.0), (Ways(alone_if_faster=True), 0.001), (Ways(alone_if_faster=True), None)],
+    ids=["over the swarm on purpose", "slower by itself", "never measured"],
+)
+async def test_the_chain_is_asked_when_it_is_wanted_or_faster_or_nothing_is_known(
+    tmp_path: Path, guide: Path, ways: Ways, tokens_a_second: float | None
+) -> None:
+    async with opened_guide(tmp_path, guide) as opened:
+        speed = MeasuredSpeed(tmp_path)
+        if tokens_a_second is not None:
+            speed.note_wrote(opened.model.id, 1_000_000, tokens_a_second)
+        talk = Talk(opened, far_away, ways, clock=SystemClock(), speed=speed)
+        with pytest.raises(ChainBroken, match="cannot be"):
+            await talk._open_chain([], 16)
+        await talk.close()

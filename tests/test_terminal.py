@@ -16,7 +16,9 @@ import pytest
 from app.client import ClientOptions
 from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import PeerId, Span
+from app.sentences import Sentence, say
 from app.swarm.generate import Answer
+from app.swarm.route import Prediction
 from app.swarm.token_chain import ChainPart
 from app.terminal import answer_line, chain_text, chat, client_options, footer, shown
 
@@ -33,6 +35,7 @@ class FakeClient:
     asked: list[Any] = field(default_factory=list)
     wanted: list[dict[str, Any]] = field(default_factory=list)
     options: ClientOptions | None = None
+    remark: Sentence | None = None
 
     def __post_init__(self) -> None:
         self.model = SimpleNamespace(manifest=SimpleNamespace(title="The Guide", name="guide"))
@@ -65,13 +68,15 @@ class FakeClient:
             yield letter
         answer.finish = "stop"
         answer.parts = [ChainPart(PEER, Span(0, 8))]
+        answer.remark = self.remark
 
 
 def words(prompt: str | None, **given: Any) -> argparse.Namespace:
     """The words of a command line, all that are not given at rest."""
     rest = dict.fromkeys(("temperature", "top_k", "top_p", "min_p", "repetition_penalty"))
     rest |= dict.fromkeys(("max_tokens", "seed", "deadline", "system", "model", "data_dir"))
-    switches = {"raw": False, "alone": False, "json": False, "stop": [], "bootstrap": []}
+    switches = {"raw": False, "alone": False, "over_swarm": False, "json": False}
+    rest |= {"stop": [], "bootstrap": []}
     return argparse.Namespace(**{"prompt": prompt, **rest, **switches, **given})
 
 
@@ -131,6 +136,30 @@ async def test_programs_get_one_line_and_nothing_else(
     line = json.loads(output)
     assert (line["text"], line["prompt_tokens"], line["finish"]) == ("h\x1bi", 3, "stop")
     assert line["chain"][0]["units"] == "0:8"
+
+
+@pytest.mark.parametrize("json_line", [True, False])
+async def test_who_answers_alone_because_it_is_faster_says_so_beside_the_answer(
+    answers: Callable[..., FakeClient], capsys: pytest.CaptureFixture[str], json_line: bool
+) -> None:
+    client = answers("hi")
+    client.remark = say("alone_is_faster", alone=12.0, chain=4.5)
+    assert await chat(words("How?", json=json_line)) == 0
+    assert client.options is not None
+    assert client.options.alone_if_faster
+    output, errors = capsys.readouterr()
+    assert "tokens a second" not in output
+    assert errors == (
+        "potluck: This computer answered by itself: it is expected to write 12 tokens a second, "
+        "and a chain over other computers 4.5. --over-swarm asks the others all the same.\n"
+    )
+
+
+async def test_over_the_swarm_is_over_the_swarm(answers: Callable[..., FakeClient]) -> None:
+    client = answers("hi")
+    assert await chat(words("How?", over_swarm=True)) == 0
+    assert client.options is not None
+    assert not client.options.alone_if_faster
 
 
 async def test_a_stranger_cannot_steer_the_terminal(
@@ -285,4 +314,17 @@ def test_a_line_for_programs_has_every_key() -> None:
         "first_token_seconds": 0.0,
         "finish": "length",
         "repairs": 0,
+        "predicted": None,
+    }
+    answer.predicted = Prediction(
+        network=0.05, compute=0.02, waiting=0.01, overhead=0.002, prompt=1.5, doubt=0.005
+    )
+    assert answer_line(answer, 5)["predicted"] == {
+        "seconds_per_token": 0.082,
+        "network": 0.05,
+        "compute": 0.02,
+        "waiting": 0.01,
+        "overhead": 0.002,
+        "prompt": 1.5,
+        "doubt": 0.005,
     }

@@ -41,7 +41,8 @@ class Order:
     """One answer that a program asks for: `messages` of a conversation, or a plain `prompt`.
 
     `model` None is the one this computer would choose; `max_tokens` None leaves it to
-    the node; `stops` end the text and are not part of it.
+    the node; `stops` end the text and are not part of it. `alone` is on this computer only,
+    `over_swarm` over others even when this computer is faster by itself.
     """
 
     model: str | None = None
@@ -56,6 +57,7 @@ class Order:
     stops: tuple[str, ...] = ()
     seed: int | None = None
     alone: bool = False
+    over_swarm: bool = False
 
 
 def _nobody_listens() -> None:
@@ -66,7 +68,9 @@ def _nobody_listens() -> None:
 class Written:
     """What came of an order so far: who wrote it, how much, how fast, and who could read it.
 
-    `waiting` says why no text comes for a while, and `waits` is called whenever that changes.
+    `predicted_tokens_per_second` is what was expected of the chain, 0.0 where nothing was;
+    `remark` why it is another one than was to be expected. `waiting` says why no text comes
+    for a while, and `waits` is called whenever that changes.
     """
 
     model: str = ""
@@ -78,7 +82,9 @@ class Written:
     readers: list[str] = field(default_factory=list)
     tokens_per_second: float = 0.0
     first_token_seconds: float = 0.0
+    predicted_tokens_per_second: float = 0.0
     repairs: int = 0
+    remark: Sentence | None = None
     waiting: Sentence | None = None
     waits: Callable[[], None] = _nobody_listens
 

@@ -76,6 +76,7 @@ class _Asked(msgspec.Struct, kw_only=True):
     top_k: Annotated[int, msgspec.Meta(ge=0, le=1024)] | None = None
     min_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, msgspec.Meta(ge=0.1, le=10)] | None = None
+    over_swarm: bool | None = None
 
 
 class _Format(msgspec.Struct):
@@ -220,7 +221,7 @@ def _order(asked: _Asked, **rest: Any) -> Order:
     stops = (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
     given = {
         name: value
-        for name in ("temperature", "seed", "top_k", "min_p", "repetition_penalty")
+        for name in ("temperature", "seed", "top_k", "min_p", "repetition_penalty", "over_swarm")
         if (value := getattr(asked, name)) is not None
     }
     if asked.top_p is not None:
@@ -354,7 +355,9 @@ def _who(written: Written) -> dict[str, object]:
         "readers": written.readers,
         "tokens_per_second": round(written.tokens_per_second, 3),
         "first_token_seconds": round(written.first_token_seconds, 4),
+        "predicted_tokens_per_second": round(written.predicted_tokens_per_second, 3),
         "repairs": written.repairs,
+        "remark": "" if written.remark is None else written.remark.words,
     }
 
 

@@ -336,7 +336,7 @@ class MessageView(Shape, frozen=True):
     """One message. `model` is the title of the model that wrote an answer, "" where nobody noted
     it; `chain` is who computed it: "this computer" or helpers' short names;
     `readers` which helpers could read it. `remark` is a sentence for the person, such as that
-    the beginning of the conversation was left out.
+    the beginning of the conversation was left out or that this computer alone was faster.
 
     `state` "writing" while it is being written, "stopped" when it was cut short.
     """
@@ -370,7 +370,8 @@ class ConversationHead(Shape, frozen=True):
 
 
 class ConversationOptions(Shape, frozen=True):
-    """How answers of a conversation are written; `alone` uses this computer only."""
+    """How answers of a conversation are written; `alone` uses this computer only, `over_swarm`
+    others even when this computer is faster by itself."""
 
     model: str | None = None
     system: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)] = ""
@@ -379,6 +380,7 @@ class ConversationOptions(Shape, frozen=True):
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 256
     seed: Seed | None = None
     alone: bool = False
+    over_swarm: bool = False
 
 
 class Conversation(Shape, frozen=True):

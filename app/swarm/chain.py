@@ -51,7 +51,11 @@ LEAST_RETRY_SECONDS: Final = 0.1
 
 
 class RingChain:
-    """One conversation over the computers of a route. Use with `async with`."""
+    """One conversation over the computers of a route. Use with `async with`.
+
+    Attributes:
+        predicted: what a token was expected to take when it was opened, if that is known.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class RingChain:
     ) -> None:
         self._opener = opener
         self._shape = shape
+        self.predicted = route.predicted
         self._links = list(route.links)
         self._tokens = tokens
         self._candidates = candidates

@@ -25,9 +25,9 @@ class Failures:
         # The count when it was noted, and when; whoever failed last stands last.
         self._noted: OrderedDict[PeerId, tuple[float, float]] = OrderedDict()
 
-    def note(self, peer: PeerId, *, now: float) -> None:
-        """It failed; `now` in seconds of `Clock.monotonic`."""
-        count = min(MOST_FAILURES, self.count(peer, now=now) + 1.0)
+    def note(self, peer: PeerId, *, now: float, share: float = 1.0) -> None:
+        """It failed; `now` in seconds of `Clock.monotonic`, `share` what of it is its own."""
+        count = min(MOST_FAILURES, self.count(peer, now=now) + share)
         self._noted[peer] = (count, now)
         self._noted.move_to_end(peer)
         if len(self._noted) > MOST_PEERS:

@@ -19,6 +19,7 @@ from app.clock import Clock
 from app.errors import NotServed, PeerLost
 from app.ids import PeerId
 from app.sentences import Sentence
+from app.swarm.route import Prediction
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.text import TextStream
 from app.swarm.token_chain import ChainBroken, ChainPart, MemoryLost, TokenChain
@@ -103,6 +104,10 @@ class Answer:
     repairs: int = 0
     first_token_seconds: float = 0.0
     tokens_per_second: float = 0.0
+    remark: Sentence | None = None
+    """Why the chain is another one than was to be expected."""
+    predicted: Prediction | None = None
+    """What a token over the chain was expected to take, where that is known."""
 
     def wait_for(self, what: Sentence | None) -> None:
         """What is waited for from now on; None: nothing, a token has come."""

@@ -59,6 +59,8 @@ class ChatOptions(QDialog):
         self.seed.setPlaceholderText(tr("another one each time"))
         self.alone = QCheckBox(tr("Only this computer"))
         self.alone.setChecked(options.alone)
+        self.over_swarm = QCheckBox(tr("Always over other computers"))
+        self.over_swarm.setChecked(options.over_swarm)
         self._build(next((offer.title for offer in offers if offer.chosen), ""))
 
     @staticmethod
@@ -132,6 +134,12 @@ class ChatOptions(QDialog):
                 ),
             )
         )
+        column.addWidget(
+            Explained(
+                self.over_swarm,
+                tr("Even when this computer has the model and is faster by itself."),
+            )
+        )
         scrolling = QScrollArea()
         scrolling.setWidget(inside)
         scrolling.setWidgetResizable(True)
@@ -170,4 +178,5 @@ class ChatOptions(QDialog):
             max_tokens=self.length.value(),
             seed=int(seed) if seed.isascii() and seed.isdigit() and len(seed) < 18 else None,
             alone=self.alone.isChecked(),
+            over_swarm=self.over_swarm.isChecked(),
         )

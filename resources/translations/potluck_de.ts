@@ -68,6 +68,10 @@
       <translation>Immer</translation>
     </message>
     <message>
+      <source>Always over other computers</source>
+      <translation>Immer über andere Computer</translation>
+    </message>
+    <message>
       <source>An answer is being written; stop it first, or wait.</source>
       <translation>Es wird gerade eine Antwort geschrieben; stoppen Sie sie zuerst, oder warten Sie.</translation>
     </message>
@@ -286,6 +290,10 @@
     <message>
       <source>Edit and send again</source>
       <translation>Ändern und neu senden</translation>
+    </message>
+    <message>
+      <source>Even when this computer has the model and is faster by itself.</source>
+      <translation>Auch wenn dieser Computer das Modell hat und allein schneller ist.</translation>
     </message>
     <message>
       <source>Export this chat</source>
@@ -1346,6 +1354,10 @@
     <message>
       <source>This computer</source>
       <translation>Dieser Computer</translation>
+    </message>
+    <message>
+      <source>This computer answered by itself: it is expected to write {alone:number} tokens a second, and a chain over other computers {chain:number}.</source>
+      <translation>Dieser Computer hat allein geantwortet: Von ihm sind {alone:number} Tokens in der Sekunde zu erwarten, von einer Kette über andere Computer {chain:number}.</translation>
     </message>
     <message>
       <source>This desktop has no tray. Kept running, the window stays as a small one.</source>

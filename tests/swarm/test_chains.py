@@ -11,7 +11,9 @@ from app.errors import NotServed
 from app.ids import PeerId
 from app.net.channel import ChannelOpener
 from app.swarm.chain import RingChain
-from app.swarm.chains import FRESH_SECONDS, Chains
+from app.swarm.chains import FRESH_SECONDS, AloneIsFaster, Chains
+from app.swarm.distances import UNKNOWN_SECONDS
+from app.swarm.failures import Failures
 from app.swarm.route import Offer, Route
 from app.swarm.token_chain import ChainBroken, OwnEnds
 from tests.helpers.answers import same, step
@@ -42,7 +44,9 @@ def directory(swarm: SmallSwarm) -> Directory:
     return Directory(swarm)
 
 
-async def chains_of(directory: Directory) -> Chains:
+async def chains_of(
+    directory: Directory, *, failures: Failures | None = None, own: PeerId | None = None
+) -> Chains:
     swarm = directory.swarm
     client = await swarm.computer()
 
@@ -52,7 +56,15 @@ async def chains_of(directory: Directory) -> Chains:
     async def ends(route: Route) -> OwnEnds:
         return OwnEnds()
 
-    return Chains(swarm.shape, lookup=directory.lookup, opener=opener, ends=ends, clock=swarm.clock)
+    return Chains(
+        swarm.shape,
+        lookup=directory.lookup,
+        opener=opener,
+        ends=ends,
+        clock=swarm.clock,
+        failures=failures,
+        own=own,
+    )
 
 
 @asynccontextmanager
@@ -109,6 +121,48 @@ async def test_an_old_look_up_is_not_believed(directory: Directory) -> None:
         swarm.clock.advance(FRESH_SECONDS)
         await chains.mend(chain, [second.peer], [second.peer])
     assert directory.asked == 2
+
+
+async def test_a_chain_says_what_it_was_expected_to_take(directory: Directory) -> None:
+    await directory.add("0:3", "3:6")
+    async with chain_of(await chains_of(directory)) as chain:
+        predicted = chain.predicted
+        assert predicted is not None
+        assert predicted.network == pytest.approx(3 * UNKNOWN_SECONDS)
+        assert predicted.compute == pytest.approx(4 / 100)
+
+
+async def test_whoever_is_faster_alone_hears_by_how_much(directory: Directory) -> None:
+    await directory.add("0:3", "3:6")
+    chains = await chains_of(directory)
+    with pytest.raises(AloneIsFaster, match=r"100 tokens a second, .* computers 8\.5") as caught:
+        await chains.open(tokens=64, candidates=1, alone_seconds=0.01)
+    assert caught.value.remark.said.values == {"alone": 100.0, "chain": 8.5}
+    await (await chains.open(tokens=64, candidates=1, alone_seconds=1.0)).close()
+
+
+async def test_this_computer_as_the_only_helper_is_no_other_way_than_alone(
+    directory: Directory,
+) -> None:
+    (own,) = await directory.add("0:6")
+    chains = await chains_of(directory, own=own.peer)
+    await (await chains.open(tokens=64, candidates=1, alone_seconds=0.001)).close()
+
+
+async def test_who_failed_in_one_conversation_is_asked_later_in_the_next(
+    directory: Directory,
+) -> None:
+    first, second = await directory.add("0:6", "0:6")
+    failures = Failures()
+    failures.note(first.peer, now=directory.swarm.clock.monotonic())
+    async with chain_of(await chains_of(directory, failures=failures)) as chain:
+        assert chain.links[0].offer.peer == second.peer
+        gone = chain.links[0].offer.peer
+        directory.swarm.cut(second)
+        await settled()
+        failed = await chains_of(directory, failures=failures)
+        await failed.mend(chain, [gone], [gone])
+    assert failures.count(second.peer, now=directory.swarm.clock.monotonic()) == 1.0
 
 
 async def test_who_failed_the_longest_ago_is_asked_first(directory: Directory) -> None:

@@ -18,6 +18,12 @@ def test_failures_add_up_for_each_by_itself() -> None:
     assert failures.count(BEN, now=10.0) == 0.0
 
 
+def test_a_failure_of_several_is_shared() -> None:
+    failures = Failures()
+    failures.note(ANN, now=10.0, share=0.5)
+    assert failures.count(ANN, now=10.0) == 0.5
+
+
 def test_they_count_half_after_a_while() -> None:
     failures = Failures()
     failures.note(ANN, now=10.0)

@@ -26,6 +26,7 @@ def test_what_it_shows_is_what_it_gives(qtbot) -> None:
         max_tokens=64,
         seed=7,
         alone=True,
+        over_swarm=True,
     )
     assert dialog(qtbot, options).options() == options
 
@@ -56,7 +57,15 @@ def test_short_fields_are_as_wide_as_each_other(qtbot) -> None:
 def test_every_field_is_explained_where_it_stands(qtbot) -> None:
     made = dialog(qtbot, ConversationOptions())
     shown = {one.text() for one in made.findChildren(QLabel)}
-    fields = (made.model, made.temperature, made.top_p, made.length, made.seed, made.alone)
+    fields = (
+        made.model,
+        made.temperature,
+        made.top_p,
+        made.length,
+        made.seed,
+        made.alone,
+        made.over_swarm,
+    )
     assert {field.accessibleDescription() for field in fields} <= shown
 
 
