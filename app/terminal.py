@@ -15,6 +15,7 @@ from app.client import Client, ClientOptions
 from app.errors import PotluckError, UsageError
 from app.ids import peer_text, short_peer_text
 from app.opened_model import Message
+from app.passing_word import PassingWord
 from app.swarm.generate import Answer
 from app.swarm.route import Prediction
 from app.swarm.sampling import SamplingOptions
@@ -164,9 +165,11 @@ async def _answer(
     )
     answer = Answer()
     try:
-        async for piece in client.generator.write(request, answer):
-            if show:
-                print(shown(piece), end="", flush=True)
+        with PassingWord(sys.stderr) as word:
+            answer.waits = lambda: word.show(answer.waiting)
+            async for piece in client.generator.write(request, answer):
+                if show:
+                    print(shown(piece), end="", flush=True)
     except BaseException:
         if show and answer.text:
             print(flush=True)  # what went wrong begins on a line of its own

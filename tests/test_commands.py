@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.cli import run
@@ -17,6 +18,7 @@ from app.errors import EngineFault
 from app.ids import ModelId, PeerId, Span, peer_text
 from app.net.identity import new_identity
 from app.net.records import Announcement
+from app.tally import SERVED_FILE
 from tests.helpers.processes import environment
 from tests.helpers.tiny_models import write_gemma2, write_llama
 
@@ -165,7 +167,56 @@ def test_who_serves_what_and_what_nobody_serves(told: Told, swarm: Callable[...,
     assert model["missing"] == [2]
     assert [host["units"] for host in model["hosts"]] == ["0:2", "0:2", "3:5"]
     _, output, _ = told("status", "--bootstrap", NOBODY)
-    assert "m: 3 helpers, nobody serves units [2]" in output
+    assert "m: 3 helpers, nobody serves units 2:3\n" in output
+    assert "  computers per unit: 0:2 2, 2:3 0, 3:5 1\n" in output
+
+
+def test_what_this_computer_is_to_a_model_is_said(
+    told: Told, swarm: Callable[..., None], tmp_path: Path
+) -> None:
+    told("status")  # makes the folder
+    mine, other = announced(Span(0, 3)), announced(Span(0, 2))
+    coming = msgspec.structs.replace(announced(Span(2, 5)), ready=False)
+    status = {
+        "listen": "1.2.3.4:5",
+        "units": "0:3",
+        "model": "m",
+        "peer_id": peer_text(PeerId(mine.peer)),
+        "written_at": time.time(),
+    }
+    (tmp_path / "data" / "node.json").write_text(json.dumps(status))
+    for others, words, place in (
+        ([], "some of which nobody else serves", "only"),
+        ([other, announced(Span(2, 5))], "some of which only one other computer serves", "second"),
+        ([announced(Span(0, 5)), other, announced(Span(2, 5))], "at least two others", "spare"),
+    ):
+        swarm(mine, coming, *others)
+        _, output, _ = told("status", "--bootstrap", NOBODY)
+        assert f"m: {1 + len(others)} helper{'s' * bool(others)} and 1 on their way, " in output
+        assert "  this computer: units 0:3, " in output
+        assert words in output
+        assert "  units 2:5  (on its way)\n" in output
+        _, output, _ = told("status", "--json", "--bootstrap", NOBODY)
+        (model,) = json.loads(output)["models"]
+        assert (model["my_units"], model["my_place"]) == ("0:3", place)
+        assert (model["computers"], model["coming"]) == (1 + len(others), 1)
+
+
+def test_parts_that_do_not_meet_are_no_chain(told: Told, swarm: Callable[..., None]) -> None:
+    swarm(announced(Span(0, 4)), announced(Span(3, 6)))
+    _, output, _ = told("status", "--bootstrap", NOBODY)
+    assert "m: 2 helpers, every unit is served, but the parts do not meet\n" in output
+
+
+def test_replaced_helpers_are_counted(told: Told, tmp_path: Path) -> None:
+    told("status")
+    kept = tmp_path / "data" / SERVED_FILE
+    kept.write_text('{"day": "2030-01-01", "repairs_today": 2, "repairs_ever": 7}')
+    assert "helpers replaced in your chats: 0 today, 7 ever\n" in told("status")[1]
+    assert json.loads(told("status", "--json")[1])["repairs"] == {"today": 0, "ever": 7}
+    kept.write_text("[")
+    assert json.loads(told("status", "--json")[1])["repairs"] is None
+    assert kept.read_text() == "["
 
 
 def test_models_of_several_computers_are_told_apart(told: Told, swarm: Callable[..., None]) -> None:
@@ -180,7 +231,7 @@ def test_a_strangers_name_for_a_model_cannot_steer_the_terminal(
     swarm(announced(Span(0, 2), name="\x1b[2Jm"))
     _, output, _ = told("status", "--bootstrap", NOBODY)
     assert "\x1b" not in output
-    assert "[2Jm: 1 helpers" in output
+    assert "[2Jm: 1 helper," in output
 
 
 def test_bootstraps_that_are_away_are_part_of_the_status(told: Told) -> None:

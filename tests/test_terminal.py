@@ -16,6 +16,8 @@ import pytest
 from app.client import ClientOptions
 from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import PeerId, Span
+from app.passing_word import BACK
+from app.sentences import say
 from app.sentences import Sentence, say
 from app.swarm.generate import Answer
 from app.swarm.route import Prediction
@@ -35,6 +37,7 @@ class FakeClient:
     asked: list[Any] = field(default_factory=list)
     wanted: list[dict[str, Any]] = field(default_factory=list)
     options: ClientOptions | None = None
+    waits_before: str = ""
     remark: Sentence | None = None
 
     def __post_init__(self) -> None:
@@ -63,6 +66,9 @@ class FakeClient:
         if isinstance(said, PotluckError):
             raise said
         for letter in said:
+            if letter == self.waits_before:
+                answer.wait_for(say("another_takes_over"))
+            answer.wait_for(None)
             answer.text += letter
             answer.tokens.append(ord(letter))
             yield letter
@@ -124,6 +130,23 @@ async def test_raw_text_goes_out_as_it_is(answers: Callable[..., FakeClient]) ->
     client = answers("on")
     assert await chat(words(" Go", raw=True)) == 0
     assert client.asked == [" Go"]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+async def test_what_an_answer_waits_for_is_seen_by_people_and_by_no_program(
+    answers: Callable[..., FakeClient],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+    answers("hi").waits_before = "i"
+    assert await chat(words("How?")) == 0
+    output, errors = capsys.readouterr()
+    assert output.startswith("hi\n[")
+    assert ("A helper left; another takes over" in errors) is is_terminal
+    assert errors.endswith(BACK) if is_terminal else not errors
 
 
 async def test_programs_get_one_line_and_nothing_else(
