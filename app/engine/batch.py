@@ -7,8 +7,31 @@ hands their addresses over is `app/engine/llama.py`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some positions of one sequence: `hidden` is [rows, width] float32.
+
+    The last `outputs` rows are wanted from the head.
+    """
+
+    sequence: int
+    position: int
+    hidden: Floats
+    outputs: int = 0
+
+    @property
+    def results(self) -> int:
+        """How many rows the head returns: `outputs`, or all there are."""
+        return min(self.outputs, len(self.hidden))
 
 
 class BatchArrays:
@@ -57,3 +80,9 @@ class BatchArrays:
         self.wanted[start : stop - wanted] = 0
         self.wanted[stop - wanted : stop] = 1
         return stop
+
+
+def row_bytes(width: int, kind: GGMLQuantizationType) -> int:
+    """How many bytes one row of `width` values takes."""
+    block_items, block_bytes = GGML_QUANT_SIZES[kind]
+    return width // int(block_items) * int(block_bytes)

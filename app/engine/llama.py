@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+from gguf.constants import GGMLQuantizationType
 from llama_cpp import _ggml, llama_cpp
 from llama_cpp._ctypes_extensions import load_shared_library
 from numpy.typing import NDArray
 
 from app.engine.batch import BatchArrays
+from app.engine.batch import Floats as Floats
+from app.engine.batch import Rows as Rows
+from app.engine.ordered_room import OrderedRoom, cells_for
 from app.errors import EngineFault, NoRoom
 
 logger = logging.getLogger(__name__)
-
-Floats = NDArray[np.float32]
 
 _LOG_LEVELS: Final = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
 
@@ -88,24 +89,6 @@ class LoadOptions:
     shared_room: bool = True
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Some positions of one sequence: `hidden` is [rows, width] float32.
-
-    The last `outputs` rows are wanted from the head.
-    """
-
-    sequence: int
-    position: int
-    hidden: Floats
-    outputs: int = 0
-
-    @property
-    def results(self) -> int:
-        """How many rows the head returns: `outputs`, or all there are."""
-        return min(self.outputs, len(self.hidden))
-
-
 class PositionGap(EngineFault):
     """A step does not follow on what is known; earlier positions must come first."""
 
@@ -141,15 +124,21 @@ class LoadedSlice:
         self._model = _load_model(files, options)
         self._context = self._open_context()
         self._memory = llama_cpp.llama_get_memory(self._context)
+        self._room: OrderedRoom | None = None
+        if self._keeps_order:
+            room = (options.kv_tokens, options.batch_rows, options.sequences)
+            self._room = OrderedRoom(self, *room)
         vocabulary = llama_cpp.llama_model_get_vocab(self._model)
         self.vocabulary_size = llama_cpp.llama_vocab_n_tokens(vocabulary) if has_head else 0
 
     def _open_context(self) -> Any:
         params = llama_cpp.llama_context_default_params()
         options = self.options
-        params.n_ctx = options.kv_tokens
+        params.n_ctx, params.n_seq_max = options.kv_tokens, options.sequences
+        if self._keeps_order:  # one sequence more has what is nobody's
+            params.n_ctx = cells_for(options.kv_tokens, batch_rows=options.batch_rows)
+            params.n_seq_max += 1
         params.n_batch = params.n_ubatch = options.batch_rows
-        params.n_seq_max = options.sequences
         params.n_outputs_max = options.batch_rows
         params.n_threads = params.n_threads_batch = options.threads
         params.kv_unified = options.shared_room
@@ -169,6 +158,11 @@ class LoadedSlice:
                 f"no memory for conversations of {options.kv_tokens} tokens beside the layers"
             )
         return context
+
+    @property
+    def _keeps_order(self) -> bool:
+        """On a GPU no order would make results exact; a room of one's own is in order anyway."""
+        return self.options.shared_room and self.options.gpu_layers == 0
 
     def set_threads(self, count: int) -> None:
         """Compute with this many threads from now on."""
@@ -229,7 +223,14 @@ class LoadedSlice:
     def _decode(self, count: int) -> None:
         self._captured = None
         self._batch.n_tokens = count
-        status = llama_cpp.llama_decode(self._context, self._batch)
+        self._run(self._batch, count)
+
+    def _run(self, batch: Any, rows: int) -> None:
+        if self._room is not None:
+            self._room.take(rows)
+        status = llama_cpp.llama_decode(self._context, batch)
+        if status != 0 and self._room is not None:
+            self._room.doubt()
         if status == 1:
             raise NoRoom("this computer's memory for conversations is full")
         if status != 0:
@@ -279,12 +280,24 @@ class LoadedSlice:
             EngineFault: there is no such sequence.
         """
         self._check_sequence(sequence)
+        if self._room is not None:
+            self._room.forget(sequence, position)
+        else:
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
+
+    def set_aside(self, sequence: int, position: int) -> None:
+        """As `Cells.set_aside`."""
+        llama_cpp.llama_memory_seq_cp(self._memory, sequence, self.options.sequences, position, -1)
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
+
+    def clear(self) -> None:
+        """As `Cells.clear`."""
+        llama_cpp.llama_memory_clear(self._memory, False)
 
     @property
     def tokens_per_sequence(self) -> int:
         """The most positions one sequence can have."""
-        return int(llama_cpp.llama_n_ctx_seq(self._context))
+        return min(self.options.kv_tokens, int(llama_cpp.llama_n_ctx_seq(self._context)))
 
     def positions(self, sequence: int) -> int:
         """How many positions of `sequence` are known.
@@ -319,10 +332,21 @@ class LoadedSlice:
             EngineFault: the bytes do not fit this slice, there is no room, or no
                 such sequence.
         """
-        self._check_sequence(sequence)
+        self.forget(sequence, 0)
+        if self._room is None:
+            self.load(sequence, state)
+            return
+        self._room.tidy()
+        self.load(sequence, state)
+        self._room.loaded(sequence)
+
+    def load(self, sequence: int, state: bytes) -> None:
+        """As `Cells.load`."""
         buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
         read = llama_cpp.llama_state_seq_set_data(self._context, buffer, len(state), sequence)
         if not read or read != len(state):
+            if self._room is not None:
+                self._room.doubt()
             raise EngineFault("the saved conversation does not fit this slice")
 
     def close(self) -> None:
@@ -331,12 +355,6 @@ class LoadedSlice:
             llama_cpp.llama_free(self._context)
             llama_cpp.llama_model_free(self._model)
             self._context = None
-
-
-def row_bytes(width: int, kind: GGMLQuantizationType) -> int:
-    """How many bytes one row of `width` values takes."""
-    block_items, block_bytes = GGML_QUANT_SIZES[kind]
-    return width // int(block_items) * int(block_bytes)
 
 
 def _batch_over(arrays: BatchArrays) -> Any:
@@ -420,13 +438,9 @@ class WholeModel(LoadedSlice):
                 batch.seq_id[row][0] = sequence
                 batch.logits[row] = 1
             batch.n_tokens = len(tokens)
-            status = llama_cpp.llama_decode(self._context, batch)
+            self._run(batch, len(tokens))
         finally:
             llama_cpp.llama_batch_free(batch)
-        if status == 1:
-            raise NoRoom("this computer's memory for conversations is full")
-        if status != 0:
-            raise EngineFault(f"llama.cpp could not compute the step (code {status})")
         return self._logits(len(tokens))
 
 

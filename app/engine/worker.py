@@ -23,6 +23,7 @@ from gguf.quants import dequantize
 from numpy.typing import NDArray
 
 from app.engine import frames, llama
+from app.engine.batch import row_bytes
 from app.errors import BadInput, EngineFault, NoRoom
 
 NICENESS: Final = 10
@@ -44,13 +45,13 @@ class Embedding:
         """
         self._kind = GGMLQuantizationType(table.kind)
         self._scale = np.float32(table.scale)
-        row_bytes = llama.row_bytes(table.width, self._kind)
+        size = row_bytes(table.width, self._kind)
         try:
-            dequantize(np.zeros((1, row_bytes), np.uint8), self._kind)
+            dequantize(np.zeros((1, size), np.uint8), self._kind)
         except NotImplementedError:
             raise EngineFault(f"an embedding stored as {self._kind.name} cannot be read") from None
         raw = np.memmap(table.path, np.uint8, mode="r", offset=table.offset)
-        self._rows = raw[: table.rows * row_bytes].reshape(table.rows, row_bytes)
+        self._rows = raw[: table.rows * size].reshape(table.rows, size)
 
     def rows(self, tokens: list[int]) -> llama.Floats:
         """Hidden states [tokens, width] of tokens.

@@ -145,7 +145,8 @@ async def _strike(
         suffering = _suffer(swarm, story, writers, kind, member, Random(chance.random()))
         task = tasks.start(suffering, name=kind)
         under_way.add(task)
-        task.add_done_callback(lambda done: (at_once.release(), under_way.discard(done)))
+        task.add_done_callback(under_way.discard)
+        task.add_done_callback(lambda _: at_once.release())
     if under_way:
         await asyncio.wait(set(under_way))
 
@@ -184,10 +185,7 @@ def _check_answers(story: Story, wanted: dict[Key, list[int]]) -> None:
 
 async def _check_what_is_left(swarm: ChaosSwarm, story: Story) -> None:
     """No room is held, nothing has grown beyond bounds, and no program stumbled."""
-    ends_at = time.monotonic() + CALM_SECONDS
-    while (held := _held(swarm)) and time.monotonic() < ends_at:
-        await asyncio.sleep(1.0)
-    story.problems += held
+    story.problems += await asyncio.to_thread(_held_at_last, swarm)
     for name, grown in swarm.grown_bytes().items():
         story.most_grown_bytes = max(story.most_grown_bytes, grown)
         if grown > MOST_GROWN_BYTES:
@@ -199,6 +197,14 @@ async def _check_what_is_left(swarm: ChaosSwarm, story: Story) -> None:
             story.most_files = max(story.most_files, process.num_fds())
             if process.num_fds() > MOST_FILES:
                 story.problems.append(f"node {member.number} has {process.num_fds()} files open")
+
+
+def _held_at_last(swarm: ChaosSwarm) -> list[str]:
+    """As `_held`, when it is calm or should be."""
+    ends_at = time.monotonic() + CALM_SECONDS
+    while (held := _held(swarm)) and time.monotonic() < ends_at:
+        time.sleep(1.0)
+    return held
 
 
 def _held(swarm: ChaosSwarm) -> list[str]:

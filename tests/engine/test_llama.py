@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from gguf.constants import GGMLQuantizationType
 
+from app.engine.batch import row_bytes
 from app.engine.llama import (
     Floats,
     LoadedSlice,
@@ -21,7 +22,6 @@ from app.engine.llama import (
     Rows,
     WholeModel,
     Words,
-    row_bytes,
     start_library,
     supports_gpu,
     system_info,
@@ -390,3 +390,31 @@ def test_the_library_says_what_it_is() -> None:
     assert "CPU" in system_info()
     assert supports_gpu() in (True, False)
     assert row_bytes(64, GGMLQuantizationType.Q8_0) == 68
+
+
+def test_gaps_that_others_leave_change_no_bit(model: ModelFile, tmp_path: Path) -> None:
+    """Conversations come, go back and end, and each step is what it would be alone."""
+    file = model("llama")
+    cut = plan_of(file)
+    options = replace(OPTIONS, kv_tokens=400, sequences=4)
+    chance = np.random.default_rng(1)
+    whole = Span(1, cut.head_unit + 1)
+    with closing(open_slice(file, cut, whole, tmp_path, options=options)) as piece:
+        texts = [chance.integers(0, VOCABULARY, 120).tolist() for _ in range(3)]
+        rows = [embed(file, cut, text) for text in texts]
+        alone = []
+        for hidden in rows:
+            parts = [Rows(3, start, hidden[start : start + 40], 40) for start in (0, 40, 80)]
+            alone.append(
+                np.concatenate([table for part in parts for table in piece.compute([part])])
+            )
+            piece.forget(3, 0)
+        known = [0, 0, 0]
+        for _ in range(60):
+            one = int(chance.integers(3))
+            if chance.random() < 0.2 or known[one] == 120:
+                known[one] = int(chance.choice([0, known[one] // 2]))
+            start, stop = known[one], min(120, known[one] + int(chance.integers(1, 40)))
+            (table,) = piece.compute([Rows(one, start, rows[one][start:stop], stop - start)])
+            assert np.array_equal(table, alone[one][start:stop])
+            known[one] = stop
