@@ -6,7 +6,8 @@ The machines are the program's own (`app/net/kademlia.py`), time is virtual, the
 between them a delay (`benchmarks/sim/`). Of the computers 5 % are hostile: they lie about
 contacts, return nothing, return garbage or drop everything; 30 % leave within an hour,
 without a word, and as many come. Each section prints a table and adds its fields to the
-JSON object of the last line.
+JSON object of the last line. Placement (`benchmarks/sim/placing.py`) is played with 200 uneven
+computers, whatever --nodes says.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.figures import last_line
-from benchmarks.sim import discovery
+from benchmarks.sim import discovery, placing
 
 DEFAULT_NODES: Final = (1000, 10_000)
 LONG_SCENE_NODES: Final = 2000
@@ -48,8 +49,15 @@ def discover(nodes: Sequence[int], seed: int) -> dict[str, object]:
     return discovery.fields(results)
 
 
+def settle(nodes: Sequence[int], seed: int) -> dict[str, object]:
+    """The section on placement: two swarms."""
+    outcomes = [placing.Placing(placing.Scene(seed=each)).play() for each in (seed, seed + 1)]
+    print(placing.table(outcomes), flush=True)
+    return placing.fields(outcomes)
+
+
 Section = Callable[[Sequence[int], int], dict[str, object]]
-SECTIONS: Final[dict[str, Section]] = {"discovery": discover}
+SECTIONS: Final[dict[str, Section]] = {"discovery": discover, "placement": settle}
 """Each takes how many computers there are and the seed, and gives its fields."""
 
 
