@@ -65,6 +65,7 @@ PURE = {
     "swarm": {
         *("placement", "route", "sampling", "text", "speculation", "repair", "boundary_log"),
         *("receipts", "reputation", "credits", "chain_search", "distances", "failures"),
+        *("layout", "throughput"),
         *("coverage", "waiting"),
     },
 }
