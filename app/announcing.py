@@ -69,6 +69,7 @@ class Announcer:
         layers_per_second: float,
         tokens_free: int,
         sessions: int,
+        capacity: int = 0,
     ) -> None:
         """Tell what is served here; what fails is logged and tried again next time.
 
@@ -87,6 +88,7 @@ class Announcer:
                 layers_per_second=layers_per_second,
                 kv_tokens_free=tokens_free,
                 sessions=sessions,
+                capacity=capacity,
             )
         except (PeerLost, Refusal) as error:
             logger.warning("not announced: %s", error)
@@ -107,6 +109,7 @@ class Announcer:
         layers_per_second: float = 0.0,
         kv_tokens_free: int = 0,
         sessions: int = 0,
+        capacity: int = 0,
     ) -> None:
         now = self._clock.wall()
         self._sequence = max(self._sequence + 1, int(now * 100))
@@ -122,6 +125,7 @@ class Announcer:
             layers_per_second=layers_per_second,
             kv_tokens_free=kv_tokens_free,
             sessions=sessions,
+            capacity=capacity,
             place=self._endpoint.place,
             public=self._public,
             version=__version__,

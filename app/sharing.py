@@ -246,6 +246,9 @@ class Sharing:
             span=serving.order.span,
             layers_per_second=self.layers_per_second,
             tokens_free=serving.host.tokens_free,
+            sessions=serving.host.status.sessions,
+            capacity=serving.order.sequences,
+            place=self._endpoint.place,
         )
 
     async def serve_session(self, channel: Channel) -> None:
@@ -423,6 +426,7 @@ class Sharing:
             layers_per_second=serving.announced_speed,
             tokens_free=serving.host.tokens_free,
             sessions=serving.host.status.sessions,
+            capacity=serving.order.sequences,
         )
 
 

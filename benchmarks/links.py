@@ -78,22 +78,30 @@ class Link:
             if (other := self._far.setdefault(dialler, far)) is not far:
                 far.close()
                 far = other
-        self.later(far, data, None)
+        self.later(far, data, None, dialler)
 
     def returned(self, data: bytes, dialler: Address) -> None:
         """An answer of the computer behind the link: pass it back."""
         assert self._near is not None
-        self.later(self._near, data, dialler)
+        self.later(self._near, data, dialler, dialler)
+
+    def delay_from(self, dialler: Address) -> float:
+        """How long a datagram takes from this dialler, or to it; the same for all here."""
+        return self.delay_seconds
 
     def later(
-        self, transport: asyncio.DatagramTransport, data: bytes, address: Address | None
+        self,
+        transport: asyncio.DatagramTransport,
+        data: bytes,
+        address: Address | None,
+        dialler: Address,
     ) -> None:
         """Send it when its time has come, unless it gets lost."""
         if self.is_cut or self._chance.random() < self.loss:
             return
         self.passed += 1
         loop = asyncio.get_running_loop()
-        loop.call_later(self.delay_seconds, self._send, transport, data, address)
+        loop.call_later(self.delay_from(dialler), self._send, transport, data, address)
 
     def _send(
         self, transport: asyncio.DatagramTransport, data: bytes, address: Address | None
