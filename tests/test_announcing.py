@@ -36,7 +36,7 @@ async def announced(
     local = Directory(CLOCK)
     client = DirectoryClient(endpoint, [], clock=CLOCK, local=local)
     announcer = Announcer(identity, endpoint, client, public=True, clock=CLOCK)
-    facts = {"layers_per_second": 5.0, "tokens_free": 100, "sessions": 2}
+    facts = {"layers_per_second": 5.0, "tokens_free": 100, "sessions": 2, "capacity": 4}
     await announcer.announce(model, Span(0, 3), **facts)  # type: ignore[arg-type]
     if span is None:
         await announcer.withdraw(model)
@@ -51,7 +51,8 @@ async def test_the_newest_announcement_counts_and_can_be_taken_back(
     adopt_guide(tmp_path, guide)
     async with running_node(tmp_path) as running:
         (record,) = await announced(running, running.node.endpoint, Span(2, 5))
-        assert (record.span, record.model_name, record.sessions) == (Span(2, 5), "guide", 2)
+        assert (record.span, record.model_name) == (Span(2, 5), "guide")
+        assert (record.sessions, record.capacity) == (2, 4)
         assert record.addresses == [running.node.endpoint.address]
         assert record.place is None  # it has met nobody yet
         assert await announced(running, running.node.endpoint, None) == []

@@ -17,7 +17,6 @@ from app.client import ClientOptions
 from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import PeerId, Span
 from app.passing_word import BACK
-from app.sentences import say
 from app.sentences import Sentence, say
 from app.swarm.generate import Answer
 from app.swarm.route import Prediction
