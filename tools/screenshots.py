@@ -134,6 +134,9 @@ def screens(
     fill_graphs(window)
     window.go("overview")
     keep("overview", window)
+    window.dashboard.ensureWidgetVisible(window.dashboard.coverage)
+    keep("overview-swarm", window)
+    window.dashboard.verticalScrollBar().setValue(0)
     download = Download(
         model="Qwen3 8B",
         done_bytes=640_000_000,
@@ -166,6 +169,16 @@ def screens(
     window.chat.open("old1")
     settle()
     keep("chat-stopped", window)
+    node.node.waits_at = 300
+    window.chat.begin_new()
+    window.chat.composer.field.setPlainText("How does a chain of helpers work?")
+    window.chat.composer.button.click()
+    settle(1.0)
+    keep("chat-waiting", window)
+    node.do(lambda n: n.go_on.set())
+    settle()
+    window.chat.open("old1")
+    settle()
     dialog = ChatOptions(window, window.chat._conversation.options, node.node.offers)
     dialog.show()
     keep("chat-options", dialog)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from app.api.shapes import (
     AnswerDelta,
+    AnswerWaiting,
     Conversation,
     ConversationChange,
     ConversationHead,
@@ -273,6 +274,8 @@ class ChatPage(QWidget):
         try:
             if name == "delta":
                 answer.add(msgspec.json.decode(data, type=AnswerDelta).text)
+            elif name == "waiting":
+                answer.wait_for(msgspec.json.decode(data, type=AnswerWaiting))
             elif name == "message":
                 view = msgspec.json.decode(data, type=MessageView)
                 if view.role == "assistant":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
@@ -15,10 +16,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.api.shapes import Credits, Download, LimitInForce, ModelView, Snapshot
+from app.api.shapes import Coverage, Credits, Download, LimitInForce, ModelView, Snapshot
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.controls import Banner, Button, Card, Page, button, clear, label
+from app.ui.coverage_card import CoverageCard
 from app.ui.helper_table import HelperTable
 from app.ui.icons import state_picture
 from app.ui.layer_strip import LayerStrip
@@ -148,13 +150,31 @@ class ModelCard(Card):
         top.addWidget(button(tr("Choose model"), self.choose.emit, "quiet"))
         self.strip = LayerStrip(theme)
         self.note = label("", "muted", wrap=True)
+        self.place = label("", "muted", wrap=True)
+        self.legend = label(
+            tr("Full: two computers or more · half full: one · hatched: nobody"), "muted", wrap=True
+        )
         self.body.addLayout(top)
         self.body.addWidget(self.strip)
-        self.body.addWidget(self.note)
+        below = QVBoxLayout()
+        below.setSpacing(2)
+        for one in (self.legend, self.note, self.place):
+            below.addWidget(one)
+        self.body.addLayout(below)
 
-    def show_model(self, model: ModelView | None, *, resting: bool = False) -> None:
+    def show_model(
+        self,
+        model: ModelView | None,
+        coverage: Sequence[Coverage] = (),
+        *,
+        resting: bool = False,
+    ) -> None:
         """Draw another model, or say that there is none; what rests is only promised."""
         self.strip.setVisible(model is not None)
+        self.legend.setVisible(model is not None)
+        found = [one for one in coverage if model is not None and one.model_id == model.model_id]
+        self.place.setText(words.place_words(found[0].my_place) if found else "")
+        self.place.setVisible(bool(self.place.text()))
         self.strip.show_model(model, resting=resting)
         if model is None:
             self.name.setText(tr("No model chosen yet."))
@@ -171,12 +191,13 @@ class ModelCard(Card):
         else:
             mine = tr("this computer serves none of it now")
         self.name.setText(f"{model.title}: {mine}")
-        self.note.setText(self._note(model))
+        joins = found[0].joins if found else True
+        self.note.setText(self._note(model, joins=joins))
 
-    def _note(self, model: ModelView) -> str:
+    def _note(self, model: ModelView, *, joins: bool) -> str:
         helpers = sum(not holder.mine for holder in model.holders)
         parts = [counted(helpers, "{n} other helper", "{n} other helpers")]
-        parts.append(words.uncovered_words(model))
+        parts.append(words.coverage_words(words.replicas(model), joins=joins))
         if self.strip.hidden_holders:
             parts.append(
                 counted(self.strip.hidden_holders, "{n} helper not drawn", "{n} helpers not drawn")
@@ -354,6 +375,7 @@ class Dashboard(Page):
         )
         self.totals = TotalsCard()
         self.helpers = HelperTable(theme)
+        self.coverage = CoverageCard(theme)
         self.limits = LimitsCard()
         speeds = QWidget()
         row = QHBoxLayout(speeds)
@@ -365,8 +387,8 @@ class Dashboard(Page):
         self.body.addLayout(self._warnings)
         for card in (self.state, self.download, self.model, speeds, self.totals):
             self.body.addWidget(card)
-        self.body.addWidget(self.helpers)
-        self.body.addWidget(self.limits)
+        for card in (self.helpers, self.coverage, self.limits):
+            self.body.addWidget(card)
         self.body.addStretch(1)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
@@ -374,7 +396,9 @@ class Dashboard(Page):
         self.trouble.say("")
         self.state.show_snapshot(snapshot)
         self.download.show_download(snapshot.download)
-        self.model.show_model(snapshot.model, resting=snapshot.pause is not None)
+        resting = snapshot.pause is not None
+        self.model.show_model(snapshot.model, snapshot.coverage, resting=resting)
+        self.coverage.show_coverage(snapshot.coverage, snapshot.repairs)
         self.totals.show_snapshot(snapshot)
         self.helpers.show_model(snapshot.model)
         self.limits.show_limits(snapshot.limits)

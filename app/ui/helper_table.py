@@ -65,7 +65,7 @@ class HelperTable(Card):
                 if holder.round_trip_seconds is None
                 else words.latency(holder.round_trip_seconds),
                 _speed(holder, model.units),
-                tr("helped") if holder.in_chain else tr("not asked"),
+                _last_answer(holder),
             )
             for column, text in enumerate(cells):
                 item = self.table.item(row, column)
@@ -91,6 +91,12 @@ class HelperTable(Card):
 def _order(holder: LayerHolder) -> tuple[bool, float, int]:
     delay = holder.round_trip_seconds
     return (not holder.in_chain, float("inf") if delay is None else delay, holder.start)
+
+
+def _last_answer(holder: LayerHolder) -> str:
+    if not holder.ready:
+        return tr("on its way")
+    return tr("helped") if holder.in_chain else tr("not asked")
 
 
 def _speed(holder: LayerHolder, units: int) -> str:

@@ -1,9 +1,9 @@
 """The strip of layers: the whole model from input to output, and who holds which part.
 
-The upper bar says for every layer whether somebody serves it; the lanes below show each
-helper's part. What this computer holds is in the accent colour, and hollow while it
-rests; layers without anybody are hatched. The two ends, which read and write the words,
-are no layers: they are drawn flatter and have their names above them.
+The upper bar says for every layer how many computers serve it (`app/ui/coverage_bar.py`); the
+lanes below show each helper's part, hollow while it is still on its way there. What this
+computer holds is in the accent colour, and hollow while it rests. The two ends, which read
+and write the words, are no layers: they are drawn flatter and have their names above them.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.api.shapes import LayerHolder, ModelView
 from app.ui import words
 from app.ui.controls import plain_tip
+from app.ui.coverage_bar import paint_unit
 from app.ui.theme import Theme
-from app.ui.translations import tr
+from app.ui.translations import counted, tr
 
 NAMES_PIXELS: Final = 20
 BAR_PIXELS: Final = 22
@@ -89,8 +90,7 @@ class LayerStrip(QWidget):
             f"{words.holder_name(h)}: {words.layers(h.start, h.stop, units)}"
             for h in self._model.holders[:24]
         ]
-        if words.uncovered(self._model):
-            parts.append(words.uncovered_words(self._model))
+        parts.append(words.coverage_words(words.replicas(self._model)))
         return "; ".join(parts)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -107,18 +107,32 @@ class LayerStrip(QWidget):
     def event(self, event: QEvent) -> bool:
         """Say whose part lies under the mouse."""
         if isinstance(event, QHelpEvent):
-            for box, holder in self._boxes:
-                if box.contains(event.pos()):
-                    QToolTip.showText(event.globalPos(), plain_tip(self._tip(holder)), self)
-                    return True
+            if tip := self.tip_at(QPointF(event.pos())):
+                QToolTip.showText(event.globalPos(), plain_tip(tip), self)
+                return True
             QToolTip.hideText()
         return bool(super().event(event))
 
-    def _tip(self, holder: LayerHolder) -> str:
-        assert self._model is not None
-        span = words.layers(holder.start, holder.stop, self._model.units)
+    def tip_at(self, point: QPointF) -> str:
+        """What is said of a place: whose part it is, or how often a layer is served."""
+        model = self._model
+        if model is None:
+            return ""
+        for box, holder in self._boxes:
+            if box.contains(point):
+                return self._tip(holder, model)
+        for unit, count in enumerate(words.replicas(model)):
+            if self._box(unit, unit + 1, NAMES_PIXELS, BAR_PIXELS).contains(point):
+                served = counted(count, "served by {n} computer", "served by {n} computers")
+                which = words.layers(unit, unit + 1, model.units)
+                return f"{which}: {served if count else tr('served by nobody')}"
+        return ""
+
+    @staticmethod
+    def _tip(holder: LayerHolder, model: ModelView) -> str:
+        span = words.layers(holder.start, holder.stop, model.units)
         delay = words.latency(holder.round_trip_seconds)
-        return f"{words.holder_name(holder)}: {span}\n{delay}"
+        return f"{words.holder_name(holder)}: {span}\n{delay if holder.ready else tr('on its way')}"
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw the bar and the lanes."""
@@ -155,45 +169,26 @@ class LayerStrip(QWidget):
             painter.drawText(area, flags.AlignTop | flags.AlignHCenter, middle)
 
     def _paint_bar(self, painter: QPainter, model: ModelView) -> None:
-        served = [0] * model.units
-        for holder in model.holders:
-            for unit in range(max(0, holder.start), min(model.units, holder.stop)):
-                served[unit] += 1
         gap = 1.0 if self.width() / max(1, model.units) > 4 else 0.0
         start, stop = model.my_start, model.my_stop or 0
         if self._resting and start is None:
             start, stop = model.chosen_start, model.chosen_stop
-        for unit, count in enumerate(served):
+        for unit, count in enumerate(words.replicas(model)):
             mine = start is not None and start <= unit < stop
             flatter = FLATTER_PIXELS if unit in (0, model.units - 1) else 0
             box = self._box(unit, unit + 1, NAMES_PIXELS + 1, BAR_PIXELS - 2)
             box = box.adjusted(gap / 2, flatter, -gap / 2, -flatter)
-            painter.setPen(Qt.PenStyle.NoPen)
-            if mine and self._resting:
-                box.adjust(0.5, 0.5, -0.5, -0.5)
-                painter.setBrush(self._theme.colour("helper_soft" if count else "surface"))
-                painter.setPen(QPen(self._theme.colour("accent"), 1, Qt.PenStyle.DashLine))
-            elif not count and not mine:
-                painter.setBrush(self._theme.colour("danger_soft"))
-                painter.drawRoundedRect(box, 2, 2)
-                painter.setBrush(self._theme.colour("danger"))
-                painter.setBrush(Qt.BrushStyle.BDiagPattern)
-                brush = painter.brush()
-                brush.setColor(self._theme.colour("danger"))
-                painter.setBrush(brush)
-            else:
-                colour = self._theme.colour("accent" if mine else "helper")
-                colour.setAlphaF(1.0 if mine else min(1.0, 0.4 + 0.2 * count))
-                painter.setBrush(colour)
-            painter.drawRoundedRect(box, 2, 2)
+            paint_unit(painter, self._theme, box, count, mine=mine, resting=self._resting)
 
     def _paint_holder(self, painter: QPainter, holder: LayerHolder, y: float) -> None:
         box = self._box(holder.start, holder.stop, y, LANE_PIXELS).adjusted(0.5, 0.5, -0.5, -0.5)
         self._boxes.append((box, holder))
         ground = "accent_soft" if holder.mine else "helper_soft"
         edge = "accent" if holder.mine else "helper"
-        painter.setBrush(self._theme.colour(ground))
+        painter.setBrush(self._theme.colour(ground if holder.ready else "surface"))
         painter.setPen(self._theme.colour(edge) if holder.in_chain else Qt.PenStyle.NoPen)
+        if not holder.ready:
+            painter.setPen(QPen(self._theme.colour(edge), 1, Qt.PenStyle.DashLine))
         painter.drawRoundedRect(box, 4, 4)
         painter.setPen(self._theme.colour("text"))
         inside = box.adjusted(6, 0, -4, 0)

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
-from app.api.shapes import MessageView
+from app.api.shapes import AnswerWaiting, MessageView
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.controls import Banner, IconButton, label
@@ -39,7 +39,8 @@ class Message(QFrame):
         column.setContentsMargins(sides, looks.SMALL if self.mine else 0, right, looks.SMALL)
         column.setSpacing(looks.TINY)
         self.text = MarkdownView(theme, "", as_typed=self.mine)
-        self.waiting = label("", "muted")
+        self.waiting = label("", "muted", wrap=True)
+        self._waits_for: AnswerWaiting | None = None
         self.waiting.hide()
         self.trouble = Banner("danger")
         self.remark = label("", "muted", wrap=True)
@@ -66,8 +67,8 @@ class Message(QFrame):
         if self.mine:
             column.addLayout(row)
         else:
-            column.addWidget(self.waiting)
             column.addWidget(self.text)
+            column.addWidget(self.waiting)
         column.addWidget(self.trouble)
         column.addWidget(self.remark)
         if not self.mine:
@@ -82,7 +83,7 @@ class Message(QFrame):
         self.setAccessibleName(name)
         self.text.setAccessibleName(name)
         self.text.retranslate()
-        self.waiting.setText(tr("Looking for helpers"))
+        self._say_waiting()
         self.copy.rename(tr("Copy"))
         self.edit.rename(tr("Edit and send again"))
         self.again.rename(tr("Write this answer again"))
@@ -129,7 +130,8 @@ class Message(QFrame):
 
     def begin_writing(self) -> None:
         """An answer is on its way."""
-        self._view = None
+        self._view = self._waits_for = None
+        self._say_waiting()
         self.text.set_source("")
         self.text.hide()
         self.line.setText("")
@@ -140,10 +142,21 @@ class Message(QFrame):
         """More of the answer."""
         if not text:
             return
-        if self.text.isHidden():
-            self.text.show()
-            self.waiting.hide()
+        self.text.show()
+        self.waiting.hide()
         self.text.append(text)
+
+    def wait_for(self, what: AnswerWaiting) -> None:
+        """Nothing comes for a moment: say why, below what there is, until something does."""
+        self._waits_for = what if what.words else None
+        self._say_waiting()
+        self.waiting.setVisible(bool(what.words) or self.text.isHidden())
+
+    def _say_waiting(self) -> None:
+        what = self._waits_for
+        self.waiting.setText(
+            tr("Looking for helpers") if what is None else told(what.words, what.said)
+        )
 
     def fail(self, sentence: str) -> None:
         """The answer ends here, and why; what was written stays."""

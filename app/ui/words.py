@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from PySide6.QtCore import QLocale
@@ -132,30 +133,53 @@ def chat_title(title: str) -> str:
     return plain(LINE_MARK.sub("", title)).strip() or tr("New chat")
 
 
-def uncovered(model: ModelView) -> list[int]:
-    """The units that nobody serves now."""
-    held = {unit for h in model.holders for unit in range(h.start, h.stop)}
-    return [unit for unit in range(model.units) if unit not in held]
+def replicas(model: ModelView) -> list[int]:
+    """For each unit, how many computers serve it; who still fetches its layers does not."""
+    counts = [0] * model.units
+    for holder in model.holders:
+        if holder.ready:
+            for unit in range(max(0, holder.start), min(model.units, holder.stop)):
+                counts[unit] += 1
+    return counts
 
 
-def uncovered_words(model: ModelView) -> str:
-    """What of a model nobody serves now; its ends are no layers and are named."""
-    missing = uncovered(model)
-    if not missing:
-        return tr("every layer is served")
-    if len(missing) == model.units:
+def coverage_words(counts: Sequence[int], *, joins: bool = True) -> str:
+    """How often a model's units are served; its ends are no layers and are named.
+
+    `joins` is whether the parts meet, so that a chain can be made of them.
+    """
+    units = len(counts)
+    missing = [unit for unit, count in enumerate(counts) if not count]
+    if len(missing) == units:
         return tr("nobody serves it at the moment")
+    if not missing:
+        if not joins:
+            return tr("every layer is served, but the parts do not meet")
+        alone = sum(count == 1 for count in counts[1:-1])
+        if not alone:
+            return tr("every layer is served by two or more")
+        once = counted(alone, "{n} layer by one computer only", "{n} layers by one computer only")
+        return f"{tr('every layer is served')}, {once}"
     parts = []
-    between = sum(0 < unit < model.units - 1 for unit in missing)
+    between = sum(0 < unit < units - 1 for unit in missing)
     if between:
         parts.append(
             counted(between, "{n} layer is served by nobody", "{n} layers are served by nobody")
         )
     if missing[0] == 0:
         parts.append(tr("the input is served by nobody"))
-    if missing[-1] == model.units - 1:
+    if missing[-1] == units - 1:
         parts.append(tr("the output is served by nobody"))
     return ", ".join(parts)
+
+
+def place_words(place: str) -> str:
+    """What this computer is to a model it serves some of; empty where it serves none."""
+    return {
+        "only": tr("Chats need this computer: nobody else serves some of its layers."),
+        "second": tr("This computer is the reserve: some of its layers have one other helper."),
+        "spare": tr("Each of its layers has at least two other helpers."),
+    }.get(place, "")
 
 
 def layer_count(start: int, stop: int, units: int) -> int:

@@ -28,6 +28,14 @@
       <translation>50 % des Prozessors, während Sie arbeiten, alles, während Sie weg sind, 100 GB.</translation>
     </message>
     <message>
+      <source>A helper is busy; another is asked…</source>
+      <translation>Ein Helfer ist beschäftigt; ein anderer wird gefragt…</translation>
+    </message>
+    <message>
+      <source>A helper left; another takes over…</source>
+      <translation>Ein Helfer ist gegangen; ein anderer übernimmt…</translation>
+    </message>
+    <message>
       <source>A little</source>
       <translation>Wenig</translation>
     </message>
@@ -164,6 +172,10 @@
       <translation>Chats können gerade nicht in {file} gespeichert werden ({reason}); die Datei bleibt, wie sie ist. Neue Chats gehen verloren, wenn Potluck endet, es sei denn, die Datei kann vorher wieder geschrieben werden.</translation>
     </message>
     <message>
+      <source>Chats need this computer: nobody else serves some of its layers.</source>
+      <translation>Chats brauchen diesen Computer: Manche seiner Schichten hält sonst niemand bereit.</translation>
+    </message>
+    <message>
       <source>Choose a model to share</source>
       <translation>Wählen Sie ein Modell zum Teilen</translation>
     </message>
@@ -288,12 +300,20 @@
       <translation>Jede Zeile ist der Name eines Computers, ein @, seine Adresse, ein Doppelpunkt und sein Port. Prüfen Sie jede Zeile; höchstens 16 werden angenommen.</translation>
     </message>
     <message>
+      <source>Each of its layers has at least two other helpers.</source>
+      <translation>Jede seiner Schichten hat mindestens zwei andere Helfer.</translation>
+    </message>
+    <message>
       <source>Edit and send again</source>
       <translation>Ändern und neu senden</translation>
     </message>
     <message>
       <source>Even when this computer has the model and is faster by itself.</source>
       <translation>Auch wenn dieser Computer das Modell hat und allein schneller ist.</translation>
+    </message>
+    <message>
+      <source>Every helper is busy; the answer goes on in a moment…</source>
+      <translation>Alle Helfer sind beschäftigt; die Antwort geht gleich weiter…</translation>
     </message>
     <message>
       <source>Export this chat</source>
@@ -344,6 +364,10 @@
       <translation>Aus der Datei, die Sie von seinem Herausgeber haben, etwa model.json</translation>
     </message>
     <message>
+      <source>Full: two computers or more · half full: one · hatched: nobody</source>
+      <translation>Voll: zwei Computer oder mehr · halb voll: einer · schraffiert: niemand</translation>
+    </message>
+    <message>
       <source>GB</source>
       <translation>GB</translation>
     </message>
@@ -390,6 +414,10 @@
     <message>
       <source>Helpers compute the answer together. They could read along: send no secrets.</source>
       <translation>Helfer berechnen die Antwort gemeinsam. Sie könnten mitlesen: Senden Sie keine Geheimnisse.</translation>
+    </message>
+    <message>
+      <source>Helpers replaced in your chats: {today} today, {ever} ever</source>
+      <translation>In Ihren Chats ersetzte Helfer: heute {today}, insgesamt {ever}</translation>
     </message>
     <message>
       <source>Helping with {n} conversation now</source>
@@ -722,6 +750,10 @@
     <message>
       <source>Nobody sees</source>
       <translation>Niemand sieht</translation>
+    </message>
+    <message>
+      <source>Nobody serves at the moment: {names}</source>
+      <translation>Zurzeit hält niemand bereit: {names}</translation>
     </message>
     <message>
       <source>None</source>
@@ -1244,6 +1276,10 @@
       <translation>Der Anfang dieses Gesprächs ist zu lang für das Modell und wurde weggelassen.</translation>
     </message>
     <message>
+      <source>The chain broke and is mended…</source>
+      <translation>Die Kette ist gerissen und wird geflickt…</translation>
+    </message>
+    <message>
       <source>The damaged {file} was kept as {aside}, and a new one begun with what could be read in it: look whether your limits are as you want them.</source>
       <translation>Die beschädigte Datei {file} wurde als {aside} aufgehoben und eine neue mit dem begonnen, was darin zu lesen war: Sehen Sie nach, ob Ihre Grenzen so sind, wie Sie sie wollen.</translation>
     </message>
@@ -1286,6 +1322,10 @@
     <message>
       <source>The graphics card rests while you use the computer</source>
       <translation>Die Grafikkarte ruht, während Sie den Computer benutzen</translation>
+    </message>
+    <message>
+      <source>The helpers do not answer; they are asked again…</source>
+      <translation>Die Helfer antworten nicht; sie werden noch einmal gefragt…</translation>
     </message>
     <message>
       <source>The language of the window.</source>
@@ -1358,6 +1398,10 @@
     <message>
       <source>This computer answered by itself: it is expected to write {alone:number} tokens a second, and a chain over other computers {chain:number}.</source>
       <translation>Dieser Computer hat allein geantwortet: Von ihm sind {alone:number} Tokens in der Sekunde zu erwarten, von einer Kette über andere Computer {chain:number}.</translation>
+    </message>
+    <message>
+      <source>This computer is the reserve: some of its layers have one other helper.</source>
+      <translation>Dieser Computer ist die Reserve: Manche seiner Schichten haben nur einen anderen Helfer.</translation>
     </message>
     <message>
       <source>This desktop has no tray. Kept running, the window stays as a small one.</source>
@@ -1452,6 +1496,22 @@
       <translation>W</translation>
     </message>
     <message>
+      <source>Waiting for helpers whose layers fit together…</source>
+      <translation>Wartet auf Helfer, deren Schichten zusammenpassen…</translation>
+    </message>
+    <message>
+      <source>Waiting for other computers to answer…</source>
+      <translation>Wartet, bis andere Computer antworten…</translation>
+    </message>
+    <message>
+      <source>Waiting for room with those who serve {layers}…</source>
+      <translation>Wartet auf Platz bei denen, die bereithalten: {layers}…</translation>
+    </message>
+    <message>
+      <source>Waiting for somebody who serves {layers}…</source>
+      <translation>Wartet auf jemanden, der bereithält: {layers}…</translation>
+    </message>
+    <message>
       <source>Weekends</source>
       <translation>Wochenenden</translation>
     </message>
@@ -1482,6 +1542,10 @@
     <message>
       <source>What you had decided about sharing could not be read, so sharing rests; say once more whether to share.</source>
       <translation>Ihre Entscheidung über das Teilen konnte nicht gelesen werden, deshalb ruht das Teilen; sagen Sie noch einmal, ob geteilt werden soll.</translation>
+    </message>
+    <message>
+      <source>When a helper leaves in the middle of an answer, another one takes its place and the answer goes on.</source>
+      <translation>Geht ein Helfer mitten in einer Antwort, tritt ein anderer an seine Stelle, und die Antwort geht weiter.</translation>
     </message>
     <message>
       <source>When may it work?</source>
@@ -1566,6 +1630,10 @@
     <message>
       <source>Who can read what I write?</source>
       <translation>Wer kann lesen, was ich schreibe?</translation>
+    </message>
+    <message>
+      <source>Who serves which model</source>
+      <translation>Wer welches Modell bereithält</translation>
     </message>
     <message>
       <source>Who writes the answers.</source>
@@ -1724,6 +1792,14 @@
       <translation>jede Schicht ist versorgt</translation>
     </message>
     <message>
+      <source>every layer is served by two or more</source>
+      <translation>jede Schicht ist doppelt oder öfter versorgt</translation>
+    </message>
+    <message>
+      <source>every layer is served, but the parts do not meet</source>
+      <translation>jede Schicht ist versorgt, aber die Teile schließen nicht aneinander an</translation>
+    </message>
+    <message>
       <source>everybody who serves {units} has less than {tokens:count} tokens of room left</source>
       <translation>alle, die {units} bereithalten, haben weniger als {tokens:count} Tokens Platz</translation>
     </message>
@@ -1760,12 +1836,20 @@
       <translation>sein Manifest nennt keine Quelle</translation>
     </message>
     <message>
+      <source>layer {layer}</source>
+      <translation>Schicht {layer}</translation>
+    </message>
+    <message>
       <source>layer {n}</source>
       <translation>Schicht {n}</translation>
     </message>
     <message>
       <source>layers {first} to {last}</source>
       <translation>Schichten {first} bis {last}</translation>
+    </message>
+    <message>
+      <source>layers {layers}</source>
+      <translation>Schichten {layers}</translation>
     </message>
     <message>
       <source>licence {name}</source>
@@ -1820,6 +1904,10 @@
       <translation>nichts herunterzuladen</translation>
     </message>
     <message>
+      <source>on its way</source>
+      <translation>unterwegs</translation>
+    </message>
+    <message>
       <source>port {port}, on every network it is in</source>
       <translation>Port {port}, in jedem Netz, in dem er ist</translation>
     </message>
@@ -1842,6 +1930,10 @@
     <message>
       <source>sent this month</source>
       <translation>diesen Monat gesendet</translation>
+    </message>
+    <message>
+      <source>served by nobody</source>
+      <translation>von niemandem versorgt</translation>
     </message>
     <message>
       <source>served by {n} computer</source>
@@ -2092,6 +2184,14 @@
       <translation>{n} Bytes</translation>
     </message>
     <message>
+      <source>{n} computer</source>
+      <translation>{n} Computer</translation>
+    </message>
+    <message>
+      <source>{n} computers</source>
+      <translation>{n} Computer</translation>
+    </message>
+    <message>
       <source>{n} day</source>
       <translation>{n} Tag</translation>
     </message>
@@ -2124,12 +2224,20 @@
       <translation>{n} Stunden</translation>
     </message>
     <message>
+      <source>{n} layer by one computer only</source>
+      <translation>{n} Schicht nur auf einem Computer</translation>
+    </message>
+    <message>
       <source>{n} layer is served by nobody</source>
       <translation>{n} Schicht hält niemand bereit</translation>
     </message>
     <message>
       <source>{n} layers are served by nobody</source>
       <translation>{n} Schichten hält niemand bereit</translation>
+    </message>
+    <message>
+      <source>{n} layers by one computer only</source>
+      <translation>{n} Schichten nur auf einem Computer</translation>
     </message>
     <message>
       <source>{n} line</source>
@@ -2146,6 +2254,22 @@
     <message>
       <source>{n} minutes</source>
       <translation>{n} Minuten</translation>
+    </message>
+    <message>
+      <source>{n} more model is served.</source>
+      <translation>{n} weiteres Modell wird bereitgehalten.</translation>
+    </message>
+    <message>
+      <source>{n} more models are served.</source>
+      <translation>{n} weitere Modelle werden bereitgehalten.</translation>
+    </message>
+    <message>
+      <source>{n} more on its way</source>
+      <translation>{n} weiterer unterwegs</translation>
+    </message>
+    <message>
+      <source>{n} more on their way</source>
+      <translation>{n} weitere unterwegs</translation>
     </message>
     <message>
       <source>{n} other computer known.</source>

@@ -16,6 +16,7 @@ import msgspec
 
 from app.api.shapes import (
     AnswerDelta,
+    AnswerWaiting,
     Conversation,
     ConversationChange,
     ConversationHead,
@@ -25,10 +26,12 @@ from app.api.shapes import (
     SayRequest,
 )
 from app.errors import Refusal
+from app.sentences import say
 from app.tasks import TaskOwner
 from tests.helpers.fake_node_data import ANSWER, OFFERS, OTHER_ANSWER
 
 BUSY = "An answer is being written; stop it first, or wait."
+WAITS = say("waiting_for_layers", layers=say("layer_range", first=4, last=6))
 NOT_SERVED = "Nobody serves layers 3 to 9 of this model now."
 
 
@@ -42,6 +45,7 @@ class FakeConversations:
         not_served: answers fail, because nobody serves the model.
         refusal: why nothing may be said now, if so.
         offers: the models it knows.
+        waits_at: after so many characters an answer waits, once, until `go_on` is set.
     """
 
     def __init__(self) -> None:
@@ -52,6 +56,9 @@ class FakeConversations:
         self.not_served = False
         self.refusal: Refusal | None = None
         self.offers: list[ModelOffer] = list(OFFERS)
+        self.waits_at: int | None = None
+        self.go_on = asyncio.Event()
+        self._waiting: set[str] = set()
         self._conversations: dict[str, Conversation] = {}
         self._numbers = itertools.count(1)
         self._stopped: set[str] = set()
@@ -177,6 +184,8 @@ class FakeConversations:
             at += self.piece_characters
             answer = msgspec.structs.replace(answer, content=self.answer[:at])
             self._show(key, answer)
+            if self.waits_at is not None and at >= self.waits_at:
+                await self._wait(key, answer)
             await asyncio.sleep(self.piece_seconds)
             if key in self._stopped:
                 answer = msgspec.structs.replace(answer, state="stopped")
@@ -185,6 +194,14 @@ class FakeConversations:
         written = self._written.pop(key)
         self._show(key, answer)
         written.set()
+
+    async def _wait(self, key: str, answer: MessageView) -> None:
+        """Nothing comes for a while."""
+        self.waits_at = None
+        self._waiting.add(key)
+        self._show(key, answer)
+        await self.go_on.wait()
+        self._waiting.discard(key)
 
     def _show(self, key: str, answer: MessageView) -> None:
         if key in self._conversations:
@@ -208,13 +225,19 @@ class FakeConversations:
             first_token_seconds=0.4,
         )
 
-    async def follow(self, conversation: str) -> AsyncGenerator[AnswerDelta | MessageView, None]:
+    async def follow(
+        self, conversation: str
+    ) -> AsyncGenerator[AnswerDelta | AnswerWaiting | MessageView, None]:
         shown, written = 0, self._written.get(conversation)
+        told = False
         while written is not None:
             answer = self._one(conversation).messages[-1]
             if len(answer.content) > shown:
                 yield AnswerDelta(message=answer.id, text=answer.content[shown:])
                 shown = len(answer.content)
+            elif conversation in self._waiting and not told:
+                told = True
+                yield AnswerWaiting(message=answer.id, words=WAITS.words, said=WAITS.said)
             elif answer.state == "writing":
                 await written.wait()
                 written = self._written.get(conversation, written)

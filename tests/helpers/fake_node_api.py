@@ -50,6 +50,7 @@ from app.tasks import TaskOwner
 from tests.helpers.fake_conversations import FakeConversations
 from tests.helpers.fake_node_data import (
     SHARING,
+    coverage_at_rest,
     model_at_rest,
     snapshot_at_rest,
 )
@@ -86,6 +87,10 @@ class FakeNode(FakeConversations):
             *self.state.warnings,
             *(remark.words for remark in settings_remarks(self._values)),
         ]
+        state = self.state
+        shares = state.model is not None and any(one.mine for one in state.model.holders)
+        coverage = coverage_at_rest(shares=shares)
+        state = msgspec.structs.replace(state, warnings=warnings, coverage=coverage)
         if self.lively:
             beat = time.monotonic()
             speeds = Speeds(
@@ -93,8 +98,8 @@ class FakeNode(FakeConversations):
                 upload_bytes_per_second=210_000 + 90_000 * math.sin(beat / 5),
                 download_bytes_per_second=180_000 + 60_000 * math.cos(beat / 4),
             )
-            return msgspec.structs.replace(self.state, speeds=speeds, warnings=warnings)
-        return msgspec.structs.replace(self.state, warnings=warnings)
+            return msgspec.structs.replace(state, speeds=speeds)
+        return state
 
     def moving(self) -> bool:
         return self.lively

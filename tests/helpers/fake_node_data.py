@@ -8,6 +8,7 @@ from typing import Literal
 from app.api.shapes import (
     Conversation,
     ConversationOptions,
+    Coverage,
     Credits,
     LayerHolder,
     LimitInForce,
@@ -15,11 +16,14 @@ from app.api.shapes import (
     ModelOffer,
     ModelView,
     Pause,
+    Repairs,
     Snapshot,
     Speeds,
     Totals,
 )
+from app.ids import Span
 from app.sentences import say
+from app.swarm.coverage import meets, place_of, replicas
 
 UNITS = 38
 """A model of 36 layers, and the two ends."""
@@ -209,6 +213,38 @@ def model_at_rest(*, shares: bool = True) -> ModelView:
     )
 
 
+def coverage_at_rest(*, shares: bool = True) -> list[Coverage]:
+    """The models of `OFFERS`: one that four or five hold, one that is there twice, and one with
+    a hole."""
+    holders = model_at_rest(shares=shares).holders
+    spans = {
+        "qwen3-8b": [Span(holder.start, holder.stop) for holder in holders],
+        "guide-7m": [Span(0, 8), Span(0, 8)],
+        "llama-70b": [Span(0, 40), Span(0, 40), Span(60, 82), Span(60, 82)],
+    }
+    made = []
+    for offer in OFFERS:
+        mine = Span(1, 15) if shares and offer.name == "qwen3-8b" else None
+        counts = replicas(spans[offer.name], offer.units)
+        made.append(
+            Coverage(
+                name=offer.name,
+                title=offer.title,
+                model_id=offer.model_id,
+                units=offer.units,
+                replicas=counts,
+                missing=[unit for unit, count in enumerate(counts) if not count],
+                computers=len(spans[offer.name]),
+                coming=0,
+                joins=meets(spans[offer.name], offer.units),
+                my_start=None if mine is None else mine.start,
+                my_stop=None if mine is None else mine.stop,
+                my_place=place_of(mine, counts),
+            )
+        )
+    return made
+
+
 def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
     """A computer that shares some layers, or one that has not been asked yet."""
     shares = consented is True
@@ -250,6 +286,8 @@ def snapshot_at_rest(*, consented: bool | None = True) -> Snapshot:
         warnings=[],
         connected=True,
         computers=4,
+        coverage=coverage_at_rest(shares=shares),
+        repairs=Repairs(today=1, ever=23),
     )
 
 

@@ -12,7 +12,7 @@ from app.api.shapes import ConversationOptions, SayRequest
 from app.errors import Refusal
 from app.ui.backend import Stream
 from app.ui.chat import ChatPage
-from tests.helpers.fake_conversations import BUSY, NOT_SERVED
+from tests.helpers.fake_conversations import BUSY, NOT_SERVED, WAITS
 from tests.helpers.fake_node_data import ANSWER, OTHER_ANSWER, old_conversations
 
 
@@ -105,6 +105,20 @@ def test_an_answer_that_is_complete_before_it_is_followed_is_shown(
     wait(lambda: sources(page)[1:] == [ANSWER])
     assert page._stream is None
     assert not page.transcript.messages[-1].waiting.isVisible()
+
+
+def test_an_answer_that_waits_says_for_what_until_it_goes_on(page, fake, wait) -> None:
+    fake.node.waits_at = 40
+    page.composer.field.setPlainText("What is Potluck?")
+    page.composer._send()
+    wait(lambda: page._answer is not None and page._answer.waiting.text() == WAITS.words)
+    answer = page.transcript.messages[-1]
+    before = answer.text.source
+    assert 0 < len(before) < len(ANSWER)
+    fake.do(lambda node: node.go_on.set())
+    wait(lambda: page._stream is None)
+    assert not answer.waiting.isVisible()
+    assert sources(page)[1:] == [ANSWER]
 
 
 def test_a_question_that_is_clicked_twice_is_asked_once(page, fake, wait) -> None:

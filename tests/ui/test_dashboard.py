@@ -28,13 +28,36 @@ def test_it_says_what_is_shared_and_with_whom(page) -> None:
     assert page.state.headline.text() == "Sharing 14 layers of Qwen3 8B"
     assert page.state.reason.text() == "Helping with 2 conversations now"
     assert page.model.name.text() == "Qwen3 8B: this computer serves layers 1 to 14"
-    assert page.model.note.text() == "4 other helpers · every layer is served"
+    assert page.model.note.text() == (
+        "4 other helpers · every layer is served, 1 layer by one computer only"
+    )
     assert [figure.text() for figure in page.totals.figures] == ["12,480", "1,903,221", "6.4 GB"]
     assert page.totals.credits.text() == "Given 12,340 · Taken 2,100"
     assert "Only this computer counts it" in page.totals.credits.toolTip()
     assert "given 310, taken 90" in page.totals.credits.accessibleDescription()
     assert page.tokens.figure.text() == "14.2 tokens/s"
     assert page.network.figure.text() == "↑ 1.7 Mbit/s"
+
+
+def test_it_says_what_this_computer_is_to_the_model(page) -> None:
+    page.show_snapshot(SHARING)
+    assert page.model.place.text() == (
+        "This computer is the reserve: some of its layers have one other helper."
+    )
+    assert "hatched: nobody" in page.model.legend.text()
+    page.show_snapshot(snapshot_at_rest(consented=False))
+    assert not page.model.place.isVisible()
+
+
+def test_every_model_that_somebody_serves_has_a_row(page) -> None:
+    page.show_snapshot(SHARING)
+    assert page.coverage.rows == [
+        ("Qwen3 8B", "5 computers · every layer is served, 1 layer by one computer only"),
+        ("Llama 3.3 70B", "4 computers · 20 layers are served by nobody"),
+        ("Potluck guide", "2 computers · every layer is served by two or more"),
+    ]
+    assert page.coverage.repairs.text() == "Helpers replaced in your chats: 1 today, 23 ever"
+    assert "the answer goes on" in page.coverage.repairs.accessibleDescription()
 
 
 def test_a_pause_names_its_reason_and_its_way_out(page, fake, wait) -> None:

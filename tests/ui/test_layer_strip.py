@@ -77,10 +77,49 @@ def test_the_ends_are_drawn_flatter_than_layers(qtbot, theme) -> None:
     assert end != layer
 
 
+def test_one_computer_fills_half_and_two_fill_all(qtbot, theme) -> None:
+    model = msgspec.structs.replace(
+        MODEL, holders=[holder(0, 38), holder(10, 20)], my_start=None, my_stop=None
+    )
+    made = strip(qtbot, theme, model)
+    image, full = made.grab().toImage(), theme.colour("helper")
+
+    def drawn(unit: int, share: float) -> bool:
+        y = NAMES_PIXELS + share * BAR_PIXELS
+        return bool(
+            image.pixelColor(made._box(unit + 0.5, unit + 0.5, y, 0).topLeft().toPoint()) == full
+        )
+
+    assert [drawn(unit, 0.25) for unit in (5, 15)] == [False, True]
+    assert [drawn(unit, 0.75) for unit in (5, 15)] == [True, True]
+
+
+def test_a_place_in_the_bar_says_how_often_it_is_served(qtbot, theme) -> None:
+    made = strip(qtbot, theme, msgspec.structs.replace(MODEL, holders=[holder(0, 20)]))
+    made.grab()
+    middle = NAMES_PIXELS + BAR_PIXELS / 2
+    assert made.tip_at(made._box(5.5, 5.5, middle, 0).topLeft()) == "layer 5: served by 1 computer"
+    assert made.tip_at(made._box(25.5, 25.5, middle, 0).topLeft()) == "layer 25: served by nobody"
+    below = made._boxes[0][0].center()
+    assert made.tip_at(below).startswith("p0x20: the input, layers 1 to 19")
+
+
+def test_a_part_on_its_way_is_drawn_hollow_and_serves_nobody(qtbot, theme) -> None:
+    coming = msgspec.structs.replace(holder(0, 38), ready=False)
+    model = msgspec.structs.replace(MODEL, holders=[coming], my_start=None, my_stop=None)
+    made = strip(qtbot, theme, model)
+    image = made.grab().toImage()
+    inside = made._boxes[0][0].center().toPoint()
+    assert image.pixelColor(inside) == theme.colour("surface")
+    assert made.tip_at(made._boxes[0][0].center()).endswith("on its way")
+    assert "nobody serves it at the moment" in made.accessibleDescription()
+
+
 def test_it_says_in_words_what_it_draws(qtbot, theme) -> None:
     words = strip(qtbot, theme).accessibleDescription()
     assert "This computer: layers 1 to 14" in words
     assert "kq3vtz7m: the input, layers 1 to 19" in words
+    assert words.endswith("every layer is served, 1 layer by one computer only")
 
 
 def test_many_helpers_are_counted_and_not_drawn_over_each_other(qtbot, theme) -> None:

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from PySide6.QtGui import QGuiApplication
 
-from app.api.shapes import MessageView
+from app.api.shapes import AnswerWaiting, MessageView
+from app.sentences import say
 from app.ui.message_view import Message
 
 DONE = MessageView(
@@ -46,6 +47,30 @@ def test_an_answer_on_its_way_says_so_until_the_first_word(answer) -> None:
     answer.add("Hello")
     assert not answer.waiting.isVisible()
     assert answer.text.isVisible()
+
+
+def test_what_an_answer_waits_for_is_said_until_the_next_word(answer) -> None:
+    answer.begin_writing()
+    answer.add("Hello")
+    waits = say("another_takes_over")
+    answer.wait_for(AnswerWaiting(message=7, words=waits.words, said=waits.said))
+    assert answer.waiting.isVisible()
+    assert answer.waiting.text() == "A helper left; another takes over…"
+    assert answer.waiting.y() >= answer.text.geometry().bottom()
+    answer.add(" there")
+    assert not answer.waiting.isVisible()
+    answer.wait_for(AnswerWaiting(message=7, words="Waiting…"))
+    answer.wait_for(AnswerWaiting(message=7, words=""))
+    assert not answer.waiting.isVisible()
+
+
+def test_before_the_first_word_a_wait_takes_the_place_of_looking(answer) -> None:
+    answer.begin_writing()
+    answer.wait_for(AnswerWaiting(message=7, words="Waiting…"))
+    assert answer.waiting.text() == "Waiting…"
+    answer.wait_for(AnswerWaiting(message=7, words=""))
+    assert answer.waiting.isVisible()
+    assert answer.waiting.text() == "Looking for helpers"
 
 
 def test_a_stopped_answer_says_so_and_keeps_its_words(answer) -> None:

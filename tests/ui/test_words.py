@@ -59,12 +59,33 @@ def test_layers_in_words() -> None:
     assert words.layers(5, 5, 38) == "no layers"
 
 
-def test_units_that_nobody_serves() -> None:
+def test_how_often_units_are_served() -> None:
     model = snapshot_at_rest().model
     assert model is not None
-    assert words.uncovered(model) == []
-    alone = msgspec.structs.replace(model, holders=model.holders[:1])
-    assert words.uncovered(alone) == [0, *range(15, 38)]
+    assert words.replicas(model) == [1, *[2] * 11, *[3] * 3, *[2] * 21, 1, 1]
+    coming = [msgspec.structs.replace(holder, ready=False) for holder in model.holders[1:]]
+    alone = msgspec.structs.replace(model, holders=[model.holders[0], *coming])
+    assert words.replicas(alone) == [0, *[1] * 14, *[0] * 23]
+
+
+@pytest.mark.parametrize(
+    ("counts", "joins", "said"),
+    [
+        ([1, 2, 2, 2, 1], True, "every layer is served by two or more"),
+        ([2, 2, 1, 2, 2], True, "every layer is served, 1 layer by one computer only"),
+        ([1, 1, 1, 1, 1], True, "every layer is served, 3 layers by one computer only"),
+        ([2, 2, 2, 2, 2], False, "every layer is served, but the parts do not meet"),
+        ([2, 2, 0, 2, 2], False, "1 layer is served by nobody"),
+    ],
+)
+def test_what_hangs_on_one_computer_is_said(counts: list[int], joins: bool, said: str) -> None:
+    assert words.coverage_words(counts, joins=joins) == said
+
+
+def test_only_who_serves_something_has_a_place() -> None:
+    places = [words.place_words(place) for place in ("none", "only", "second", "spare")]
+    assert places[0] == ""
+    assert len({*places}) == 4
 
 
 def answer(**fields: object) -> MessageView:
@@ -103,7 +124,7 @@ def test_a_chats_name_has_no_marks(raw: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("start", "stop", "said"),
     [
-        (0, 38, "every layer is served"),
+        (0, 38, "every layer is served, 36 layers by one computer only"),
         (0, 0, "nobody serves it at the moment"),
         (1, 38, "the input is served by nobody"),
         (0, 36, "1 layer is served by nobody, the output is served by nobody"),
@@ -118,7 +139,8 @@ def test_a_chats_name_has_no_marks(raw: str, shown: str) -> None:
 def test_the_ends_of_a_model_are_not_counted_as_layers(start: int, stop: int, said: str) -> None:
     model = model_at_rest()
     one = msgspec.structs.replace(model.holders[1], start=start, stop=stop)
-    assert words.uncovered_words(msgspec.structs.replace(model, holders=[one])) == said
+    counts = words.replicas(msgspec.structs.replace(model, holders=[one]))
+    assert words.coverage_words(counts) == said
 
 
 def test_layers_are_counted_without_the_ends() -> None:
