@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from app.api.shapes import (
+    AnswerWaiting,
     Conversation,
     ConversationHead,
     LogsView,
@@ -68,6 +69,9 @@ class Subject:
     async def answer(self, method: str, path: str, body: Any = None) -> Any:
         """The message at the end of a stream, which has to be whole."""
         told = [event async for event in self.asking.events(method, path, body)]
+        for name, body in told:
+            assert name != "waiting" or msgspec.convert(body, AnswerWaiting)
+        told = [(name, body) for name, body in told if name != "waiting"]
         assert [name for name, _ in told] == ["delta"] * (len(told) - 1) + ["message"]
         message = told[-1][1]
         assert "".join(body["text"] for _, body in told[:-1]) == message["content"]
@@ -113,6 +117,28 @@ class ControlContract:
         assert " layers of " in status.headline
         assert f" of {model.title}" in status.headline
 
+    async def test_it_says_who_serves_each_model_and_what_it_is_to_it(
+        self, subject: Subject
+    ) -> None:
+        status = await subject.sharing()
+        names = {offer.name for offer in await self._offers(subject)}
+        assert {one.name for one in status.coverage} == names
+        for one in status.coverage:
+            assert len(one.replicas) == one.units
+            assert one.missing == [unit for unit, count in enumerate(one.replicas) if not count]
+            assert max(one.replicas) <= one.computers
+            assert (one.my_start is None) == (one.my_stop is None) == (one.my_place == "none")
+            assert not one.joins or one.computers
+        assert status.model is not None
+        (mine,) = [one for one in status.coverage if one.model_id == status.model.model_id]
+        assert (mine.my_start, mine.my_stop) == (status.model.my_start, status.model.my_stop)
+        assert min(mine.replicas[mine.my_start : mine.my_stop]) >= 1
+        held = [h for h in status.model.holders if h.ready]
+        assert mine.replicas == [
+            sum(h.start <= unit < h.stop for h in held) for unit in range(mine.units)
+        ]
+        assert 0 <= status.repairs.today <= status.repairs.ever
+
     async def test_a_pause_by_hand_names_itself_and_its_end(self, subject: Subject) -> None:
         await subject.sharing()
         wish = {"kind": "seconds", "seconds": 900}
@@ -125,6 +151,7 @@ class ControlContract:
         assert status.pause.until == pytest.approx(time.time() + 900, abs=5)
         assert status.headline == status.pause.words
         assert status.headline.startswith("Paused by you (until ")
+        assert {one.my_place for one in status.coverage} == {"none"}
         assert status.model is not None
         assert status.model.my_start is status.model.my_stop is None
         assert not any(holder.mine for holder in status.model.holders)

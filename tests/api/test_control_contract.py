@@ -112,7 +112,7 @@ def shape(value: Any) -> Any:
 
 
 VALUES = {"remarks", "warnings", "limits", "download", "pause", "model", "value", "default"}
-VALUES |= {"values", "warnings_said", "remarks_said"}
+VALUES |= {"values", "warnings_said", "remarks_said", "missing", "my_start", "my_stop"}
 VALUES |= {"holders", "least", "most", "choices", "expected_tokens_per_second", "text"}
 """Fields whose kind depends on the moment."""
 

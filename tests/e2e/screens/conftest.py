@@ -13,19 +13,22 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QLocale
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 
 from app.ui.autostart import LinuxAutostart
+from app.ui.chat_options import ChatOptions
 from app.ui.desktop import Desktop
 from app.ui.message_view import Message
 from app.ui.node_process import NodeProcess
 from app.ui.theme import Theme
 from app.ui.translations import Language
 from tests.helpers.desktop_node import QUIET_RULES, DesktopNode
+from tests.helpers.processes import NodeProcess as Neighbour
 from tests.helpers.processes import Processes
 
 WAIT_SECONDS = 20.0
@@ -61,11 +64,13 @@ def theme(qapp: QApplication) -> Iterator[Theme]:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Two more computers with half of the guide each; `known` are the words to find them."""
+    """Two more computers with half of the guide each; `known` are the words to find them, and
+    `second` is the only other one with the second half."""
 
     processes: Processes
     bootstrap: str
     known: tuple[str, str]
+    second: Neighbour
 
 
 @pytest.fixture(scope="session")
@@ -73,8 +78,8 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
     with Processes(tmp_path_factory.mktemp("neighbours")) as processes:
         first = processes.node("--public", "--units", "0:5", settings=QUIET_RULES)
         known = ("--bootstrap", first.name)
-        processes.node(*known, "--units", "5:10", settings=QUIET_RULES)
-        yield Neighbours(processes, first.name, known)
+        second = processes.node(*known, "--units", "5:10", settings=QUIET_RULES)
+        yield Neighbours(processes, first.name, known, second)
 
 
 @pytest.fixture(scope="session")
@@ -142,3 +147,21 @@ def ask(desktop: Desktop, wait: Wait, text: str) -> Message:
     wait(lambda: page._stream is None)
     wait(lambda: page.transcript.messages[-2].key is not None)
     return page.transcript.messages[-1]
+
+
+def change_options(desktop: Desktop, wait: Wait, **options: Any) -> None:
+    """Open the dialog, change some of its fields, and save."""
+    page = desktop.window.chat
+    page.options.click()
+    wait(lambda: page.findChildren(ChatOptions))
+    (dialog,) = page.findChildren(ChatOptions)
+    if "system" in options:
+        dialog.system.setPlainText(options["system"])
+    if "temperature" in options:
+        dialog.temperature.setValue(options["temperature"])
+    if "length" in options:
+        dialog.length.setValue(options["length"])
+    if "over_swarm" in options:
+        dialog.over_swarm.setChecked(options["over_swarm"])
+    next(one for one in dialog.findChildren(QPushButton) if one.isDefault()).click()
+    wait(lambda: not page.findChildren(ChatOptions))

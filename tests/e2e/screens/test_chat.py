@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QDialogButtonBox, QPushButton  # noqa: F401
 
+from app.api.shapes import AnswerWaiting
 from app.ui.chat import ChatPage
-from app.ui.chat_options import ChatOptions
 from app.ui.desktop import Desktop
-from tests.e2e.screens.conftest import Wait, ask, send
+from app.ui.message_view import Message
+from tests.e2e.screens.conftest import Neighbours, Wait, ask, change_options, send
 from tests.helpers.desktop_node import DesktopNode
 
 pytestmark = pytest.mark.xdist_group("screens")
@@ -30,22 +30,6 @@ def contents(conversation: Any) -> list[str]:
 
 def shown(page: ChatPage) -> list[str]:
     return [message.text.source for message in page.transcript.messages]
-
-
-def change_options(desktop: Desktop, wait: Wait, **options: Any) -> None:
-    """Open the dialog, change some of its fields, and save."""
-    page = desktop.window.chat
-    page.options.click()
-    wait(lambda: page.findChildren(ChatOptions))
-    (dialog,) = page.findChildren(ChatOptions)
-    if "system" in options:
-        dialog.system.setPlainText(options["system"])
-    if "temperature" in options:
-        dialog.temperature.setValue(options["temperature"])
-    if "length" in options:
-        dialog.length.setValue(options["length"])
-    next(one for one in dialog.findChildren(QPushButton) if one.isDefault()).click()
-    wait(lambda: not page.findChildren(ChatOptions))
 
 
 def test_an_answer_streams_in_and_names_who_gave_it(
@@ -81,7 +65,7 @@ def test_an_answer_is_stopped_in_the_middle_and_written_again(
     page.composer.button.click()
     wait(lambda: page._stream is None)
     stopped = page.transcript.messages[-1]
-    wait(lambda: stopped.remark.text() == "Stopped before the end.")
+    wait(lambda: stopped.remark.text().startswith("Stopped before the end."))
     wait(lambda: contents(kept(node, page)) == shown(page))
     assert kept(node, page)["messages"][-1]["state"] == "stopped"
 
@@ -142,6 +126,45 @@ def test_both_exports_are_what_the_node_gives(
     text = (tmp_path / "markdown").read_text(encoding="utf-8")
     assert "## You\n\nWhat is Potluck?" in text
     assert shown(page)[1] in text
+
+
+def test_a_helper_that_stands_still_is_spoken_of_and_replaced(
+    desktop: Desktop,
+    node: DesktopNode,
+    neighbours: Neighbours,
+    wait: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page, told = desktop.window.chat, list[str]()
+    show = Message.wait_for
+
+    def wait_for(answer: Message, what: AnswerWaiting) -> None:
+        show(answer, what)
+        told.append(answer.waiting.text() if answer.waiting.isVisible() else "")
+
+    monkeypatch.setattr(Message, "wait_for", wait_for)
+    before = node.status["repairs"]["ever"]
+    desktop.window.go("chat")
+    change_options(desktop, wait, temperature=1.5, length=1000, over_swarm=True)
+    send(desktop, wait, "Tell me a long story.")
+    wait(lambda: len(shown(page)[-1]) > 20)
+    family = neighbours.second.family()
+    try:
+        for one in family:
+            one.suspend()
+        wait(lambda: told)
+        wait(lambda: page._stream is None)
+    finally:
+        for one in family:
+            one.resume()
+    assert told[0] == "A helper left; another takes over…"
+    answer = page.transcript.messages[-1]
+    assert not answer.waiting.isVisible()
+    wait(lambda: "replaced" in answer.line.text())
+    wait(lambda: node.status["repairs"]["ever"] > before)
+    dashboard = desktop.window.dashboard
+    ever = node.status["repairs"]["ever"]
+    wait(lambda: dashboard.coverage.repairs.text().endswith(f"{ever} ever"))
 
 
 def test_a_chat_survives_the_sudden_end_of_its_node(

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
 
 from app.ui.desktop import Desktop
 from app.ui.models_page import OfferCard
-from tests.e2e.screens.conftest import Neighbours, Wait, ask
+from tests.e2e.screens.conftest import Neighbours, Wait, ask, change_options
 from tests.helpers.desktop_node import DesktopNode
 
 pytestmark = [pytest.mark.usefixtures("sharing"), pytest.mark.xdist_group("screens")]
@@ -37,7 +37,15 @@ def test_it_shows_what_is_shared_and_who_else_does(
     assert page.model.name.text() == (
         "Potluck Guide: this computer serves the input, layers 1 to 4"
     )
-    assert page.model.note.text() == "2 other helpers · every layer is served"
+    half = "every layer is served, 4 layers by one computer only"
+    assert page.model.note.text() == f"2 other helpers · {half}"
+    assert page.model.place.text() == (
+        "This computer is the reserve: some of its layers have one other helper."
+    )
+    wait(lambda: page.coverage.rows == [("Potluck Guide", f"3 computers · {half}")])
+    (told,) = [one for one in node.status["coverage"] if one["my_place"] != "none"]
+    assert (told["my_place"], told["replicas"]) == ("second", [2] * 5 + [1] * 5)
+    assert page.coverage.note.text().startswith("Nobody serves at the moment: ")
     # The first half is there twice: this computer and a helper.
     holders = node.status["model"]["holders"]
     assert sorted((h["start"], h["stop"], h["mine"]) for h in holders) == [
@@ -49,6 +57,7 @@ def test_it_shows_what_is_shared_and_who_else_does(
     said = page.model.strip.accessibleDescription()
     assert said.count("the input, layers 1 to 4") == 2
     assert "layers 5 to 8, the output" in said
+    assert said.endswith(half)
     assert {row[1] for row in rows(desktop)} == {
         "the input, layers 1 to 4",
         "layers 5 to 8, the output",
@@ -59,6 +68,8 @@ def test_the_helpers_of_an_answer_are_marked_with_their_delay(
     desktop: Desktop, node: DesktopNode, wait: Wait
 ) -> None:
     wait(lambda: len(rows(desktop)) == 2)
+    desktop.window.go("chat")
+    change_options(desktop, wait, over_swarm=True)
     answer = ask(desktop, wait, "What is Potluck?")
     helpers = [h for h in node.status["model"]["holders"] if h["in_chain"] and not h["mine"]]
     assert helpers
