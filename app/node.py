@@ -422,7 +422,12 @@ class Node:
                 raise
             found = []
         others = [offer for offer in found if offer.peer != self.identity.peer_id]
-        return others if own is None else [*others, own]
+        order = self.sharing.order
+        if own is None or order is None:
+            return others
+        if own.is_full and own.span == order.model.plan.whole:
+            return others  # its places are others' now; a chat has the whole model beside them
+        return [*others, own]
 
     # ── what it tells about itself ───────────────────────────────────────────
 
