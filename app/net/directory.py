@@ -29,6 +29,7 @@ from app.net.wire import (
     Refused,
     SignedRecord,
 )
+from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ MAX_RECORDS = 8192
 SWEEP_SECONDS = 5.0
 REQUEST_SECONDS = 6.0
 """Longer than a dial may take, so that its reason is told."""
+LATE_SECONDS = 1.0
+"""So long a look-up goes on waiting for the rest when half of the directories have answered:
+somebody may be waiting for the next word while one of them is down."""
 
 _Key = tuple[PeerId, ModelId]
 
@@ -233,9 +237,7 @@ class DirectoryClient:
     async def _ask_all(self, request: Announce | Lookup) -> list[ChannelMessage]:
         """The answers of all that give one; PeerLost when none does and there is no local one."""
         asked = self._bootstraps
-        outcomes = await asyncio.gather(
-            *(self._ask(peer, address, request) for peer, address in asked)
-        )
+        outcomes = await self._outcomes(asked, request)
         if isinstance(request, Lookup) and asked == self._bootstraps:
             self.answered = frozenset(
                 peer
@@ -247,6 +249,34 @@ class DirectoryClient:
             reasons = "; ".join(str(outcome) for outcome in outcomes) or "none is given"
             raise PeerLost(f"no bootstrap answers: {reasons}")
         return answers
+
+    async def _outcomes(
+        self, asked: Sequence[tuple[PeerId, str]], request: Announce | Lookup
+    ) -> list[ChannelMessage | PeerLost]:
+        """What became of each, in order; a look-up does not wait for the last at any price."""
+        async with TaskOwner("directory") as tasks:
+            asking = [
+                tasks.start(self._ask(peer, address, request), name=short_peer_text(peer))
+                for peer, address in asked
+            ]
+            waiting = set(asking)
+            patience: float | None = None
+            while waiting:
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    break
+                told = [task.result() for task in asking if task.done()]
+                found = any(isinstance(answer, Found) and answer.records for answer in told)
+                if found and 2 * len(told) >= len(asking):
+                    patience = LATE_SECONDS
+            return [
+                PeerLost(f"{short_peer_text(peer)} at {address} is late")
+                if task in waiting
+                else task.result()
+                for task, (peer, address) in zip(asking, asked, strict=True)
+            ]
 
     async def _ask(
         self, peer: PeerId, address: str, request: Announce | Lookup

@@ -9,7 +9,7 @@ counterpart on each host is `app/swarm/host.py`; who takes whose place is decide
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Final
 
@@ -84,6 +84,8 @@ class RingChain:
         # Every position that all hosts know, and the tokens there.
         self._sent: list[int] = []
         self._replaying_pieces = 0
+        # Who is waited for although it failed before; None is everybody.
+        self._waited_for: Collection[PeerId] | None = None
         self._results: dict[int, asyncio.Future[wire.StepResult]] = {}
         self._broken: ChainBroken | None = None
         self._closed = False
@@ -123,29 +125,38 @@ class RingChain:
         """As `TokenChain.tokens`."""
         return self._tokens
 
-    async def open(self) -> None:
+    async def open(self, *, waited_for: Collection[PeerId] | None = None) -> None:
         """Open the session on every host at once.
+
+        Args:
+            waited_for: who is given all the time there is, as nobody could replace it; the
+                others have to answer soon. None is everybody.
 
         Raises:
             ChainBroken: one of them is unreachable or declines; the text says which and why.
         """
+        self._waited_for = waited_for
         try:
             await self._all(self._open_link(link, self._neighbours(link)) for link in self._links)
         except BaseException:
             await self.close()
             raise
 
-    async def mend(self, links: Sequence[Link]) -> None:
+    async def mend(
+        self, links: Sequence[Link], *, waited_for: Collection[PeerId] | None = None
+    ) -> None:
         """Go on over these computers; those that stay keep what they know.
 
         Who is new to the chain, and who lost its memory, is sent again what the computer
         before it handed on. Afterwards the chain stands where its last whole step ended.
+        `waited_for` is as for `open`.
 
         Raises:
             ChainBroken: another computer failed; mend again without it.
             MemoryLost: what is to be sent again is gone.
         """
         self._epoch += 1
+        self._waited_for = waited_for
         self._broken = ChainBroken(say("chain_not_whole"), peer=None)
         stays = [link.offer.peer for link in links]
         for peer in [peer for peer in self._channels if peer not in stays]:
@@ -265,7 +276,14 @@ class RingChain:
 
     async def _open_link(self, link: Link, neighbours: Neighbours) -> None:
         peer = link.offer.peer
-        channel = await open_session(self._opener, self._terms, link, neighbours, epoch=self._epoch)
+        channel = await open_session(
+            self._opener,
+            self._terms,
+            link,
+            neighbours,
+            epoch=self._epoch,
+            patient=self._waited_for is None or peer in self._waited_for,
+        )
         self._channels[peer] = channel
         self._told[peer] = neighbours
         self._tasks.start(self._listen(peer, channel), name=f"listen to {short_peer_text(peer)}")

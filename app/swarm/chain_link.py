@@ -19,6 +19,11 @@ from app.swarm.token_chain import ChainBroken, MemoryLost
 
 OPEN_SECONDS: Final = 10.0
 """Two round trips around the world, the dial included, fit many times."""
+SOON_SECONDS: Final = 2.0
+"""So long a computer is waited for at first: others may be quicker, and somebody waits for the
+next word. Who is asked again because nobody else is there has all of `OPEN_SECONDS`."""
+NEXT_SOON_SECONDS: Final = 0.5
+"""... and so much longer who has to reach a next one first, so that the silent one is blamed."""
 LEASE_SECONDS: Final = 120.0
 
 
@@ -53,9 +58,18 @@ class Neighbours:
 
 
 async def open_session(
-    opener: ChannelOpener, terms: SessionTerms, link: Link, neighbours: Neighbours, *, epoch: int
+    opener: ChannelOpener,
+    terms: SessionTerms,
+    link: Link,
+    neighbours: Neighbours,
+    *,
+    epoch: int,
+    patient: bool = True,
 ) -> Channel:
     """Open the session on one host; steps may be sent on the channel that comes back.
+
+    Args:
+        patient: whether to wait for `OPEN_SECONDS`, as for one that nobody can replace.
 
     Raises:
         ChainBroken: it is unreachable or declines; the text says why.
@@ -73,7 +87,9 @@ async def open_session(
         next=neighbours.hop,
         absorb=neighbours.absorb,
     )
-    channel, answer = await _ask(opener, offer, opening, seconds=OPEN_SECONDS)
+    soon = SOON_SECONDS + (0 if neighbours.next is None else NEXT_SOON_SECONDS)
+    seconds = OPEN_SECONDS if patient else soon
+    channel, answer = await _ask(opener, offer, opening, seconds=seconds)
     if isinstance(answer, wire.SessionOpened) and answer.session == terms.session:
         return channel
     await leave_session(channel, terms.session)

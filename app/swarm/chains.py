@@ -118,7 +118,7 @@ class Chains:
             ends=await self._ends(route),
         )
         try:
-            await chain.open()
+            await chain.open(waited_for=avoid)
         except ChainBroken as broken:
             self._note_failures(broken.suspects)
             if lacking is None:
@@ -152,7 +152,7 @@ class Chains:
         except NotServed:
             await self._look()
             links = self._patched_somehow(chain, lost, failed)
-        await chain.mend(links)
+        await chain.mend(links, waited_for=failed)
 
     def _patched_somehow(
         self, chain: RingChain, lost: Collection[PeerId], failed: Sequence[PeerId]

@@ -191,9 +191,7 @@ async def _check_what_is_left(swarm: ChaosSwarm, story: Story) -> None:
         if grown > MOST_GROWN_BYTES:
             story.problems.append(f"{name} has grown by {grown >> 20} MiB")
     for member in swarm.members:
-        if member.node is None:
-            continue
-        for process in member.running.family():
+        for process in swarm.remember(member):
             story.most_files = max(story.most_files, process.num_fds())
             if process.num_fds() > MOST_FILES:
                 story.problems.append(f"node {member.number} has {process.num_fds()} files open")

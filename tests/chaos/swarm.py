@@ -138,7 +138,7 @@ class ChaosSwarm:
     def remember(self, member: Member) -> list[psutil.Process]:
         """Its processes now; they are looked for when all should be over."""
         try:
-            family = member.running.family()
+            family = [] if member.node is None else member.node.family()
         except psutil.NoSuchProcess:
             return []
         for process in family:

@@ -310,6 +310,47 @@ async def test_a_bootstrap_that_never_answers_is_not_waited_for(
         await client.lookup(MODEL)
 
 
+async def test_a_look_up_waits_for_the_rest_only_a_little_when_half_have_answered(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.net.directory.REQUEST_SECONDS", 60.0)
+    monkeypatch.setattr("app.net.directory.LATE_SECONDS", 0.01)
+    knowing, host = Directory(CLOCK), new_identity()
+    knowing.keep(offer(host), writer=host.peer_id)
+
+    async def stall(channel: Channel) -> None:
+        await asyncio.Event().wait()
+
+    quick, slow = await swarm.serve(knowing.serve), await swarm.serve(stall)
+    asker = await swarm.enter(new_identity())
+    client = DirectoryClient(asker, at(slow, quick), clock=CLOCK)
+    async with asyncio.timeout(5):
+        (found,) = await client.lookup(MODEL)
+    assert found.peer == host.peer_id
+    assert client.answered == frozenset([quick.peer_id])
+    await asyncio.sleep(0)
+    assert all(status.channels == 0 for status in asker.connections())
+
+
+async def test_while_most_are_silent_or_know_nobody_all_are_waited_for(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.net.directory.LATE_SECONDS", 0.0)
+    knowing, host, asked = Directory(CLOCK), new_identity(), asyncio.Event()
+    knowing.keep(offer(host), writer=host.peer_id)
+
+    async def later(channel: Channel) -> None:
+        asked.set()
+        await asyncio.sleep(0.02)
+        await knowing.serve(channel)
+
+    empty = await swarm.serve(Directory(CLOCK).serve)  # it has just started
+    slow = await swarm.serve(later)
+    client = DirectoryClient(await swarm.enter(new_identity()), at(empty, slow), clock=CLOCK)
+    (found,) = await client.lookup(MODEL)
+    assert (found.peer, asked.is_set()) == (host.peer_id, True)
+
+
 async def test_a_directory_answers_one_request_after_another(swarm: Swarm) -> None:
     bootstrap = await swarm.serve(Directory(CLOCK).serve)
     host = new_identity()

@@ -10,6 +10,7 @@ import pytest
 from app.errors import BadInput
 from app.ids import Span
 from app.net import wire
+from app.net.channel import Channel
 from app.swarm import boundary_log, chain_link
 from app.swarm.token_chain import ChainBroken, ChainPart, OwnEnds, read_candidates
 from tests.helpers.answers import greedy, same, step
@@ -228,6 +229,32 @@ async def test_a_host_that_says_nothing_is_given_up(
     await settled()
     assert hosts[0].host.tokens_free == 512
     assert all(status.channels == 0 for status in client.connections())
+
+
+async def test_whom_others_could_replace_is_not_waited_for_long(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_link, "SOON_SECONDS", 0.02)
+    monkeypatch.setattr(chain_link, "NEXT_SOON_SECONDS", 0.2)
+    monkeypatch.setattr(chain_link, "OPEN_SECONDS", 1.0)
+    client, hosts = await swarm.computer(), await swarm.hosts("0:3", "3:6")
+    clock = asyncio.get_running_loop().time
+
+    async def think(channel: Channel) -> None:
+        await asyncio.sleep(0.1)
+        await hosts[1].host.serve_session(channel)
+
+    slow = await swarm.computer({"session": think, "hop": hosts[1].host.serve_hop})
+    computers = [hosts[0], HostComputer(hosts[1].engine, hosts[1].host, slow)]
+    hasty = swarm.ring(client, computers)
+    with pytest.raises(ChainBroken, match="does not answer") as caught:
+        await hasty.open(waited_for=())
+    assert caught.value.peer == slow.peer_id
+    patient = swarm.ring(client, computers)
+    started = clock()
+    await patient.open(waited_for=[slow.peer_id])
+    assert clock() - started >= 0.1
+    await patient.close()
 
 
 @pytest.mark.parametrize("turns", range(12))

@@ -1,0 +1,23 @@
+"""Twelve real nodes, six people who write all the time, and half a minute in which everything
+goes wrong: `python -m tests.chaos` is the same for as long as one likes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.storm import storm
+
+SEED = 7
+SECONDS = 20.0
+
+
+@pytest.mark.measured
+async def test_every_answer_is_finished_and_right_whatever_happens_to_computers(
+    tmp_path: Path,
+) -> None:
+    story = await storm(tmp_path, seconds=SECONDS, seed=SEED)
+    assert not story.problems, "\n".join(story.problems)
+    assert len(story.struck) >= 4, "this was no storm"
+    assert story.tokens > 100, "hardly anybody wrote"
