@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import io
 import logging
 import os
@@ -20,6 +21,8 @@ from typing import Any, Final, NoReturn
 from app import __version__
 from app.errors import PotluckError
 from app.ids import parse_span
+from app.logs import OutputBound
+from app.window_file import OUTPUT_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +48,8 @@ def run(arguments: Sequence[str]) -> int:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
+    if options.name == "node":
+        _bound_output(options.data_dir)
     logging.getLogger("quic").setLevel(logging.WARNING)  # aioquic tells of every connection
     for name in _OWNERS_FILES:
         logging.getLogger(name).setLevel(min(_level(options), logging.WARNING))
@@ -121,7 +126,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="potluck",
-        description="Many ordinary computers run large language models together.",
+        description="Many ordinary computers run large language models together. Without a"
+        " command, potluck opens its window.",
     )
     parser.add_argument("--version", action="version", version=f"potluck {__version__}")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
@@ -272,6 +278,16 @@ def _doctor(commands: Any) -> argparse.ArgumentParser:
     )
     _data_dir(command)
     return command
+
+
+def _bound_output(data_dir: Path | None) -> None:
+    """A node runs for months, and a window lets it print into a file."""
+    from app.settings import default_data_folder  # only now: --help stays quick
+
+    folder = default_data_folder() if data_dir is None else data_dir
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # there may be no output
+        bound = OutputBound(folder / OUTPUT_FILE, descriptor=sys.stderr.fileno())
+        logging.getLogger().addHandler(bound)
 
 
 def _data_dir(command: argparse.ArgumentParser) -> None:

@@ -44,10 +44,18 @@ async def node(options: argparse.Namespace) -> int:
     )
     async with Node(wanted) as running:
         if wanted.model is None and wanted.units is None:
-            logger.info("serving no layers: name some with --model or --units")
+            logger.info("%s", _without_layers(running, wanted))
         print(json.dumps(running.ready_line()), flush=True)
         await running.wait_until_quit()
     return 0
+
+
+def _without_layers(running: Node, wanted: NodeOptions) -> str:
+    """What a node does that was given no layers to serve."""
+    if running.service.governor.manual.consented:
+        return "serving what was chosen in the window, as far as its settings allow"
+    keeps = "keeping the list of who serves what, for others; " if wanted.public else ""
+    return f"{keeps}sharing no layers: name some with --units, or agree to share in the window"
 
 
 async def publish_model(options: argparse.Namespace) -> int:

@@ -22,8 +22,10 @@ from app.data_folder import DataFolder, OpenModel
 from app.errors import NoRoom
 from app.ids import ModelId, PeerId
 from app.known_models import KnownModels
+from app.measured_speed import MeasuredSpeed
 from app.net.shaping import Shaper
 from app.net.wire import Place
+from app.offers import block_bytes
 from app.opened_model import Fetch, Mend, Message, OpenedModel
 from app.sentences import say
 from app.swarm.credits import Credits
@@ -42,6 +44,8 @@ MOST_AT_ONCE: Final = 8
 """Answers written at the same time; further ones are refused with a reason."""
 MOST_KEPT: Final = 8
 """Chains kept warm; each holds a place on every helper of its chain."""
+ENOUGH_TOKENS: Final = 12
+"""Fewer tell too little about how fast a model writes."""
 LEAST_MAX_TOKENS: Final = 1024
 """What programs get that do not say how much they want."""
 
@@ -77,6 +81,7 @@ class Desk:
         credits: where what others compute is counted.
         own: this computer's name as a host.
         changed: called when an answer begins or ends.
+        speed: learns how fast models write that run on this computer alone.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Desk:
         shaper: Shaper | None,
         place: Callable[[], Place | None],
         credits: Credits,
+        speed: MeasuredSpeed,
         changed: Callable[[], None],
         clock: Clock,
     ) -> None:
@@ -103,6 +109,7 @@ class Desk:
         self._shaper = shaper
         self._place = place
         self._credits = credits
+        self._speed = speed
         self._changed = changed
         self._clock = clock
         self._tasks = TaskOwner("desk")
@@ -194,7 +201,9 @@ class Desk:
                 _fill(written, answer, talk)
                 self._count(answer, opened.model)
                 self.last_parts = answer.parts or self.last_parts
+                self._note_speed(answer, opened.model)
                 self.round_trips = talk.round_trips or self.round_trips
+                _log(answer, written)
             fine = True
         except (GeneratorExit, asyncio.CancelledError):
             fine = True  # stopped by whoever asked; the chain is as good as before
@@ -248,6 +257,12 @@ class Desk:
         for part, positions in answer.work.items():
             self._credits.took([part], positions=positions, head_unit=head, own=self._own)
         answer.work.clear()
+
+    def _note_speed(self, answer: Answer, model: OpenModel) -> None:
+        own = all(part.peer in (None, self._own) for part in answer.parts)
+        if own and answer.parts and len(answer.tokens) >= ENOUGH_TOKENS:
+            size = block_bytes([unit.size for unit in model.manifest.units])
+            self._speed.note_wrote(model.id, size, answer.tokens_per_second)
 
     def _new_talk(self, opened: OpenedModel, order: Order) -> Talk:
         ways = Ways(alone=order.alone, may_be_alone=True, own=self._own)
@@ -333,6 +348,18 @@ class Desk:
                     if entry is not None and not entry.users and entry.idle_since <= old:
                         del self._opened[model]
                         await entry.opened.__aexit__(None, None, None)
+
+
+def _log(answer: Answer, written: Written) -> None:
+    """That an answer was written and how, and never what it says."""
+    logger.info(
+        "answered with %s: %d tokens, %.1f tokens/s, computers in the chain: %d, repairs: %d",
+        written.model,
+        len(answer.tokens),
+        answer.tokens_per_second,
+        len(written.chain),
+        answer.repairs,
+    )
 
 
 def _goes_on(known: Sequence[int], prompt: Sequence[int]) -> bool:

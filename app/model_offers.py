@@ -6,6 +6,7 @@ The arithmetic is `app/offers.py`'s; here it meets the disk, the memory and the 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 from app.announced import Announced
@@ -15,12 +16,15 @@ from app.data_folder import DataFolder, OpenModel
 from app.engine.catalogue import KnownModel
 from app.engine.hardware import Hardware, read_hardware
 from app.errors import PotluckError
-from app.ids import PeerId, Span
+from app.ids import ModelId, PeerId, Span
 from app.known_models import KnownModels
 from app.measured_speed import MeasuredSpeed
-from app.offers import Fit, fit, room_bytes, tokens_per_second
+from app.offers import Fit, block_bytes, fit, room_bytes
 from app.sharing import Sharing
 from app.snapshot import Wanted
+from app.trial import try_writing
+
+logger = logging.getLogger(__name__)
 
 FRESH_SECONDS: Final = 30.0
 """How long a look at memory holds; what is free changes slowly enough."""
@@ -30,6 +34,7 @@ class ModelOffers:
     """Looks at every model this computer knows.
 
     Args:
+        speed: what was measured of this computer.
         own: this computer's name, whose own announcement does not count.
     """
 
@@ -40,6 +45,7 @@ class ModelOffers:
         announced: Announced,
         sharing: Sharing,
         *,
+        speed: MeasuredSpeed,
         own: PeerId,
         clock: Clock,
     ) -> None:
@@ -51,12 +57,14 @@ class ModelOffers:
         self._clock = clock
         self._hardware: Hardware | None = None
         self._looked_at = float("-inf")
-        self._speed = MeasuredSpeed(data.folder)
+        self._speed = speed
+        self._tried: ModelId | None = None
 
     async def all(self, wanted: Wanted | None) -> list[ModelOffer]:
         """Every model that can be cut, in the shelf's order."""
         await self._announced.refresh()
         room = await self._room()
+        self._measure()
         offers = []
         for known in self._models.all():
             try:
@@ -97,8 +105,8 @@ class ModelOffers:
             suggested_stop=0 if span is None else span.stop,
             missing_bytes=0 if span is None else self.missing_bytes(model, span),
             held_bytes=sum(unit.size for unit in held),
-            expected_tokens_per_second=tokens_per_second(
-                self._measured(), sum(unit.size for unit in blocks)
+            expected_tokens_per_second=self._speed.expected(
+                model.id, sum(unit.size for unit in blocks), whole=span == model.plan.whole
             ),
             served_by=len(self._announced.of(model.id, without=self._own)),
             chosen=chosen,
@@ -110,18 +118,36 @@ class ModelOffers:
         holders = [r.span for r in self._announced.of(model.id, without=self._own) if r.span]
         return fit([unit.size for unit in model.manifest.units], room, holders)
 
-    def _measured(self) -> float | None:
-        """Bytes of weights computed in a second, from what runs or ran last."""
+    def _measure(self) -> None:
+        """Take over the bytes of weights computed in a second by what runs now."""
         engine, order = self._sharing.engine, self._sharing.order
         if engine is not None and order is not None and engine.status.layers_per_second > 0:
             blocks = order.model.manifest.units[1:-1]
             mean = sum(unit.size for unit in blocks) / len(blocks)
             self._speed.note(engine.status.layers_per_second * mean)
-        return self._speed.bytes_per_second
+
+    async def _try(self) -> None:
+        """Once after a whole model was loaded, while nobody uses it: how fast does it write?"""
+        engine, order, host = self._sharing.engine, self._sharing.order, self._sharing.host
+        if engine is None or order is None or host is None or host.status.sessions:
+            return
+        model = order.model
+        if order.span != model.plan.whole or self._tried == model.id:
+            return
+        self._tried = model.id
+        try:
+            speed = await try_writing(engine, self._clock)
+        except PotluckError as error:
+            logger.info("how fast %s writes could not be tried: %s", model.manifest.name, error)
+            return
+        if speed is not None:
+            size = block_bytes([unit.size for unit in model.manifest.units])
+            self._speed.note_wrote(model.id, size, speed)
 
     async def keep_speed(self) -> None:
-        """Write down how fast this computer computes, if that is news."""
-        self._measured()
+        """Measure what can be, and write down how fast this computer computes if that is news."""
+        self._measure()
+        await self._try()
         if self._speed.is_news:
             await asyncio.to_thread(self._speed.save)
 

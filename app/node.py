@@ -36,6 +36,7 @@ from app.folder_watch import keep_folder
 from app.ids import ModelId, Span, peer_text
 from app.known_models import KnownModels
 from app.logs import RecentLines
+from app.measured_speed import MeasuredSpeed
 from app.model_offers import ModelOffers
 from app.net import wire
 from app.net.addresses import format_address, parse_address
@@ -70,7 +71,8 @@ from app.wishes import Wishes, checked_span
 logger = logging.getLogger(__name__)
 
 DEFAULT_API: Final = "default"
-"""Given for the API's address: as in the settings, or the next port that is free."""
+"""Given for the API's address: as in the settings, or where there is a free port."""
+ANY_OF_OURS: Final = "127.0.0.1:0"
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,7 @@ class Node:
             public=self._local_directory is not None,
         )
         own = self.identity.peer_id
+        speed = MeasuredSpeed(data.folder)
         self.desk = await self._stack.enter_async_context(
             Desk(
                 data,
@@ -270,6 +273,7 @@ class Node:
                 shaper=self._traffic,
                 place=lambda: self.endpoint.place,
                 credits=credits,
+                speed=speed,
                 changed=changed,
                 clock=clock,
             )
@@ -297,7 +301,9 @@ class Node:
             started_at=clock.monotonic(),
         )
         self._stack.callback(parts.count)
-        offers = ModelOffers(data, self.models, announced, self.sharing, own=own, clock=clock)
+        offers = ModelOffers(
+            data, self.models, announced, self.sharing, speed=speed, own=own, clock=clock
+        )
         wishes = Wishes(
             data,
             self.models,
@@ -341,19 +347,37 @@ class Node:
         )
 
     async def _open_api(self, address: str) -> None:
-        is_default = address == DEFAULT_API
-        try:
-            host, port = parse_address(self.data.settings.api if is_default else address)
-        except ValueError as error:
-            raise UsageError(f"{error}.") from None
         token = ApiToken(self.data.folder)
         await asyncio.to_thread(token.current)
-        self._api = await self._stack.enter_async_context(
+        wanted = self.data.settings.api
+        if address != DEFAULT_API:
+            self._api = await self._serve_api(address, token)
+            self.service.tell_api(self._api.url)
+            return
+        try:
+            api = await self._serve_api(wanted, token, may_move=True)
+        except UsageError as error:
+            # A window would be left without a node for a setting that it alone can mend.
+            logger.warning("%s Any free port is taken instead.", error)
+            api = await self._serve_api(ANY_OF_OURS, token)
+        self.service.tell_api(api.url, wanted=wanted)
+        # Control is for this computer's own programs, which come by its loopback.
+        is_ours = api.url.startswith(("http://127.0.0.1:", "http://[::1]:"))
+        self._api = api if is_ours else await self._serve_api(ANY_OF_OURS, token)
+
+    async def _serve_api(
+        self, address: str, token: ApiToken, *, may_move: bool = False
+    ) -> ApiServer:
+        try:
+            host, port = parse_address(address)
+        except ValueError as error:
+            raise UsageError(f"{error}.") from None
+        return await self._stack.enter_async_context(
             ApiServer(
                 self.service,
                 host=host,
                 port=port,
-                may_move=is_default,
+                may_move=may_move,
                 admission=lambda: self.service.admission(token.current()),
             )
         )

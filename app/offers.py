@@ -74,12 +74,9 @@ def coverage(units: int, holders: Sequence[Span]) -> list[int]:
     return [sum(unit in span for span in holders) for unit in range(units)]
 
 
-def tokens_per_second(bytes_per_second: float | None, block_bytes: int) -> float | None:
-    """What to expect of blocks of so many bytes together; None while nothing was measured.
-
-    A token reads every weight once, so bytes carry over from one model to another.
-    """
-    return bytes_per_second / block_bytes if bytes_per_second and block_bytes else None
+def block_bytes(unit_bytes: Sequence[int]) -> int:
+    """The size of a whole model's blocks together; a token reads each of them once."""
+    return sum(unit_bytes[1:-1])
 
 
 def _order(span: Span, counts: Sequence[int]) -> tuple[int, int, int, int]:

@@ -19,7 +19,7 @@ NETWORK: Final = "Network"
 DISK: Final = "Disk and memory"
 MODELS: Final = "Models"
 PRIVACY: Final = "Privacy"
-START: Final = "Start and updates"
+START: Final = "Start"
 NOTICES: Final = "Notifications"
 LOOKS: Final = "Looks"
 
@@ -218,7 +218,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         words(
             "Busy from",
-            "How much of the processor other programs use before sharing rests.",
+            "How much of the processor other programs use before sharing rests; it goes on when "
+            "they use three fifths of that, so that it does not start and stop all the time.",
             RULES,
             unit="%",
             least=5,
@@ -453,15 +454,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         switch("Start at login", "Whether Potluck starts when you log in.", START),
     ] = False
 
-    updates: Annotated[
-        Literal["ask", "automatic", "off"],
-        words(
-            "Updates",
-            "What happens when a newer version is there: ask, automatic or off.",
-            START,
-        ),
-    ] = "ask"
-
     notify_pauses: Annotated[
         bool,
         switch("Pauses", "Whether a notification says that sharing rests, and why.", NOTICES),
@@ -476,11 +468,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool,
         switch("Downloads", "Whether a notification says that layers have arrived.", NOTICES),
     ] = False
-
-    notify_updates: Annotated[
-        bool,
-        switch("Updates", "Whether a notification says that a newer version is there.", NOTICES),
-    ] = True
 
     language: Annotated[
         Literal["system", "en", "de"],

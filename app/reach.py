@@ -5,6 +5,7 @@ Counterparts: `app/net/directory.py`, which asks, and `app/snapshot.py`, which t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.sentences import Sentence, say
 from app.swarm.credits import Credits
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Reach:
         self._announced = announced
         self._credits = credits
         self._public = public
+        self._logged: bool | None = None
         self.given = given
 
     def use(self, bootstraps: Sequence[tuple[PeerId, str]]) -> None:
@@ -66,7 +70,17 @@ class Reach:
         """Ask, unless somebody just did; whether it is another answer than before."""
         before = self.now()
         await self._announced.refresh()
-        return self.now() != before
+        now = self.now()
+        if now.connected is not self._logged:
+            self._log(now)
+        return now != before
+
+    def _log(self, now: Reached) -> None:
+        self._logged = now.connected
+        if now.connected:
+            logger.info("joined: computers known: %d", now.computers)
+        elif now.warning is not None:
+            logger.info("%s", now.warning)
 
     def now(self) -> Reached:
         """As it stands, by the last look and by who is connected."""

@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from app.answering import Answering
 from app.api.control_port import Changes, KnownName, Order, Written
 from app.api.guard import Admission
 from app.api.shapes import (
+    AddModelRequest,
     AnswerDelta,
     ChooseModelRequest,
     ConsentRequest,
@@ -37,13 +39,13 @@ from app.api.shapes import (
 from app.change_board import ChangeBoard
 from app.conversations import Conversations
 from app.data_folder import DataFolder
-from app.errors import Refusal
+from app.errors import Refusal, UsageError
 from app.known_models import KnownModels
 from app.listening import check_listening
 from app.logs import RecentLines, private_words, redact
 from app.model_offers import ModelOffers
 from app.policy.governor import Governor
-from app.sentences import Sentence, say
+from app.sentences import Sentence, said_of, say
 from app.settings import SETTINGS, SETTINGS_FILE, Settings, changed, save_settings
 from app.snapshot import Disk, Parts, take_snapshot
 from app.wishes import Wishes
@@ -54,6 +56,7 @@ AT_NEXT_START: Final = {"listen", "public", "api", "keyring"}
 """Settings that parts read once, when they are built."""
 LOOK_AT_OTHERS_SECONDS: Final = 60.0
 """Between two looks at who is there while nobody watches."""
+LOOK_WHILE_ALONE_SECONDS: Final = 10.0
 HOUSEKEEPING_SECONDS: Final = 5.0
 SAVE_SECONDS: Final = 60.0
 
@@ -93,6 +96,7 @@ class Service:
         self._changing_settings = asyncio.Lock()
         self._disk = Disk()
         self._look_soon = asyncio.Event()
+        self._api_now: Sentence | None = None
         self.quitting = asyncio.Event()
 
     # ── life ─────────────────────────────────────────────────────────────────
@@ -104,7 +108,9 @@ class Service:
         while True:
             await self._look_at_disk()
             await self._offers.keep_speed()
-            old = self._parts.clock.monotonic() - looked_at >= LOOK_AT_OTHERS_SECONDS
+            is_alone = not self._parts.reach.now().connected
+            seconds = LOOK_WHILE_ALONE_SECONDS if is_alone else LOOK_AT_OTHERS_SECONDS
+            old = self._parts.clock.monotonic() - looked_at >= seconds
             if old or self._look_soon.is_set() or self._changes.has_listeners:
                 self._look_soon.clear()
                 looked_at = self._parts.clock.monotonic()
@@ -187,6 +193,7 @@ class Service:
         # Not ticked means not asked for: agreeing later must not undo what was set before.
         login = {"start_at_login": True} if request.start_at_login else {}
         await self.change_settings({**request.settings, **login})
+        logger.info("agreed to share" if request.share else "chose only to chat")
         await self.governor.consent(share=request.share)
         if request.share:
             await self._wishes.choose_what_costs_nothing()
@@ -221,8 +228,20 @@ class Service:
         await self.governor.slow_mode(on=on)
         return self.snapshot()
 
+    def tell_api(self, url: str, *, wanted: str = "") -> None:
+        """Say beside the setting where programs reach the API now.
+
+        Args:
+            wanted: HOST:PORT of the setting, if it was what counted.
+        """
+        base, port = f"{url}/v1", wanted.rpartition(":")[2]
+        moved = wanted and port not in ("0", url.rpartition(":")[2])
+        told = say("api_moved", wanted=wanted, url=base) if moved else say("api_now", url=base)
+        self._api_now = told
+
     def settings(self) -> SettingsView:
         """As `NodeControl.settings`."""
+        now = {"api": self._api_now} if self._api_now is not None else {}
         views = [
             SettingView(
                 name=setting.name,
@@ -236,6 +255,8 @@ class Service:
                 least=setting.least,
                 most=setting.most,
                 choices=list(setting.choices),
+                now="" if setting.name not in now else now[setting.name].words,
+                now_said=None if setting.name not in now else now[setting.name].said,
             )
             for setting in SETTINGS
         ]
@@ -250,8 +271,12 @@ class Service:
         """As `NodeControl.change_settings`."""
         async with self._changing_settings:
             before = self._data.settings
-            await asyncio.to_thread(_check_addresses, before, values)
-            found = await asyncio.to_thread(save_settings, self._data.folder, values)
+            try:
+                await asyncio.to_thread(_check_addresses, before, values)
+                found = await asyncio.to_thread(save_settings, self._data.folder, values)
+            except UsageError as error:
+                logger.info("settings refused: %s", _without_value(error))
+                raise
             settings, self._complaints = found.settings, found.complaints
             self._data.use_settings(settings)
             if found.aside:
@@ -265,6 +290,7 @@ class Service:
             if later:
                 labels = [setting.label for setting in SETTINGS if setting.name in later]
                 self.warn(say("next_start", labels=labels))
+            logger.info("settings changed: %s", ", ".join(sorted(differs)) or "none")
             await self.governor.use_settings(settings, doubtful=found.doubtful)
             self._wishes.renew()
         return self.settings()
@@ -280,6 +306,12 @@ class Service:
     async def models(self) -> list[ModelOffer]:
         """As `NodeControl.models`."""
         return await self._offers.all(self._wishes.wanted)
+
+    async def add_model(self, request: AddModelRequest) -> list[ModelOffer]:
+        """As `NodeControl.add_model`."""
+        known = await asyncio.to_thread(self._data.shelf.adopt, Path(request.path))
+        logger.info("a model was added: %s", known.manifest.name)
+        return await self.models()
 
     async def choose_model(self, request: ChooseModelRequest) -> Snapshot:
         """As `NodeControl.choose_model`; a manifest's file may be named too."""
@@ -394,6 +426,13 @@ def _remove_unused(data: DataFolder, keep: set[bytes]) -> int:
         with contextlib.suppress(Refusal):
             data.store.remove(sha256)
     return before - data.store.used_bytes()
+
+
+def _without_value(error: UsageError) -> str:
+    """Which setting was refused; what was typed may be a key or an address."""
+    said = said_of(error)
+    name = None if said is None else said.values.get("name")
+    return str(name) if name else f"({'' if said is None else said.code})"
 
 
 def _check_addresses(before: Settings, values: Mapping[str, Any]) -> None:

@@ -329,12 +329,14 @@ class Sharing:
             self._enter("mounting")
             await self._mount(order)
         except PotluckError as error:
+            logger.warning("sharing failed: %s", error)
             self._failed, self.problem = order, error
             self._enter("failed")
         except BaseException:
             self._enter("off")
             raise
         else:
+            logger.info("sharing units %s of %s", order.span, order.model.manifest.name)
             self._failed = self.problem = None
             self._enter("serving")
 
@@ -398,6 +400,7 @@ class Sharing:
         self._positions_before += serving.host.status.positions_computed
         self._sessions_before += serving.host.status.sessions_ever
         self._serving = None
+        logger.info("stopped sharing %s", serving.order.model.manifest.name)
         self._enter("off")
 
     # ── announcements ────────────────────────────────────────────────────────

@@ -258,6 +258,8 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
         my_start=None if mine is None else mine.start,
         my_stop=None if mine is None else mine.stop,
         holders=sorted(holders, key=lambda holder: (holder.start, holder.stop, holder.peer_id)),
+        chosen_start=wanted.span.start,
+        chosen_stop=wanted.span.stop,
     )
 
 

@@ -154,14 +154,21 @@ class Talk:
             return await self._local_chain(room)
         try:
             chain = await self._chains.open(tokens=room, candidates=self._candidates, avoid=avoid)
-        except ChainBroken:
-            raise
+        except ChainBroken as broken:
+            # Those who failed before failed again, and nobody else is there to ask.
+            if not (self._may_go_alone and set(broken.suspects) <= set(avoid)):
+                raise
+            return await self._local_chain(room)
         except (NotServed, PeerLost):
-            if not (self.ways.may_be_alone and self.opened.is_here):
+            if not self._may_go_alone:
                 raise
             return await self._local_chain(room)
         self._note_readers(chain)
         return chain
+
+    @property
+    def _may_go_alone(self) -> bool:
+        return self.ways.may_be_alone and self.opened.is_here
 
     async def _mend_chain(
         self, chain: TokenChain, lost: Collection[PeerId], avoid: Sequence[PeerId]

@@ -1,6 +1,7 @@
-"""`window.pid` in the data folder: which process the window is, for the node to know it by.
+"""What the window keeps in the data folder for the node: its process, and the node's output.
 
-The window (`app/ui/main.py`) writes it while it is open; the node reads it
+`window.pid` says which process the window is, for the node to know it by. The window
+(`app/ui/main.py`) writes it while it is open; the node reads it
 (`app/own_processes.py`), so that drawing an answer is not taken for another program's work.
 After a crash it is old, which whoever reads it has to see for itself.
 """
@@ -16,6 +17,8 @@ from typing import Final
 from app.small_files import read_small
 
 WINDOW_FILE: Final = "window.pid"
+OUTPUT_FILE: Final = "node-output.log"
+"""What a node prints that the window has started; `app/logs.py` keeps it short."""
 MOST_DIGITS: Final = 10
 
 

@@ -138,6 +138,7 @@ class Wishes:
         units = model.manifest.units[span.start : span.stop]
         await asyncio.to_thread(self._data.store.require_room, units)
         await asyncio.to_thread(save_choice, self._data.folder, Choice(model.id.hex(), span))
+        logger.info("chosen to share: units %s of %s", span, model.manifest.name)
         self._want(model, span)
         self._sharing.retry()
         self.renew()

@@ -29,8 +29,8 @@ PAUSES: Final = {
     "metered": "Paused: on a metered network (until on another one)",
     "program": "Paused: {program} is running (until it is closed)",
     "full_screen": "Paused: a program fills the screen (until it is closed)",
-    "other_programs": "Paused: other programs need the processor (until they use less than "
-    "{percent:number} %)",
+    "other_programs": "Paused: other programs needed more than {limit:number} % of the processor "
+    "(until they need less than {percent:number} %)",
     "outside_hours": "Paused: outside your hours ({when})",
     "no_hours": "Paused: outside your hours (your schedule has none)",
     "month_used": "Paused: this month's data is used up (until next month)",
@@ -147,6 +147,9 @@ SETTINGS: Final = {
     "settings_unwritten": "{path} cannot be written ({reason}); the settings stay as they were.",
     "address_unusable": "{address} cannot be used on this computer ({reason}); nothing was "
     "changed.",
+    "api_now": "Programs reach it now at {url}.",
+    "api_moved": "{wanted} could not be had when Potluck started, so programs reach it at {url} "
+    "now.",
     "settings_not_read": "{path} cannot be read ({reason}); the settings stay as they were.",
     "settings_stuck": "{path} is damaged and cannot be put aside ({reason}); mend it by hand.",
     "folder_gone": "{folder} was removed or made again while Potluck runs. What happens now may "

@@ -25,7 +25,7 @@ from benchmarks.sim import discovery
 DEFAULT_NODES: Final = (1000, 10_000)
 LONG_SCENE_NODES: Final = 2000
 """Up to here an hour and a half is simulated, so that every table has been through its
-upkeep; above, twenty minutes, for the sake of whoever waits: upkeep looks too low there."""
+upkeep; above, a quarter of an hour, for the sake of whoever waits: upkeep looks too low there."""
 
 
 def scene_of(nodes: int, seed: int) -> discovery.Scene:
@@ -35,7 +35,7 @@ def scene_of(nodes: int, seed: int) -> discovery.Scene:
             nodes=nodes, seed=seed, warm_seconds=3300.0, measured_seconds=1800.0, lookups=2000
         )
     return discovery.Scene(
-        nodes=nodes, seed=seed, warm_seconds=300.0, measured_seconds=600.0, lookups=2000
+        nodes=nodes, seed=seed, warm_seconds=300.0, measured_seconds=300.0, lookups=2000
     )
 
 

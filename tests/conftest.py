@@ -17,6 +17,7 @@ import pytest
 from tests.helpers.running_node import write_guide_manifest
 from tools.measured_last import MEASURED, MeasuredLast
 
+ONE_SWARM = ("tests/e2e/test_chat.py", "tests/e2e/test_nodes.py")
 MOST_WORKERS = 8
 """More would wait for the longest file, having taken seconds each to begin."""
 
@@ -38,19 +39,19 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> MeasuredLast:
     """Files in the order of `pytest_collection_modifyitems`."""
     config.option.loadscopereorder = False
-    return MeasuredLast(config, log)
+    scheduler = MeasuredLast(config, log)
+    scheduler.together = ONE_SWARM
+    return scheduler
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is measured comes last; in parallel, what takes long comes first."""
-    for item in items:
-        if item.get_closest_marker(MEASURED):
-            item.add_marker(pytest.mark.xdist_group(MEASURED))
     long_first = hasattr(config, "workerinput")
 
     def place(item: pytest.Item) -> int:
-        if item.get_closest_marker(MEASURED):
+        if MEASURED in item.path.parts:
+            item.add_marker(MEASURED)
             return 2
         return 0 if long_first and "e2e" in item.path.parts else 1
 

@@ -65,13 +65,13 @@ async def test_what_to_expect_of_a_model_is_known_after_a_restart(
     async with running_node(tmp_path) as running:
         assert (await running.offer())["expected_tokens_per_second"] is None
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        speed = tmp_path / SPEED_FILE
+        await until(lambda: speed.exists() and '"wrote":{"' in speed.read_text(), seconds=20)
         expected = (await running.offer())["expected_tokens_per_second"]
-        assert expected > 0
-        await until(lambda: (tmp_path / SPEED_FILE).exists())
     async with running_node(tmp_path) as running:
         assert running.node.sharing.engine is None
         again = (await running.offer())["expected_tokens_per_second"]
-        assert again == pytest.approx(expected, rel=0.06)
+        assert again == expected > 0
 
 
 async def test_what_others_lack_is_suggested(

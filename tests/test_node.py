@@ -21,7 +21,7 @@ from app.net import wire
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement
-from app.node import Node, NodeOptions
+from app.node import DEFAULT_API, Node, NodeOptions
 
 DRAFT = "guide-draft-q8_0"
 UNITS = 4
@@ -215,3 +215,25 @@ async def test_a_node_on_every_address_announces_one_that_can_be_dialled(tmp_pat
         (address,) = announced_addresses(node.endpoint)
         assert address.startswith("127.0.0.1:")
         assert address.split(":")[1] == node.endpoint.address.split(":")[1]
+
+
+async def test_the_settings_address_is_used_and_another_one_where_it_cannot_be_had(
+    tmp_path: Path,
+) -> None:
+    """What a window starts has to come up, and says beside the setting where it is."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        free = holder.getsockname()[1]
+    address = f"127.0.0.1:{free}"
+    for wanted, moved in ((address, False), ("192.0.2.7:8423", True), ("127.0.0.2:0", False)):
+        folder = tmp_path / wanted.partition(":")[0]
+        asked = options(folder, api=DEFAULT_API, settings=f'api = "{wanted}"\n')
+        async with Node(asked) as node:
+            # Control is reached by loopback, wherever other programs go.
+            assert str(node.ready_line()["api"]).startswith("http://127.0.0.1:")
+            view = node.service.settings()
+            now = next(setting.now for setting in view.settings if setting.name == "api")
+            assert (wanted in now and "could not be had" in now) == moved
+            assert now.startswith("Programs reach it now at http://127.0.0.") or moved
+            if wanted == address:
+                assert node.ready_line()["api"] == f"http://{address}"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.ids import Span
-from app.offers import MEMORY_MARGIN_BYTES, Fit, coverage, fit, room_bytes, tokens_per_second
+from app.offers import MEMORY_MARGIN_BYTES, Fit, block_bytes, coverage, fit, room_bytes
 
 GB = 1 << 30
 TEN = [1] * 10
@@ -67,7 +67,5 @@ def test_coverage_counts_holders() -> None:
     assert coverage(4, [Span(0, 2), Span(1, 4)]) == [1, 2, 1, 1]
 
 
-def test_speed_carries_over_by_bytes_and_is_unknown_before_it_is_measured() -> None:
-    assert tokens_per_second(100.0, 50) == 2.0
-    assert tokens_per_second(None, 50) is None
-    assert tokens_per_second(100.0, 0) is None
+def test_a_model_s_two_ends_are_none_of_its_blocks() -> None:
+    assert block_bytes([700, 5, 6, 7, 900]) == 18

@@ -30,7 +30,6 @@ def test_the_defaults_put_the_owner_first() -> None:
     assert chosen.pause_on_other_cpu
     assert chosen.on_metered != "share"
     assert not chosen.start_at_login, "a box that is ticked by the person or not at all"
-    assert chosen.updates == "ask"
     assert parse_schedule(chosen.schedule).always
 
 

@@ -39,7 +39,7 @@ async def test_those_who_answer_are_counted(tmp_path: Path, guide: Path) -> None
         assert alone((await first.ask("GET", "/status"))["warnings"])[0].count("has come here")
         bootstrap = f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}"
         async with running_node(tmp_path / "b", bootstraps=(bootstrap,)) as second:
-            await until(lambda: connected(second))
+            await until(lambda: connected(second), seconds=30)
             status = await second.ask("GET", "/status")
             assert status["computers"] == 1
             assert alone(status["warnings"]) == []
@@ -71,10 +71,10 @@ async def test_another_computer_to_ask_first_holds_at_once(
         bootstrap = f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}"
         view = await second.ask("PATCH", "/settings", {"bootstrap": [bootstrap]})
         assert not [remark for remark in view["remarks"] if "the next time" in remark]
-        await until(lambda: connected(second))
+        await until(lambda: connected(second), seconds=30)
         # What it shares is told there without waiting for the next turn.
         local: Any = first.node._local_directory
-        await until(lambda: len(local.records(None)) == 1)
+        await until(lambda: len(local.records(None)) == 1, seconds=30)
         await second.ask("PATCH", "/settings", {"bootstrap": []})
         assert second.node._directory.bootstraps == ()
 

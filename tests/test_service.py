@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.errors import UsageError
 from app.settings import read_settings
-from tests.helpers.running_node import WHOLE, running_node, until
+from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 
 
 def open_to_others(folder: Path) -> set[str]:
@@ -211,3 +214,57 @@ if sys.platform != "win32":
                     if "was removed" in told:
                         break
                     await asyncio.sleep(0.1)
+
+
+async def test_a_model_s_file_is_taken_or_refused_in_one_line(tmp_path: Path, guide: Path) -> None:
+    letter = tmp_path / "letter.json"
+    letter.write_text("Dear Anna")
+    async with running_node(tmp_path / "data") as running:
+        before = await running.ask("GET", "/status")
+        offers = await running.ask("POST", "/models/add", {"path": str(guide)})
+        assert "guide" in [offer["name"] for offer in offers]
+        for path in (str(letter), str(tmp_path / "gone.json"), "a\0.json", "/"):
+            refused = await running.ask("POST", "/models/add", {"path": path}, expect=400)
+            assert refused["code"] == "invalid_value"
+            assert "\n" not in refused["words"]
+        # Knowing a model shares nothing.
+        after = await running.ask("GET", "/status")
+        assert after["model"] == before["model"]
+
+
+async def test_the_log_tells_what_happened_and_no_secrets(tmp_path: Path, guide: Path) -> None:
+    adopt_guide(tmp_path, guide)
+    with at_info():
+        async with running_node(tmp_path) as running:
+            await running.ask("POST", "/consent", {"share": True})
+            await running.ask("POST", "/models/choose", {"model": "guide"})
+            await until(lambda: running.node.sharing.phase == "serving", seconds=30)
+            running.sensors.set(on_battery=True)
+            await running.node.service.governor._look()
+            await running.node.service.governor.reconsider()
+            await running.ask("POST", "/share-anyway", {"seconds": 60})
+            await running.ask("POST", "/pause", {"kind": "resume"})
+            await running.ask("PATCH", "/settings", {"api_key": "short secret"}, expect=400)
+            text = (await running.ask("GET", "/logs"))["text"]
+    for line in (
+        "agreed to share",
+        "chosen to share: units 0:10 of guide",
+        "sharing units 0:10 of guide",
+        "Paused: on battery",
+        "Sharing anyway",
+        "Paused by you",
+        "stopped sharing guide",
+        "settings refused: api_key",
+    ):
+        assert line in text
+    assert "short secret" not in text
+
+
+@contextmanager
+def at_info() -> Iterator[None]:
+    """As the node's own command has it."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.INFO)
+    yield
+    root.setLevel(before)

@@ -1,25 +1,32 @@
 """The order in which a parallel run of the tests hands them out; pytest-xdist asks here.
 
-A file's tests stay together, so what they share is made once. A test marked `measured`
+A file's tests stay together, so what they share is made once. A test in a folder `measured`
 takes a figure that others would spoil: it starts when all others have ended, and runs
 alone. The counterpart is `tests/conftest.py`, which puts the measured ones last.
 """
 
 from __future__ import annotations
 
-from xdist.scheduler import LoadGroupScheduling
+from collections.abc import Sequence
+
+from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 MEASURED = "measured"
-"""The group of the tests that run alone; `LoadGroupScheduling` reads it behind a test's name."""
+"""The folder of the tests that run alone, and their mark."""
 
 
-class MeasuredLast(LoadGroupScheduling):
-    """Hands out files and groups in the order they were collected; what is measured comes last."""
+class MeasuredLast(LoadScopeScheduling):
+    """Hands out files in the order they were collected; what is measured comes last."""
+
+    together: Sequence[str] = ()
+    """Files that go to one worker, for what they share takes long to make."""
 
     def _split_scope(self, nodeid: str) -> str:
-        group = super()._split_scope(nodeid)
-        return nodeid.split("::", 1)[0] if group == nodeid else str(group)
+        file = nodeid.split("::", 1)[0]
+        if MEASURED in file.split("/"):
+            return MEASURED
+        return self.together[0] if file in self.together else file
 
     def _reschedule(self, node: WorkerController) -> None:
         if next(iter(self.workqueue), "") == MEASURED and not node.shutting_down:

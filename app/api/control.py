@@ -17,6 +17,7 @@ from app.api.export import as_markdown
 from app.api.guard import Denied, Handler, json_response, read_body
 from app.api.shapes import (
     API_PREFIX,
+    AddModelRequest,
     ChooseModelRequest,
     ConsentRequest,
     ConversationChange,
@@ -57,6 +58,7 @@ def routes(node: NodeControl) -> list[web.RouteDef]:
         ("GET", "/settings", steering.settings),
         ("PATCH", "/settings", steering.change_settings),
         ("GET", "/models", steering.models),
+        ("POST", "/models/add", steering.add_model),
         ("POST", "/models/choose", steering.choose_model),
         ("POST", "/disk/free", steering.free_disk),
         ("GET", "/logs", steering.logs),
@@ -127,6 +129,9 @@ class _Steering:
 
     async def models(self, _: web.Request) -> web.Response:
         return json_response(await self._node.models())
+
+    async def add_model(self, request: web.Request) -> web.Response:
+        return json_response(await self._node.add_model(await read_body(request, AddModelRequest)))
 
     async def choose_model(self, request: web.Request) -> web.Response:
         asked = await read_body(request, ChooseModelRequest)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.api.shapes import (
+    AddModelRequest,
     AnswerDelta,
     ChooseModelRequest,
     ConsentRequest,
@@ -173,6 +174,10 @@ class NodeControl(Protocol):
 
     async def models(self) -> list[ModelOffer]:
         """What may be chosen."""
+        ...
+
+    async def add_model(self, request: AddModelRequest) -> list[ModelOffer]:
+        """Know a model from its manifest's file; what may be chosen then."""
         ...
 
     async def choose_model(self, request: ChooseModelRequest) -> Snapshot:

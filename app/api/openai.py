@@ -365,8 +365,10 @@ def _told(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except PotluckError as error:
-            logger.info("an answer was not written: %s", error)
-            raise _denied(error) from None
+            denied = _denied(error)
+            # Not the sentence: it may hold what the program has sent.
+            logger.info("an answer was not written: %s", denied.code)
+            raise denied from None
 
     return answer
 

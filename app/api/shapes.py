@@ -91,7 +91,8 @@ class LayerHolder(Shape, frozen=True):
 class ModelView(Shape, frozen=True):
     """The model this computer serves or would serve, and who holds which of its units.
 
-    `my_start` and `my_stop` are None while this computer serves none of it.
+    `my_start` and `my_stop` are None while this computer serves none of it; `chosen_start` and
+    `chosen_stop` are what it serves whenever it may.
     """
 
     name: str
@@ -101,6 +102,8 @@ class ModelView(Shape, frozen=True):
     my_start: int | None
     my_stop: int | None
     holders: list[LayerHolder]
+    chosen_start: int = 0
+    chosen_stop: int = 0
 
 
 class Download(Shape, frozen=True):
@@ -222,7 +225,8 @@ class SlowModeRequest(Shape, frozen=True):
 class SettingView(Shape, frozen=True):
     """One setting, from its one declaration in `app/settings.py`, with its value.
 
-    `section` groups them on the screen; `unit` stands behind the field.
+    `section` groups them on the screen; `unit` stands behind the field. `now` is a sentence
+    about what holds at present, where the value alone does not tell; else "".
     """
 
     name: str
@@ -236,6 +240,8 @@ class SettingView(Shape, frozen=True):
     least: float | None
     most: float | None
     choices: list[str]
+    now: str = ""
+    now_said: Said | None = None
 
 
 class SettingsView(Shape, frozen=True):
@@ -280,6 +286,12 @@ class ChooseModelRequest(Shape, frozen=True):
     model: Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
     start: UnitNumber | None = None
     stop: UnitNumber | None = None
+
+
+class AddModelRequest(Shape, frozen=True):
+    """Know the model whose manifest lies in this file of this computer; nothing is shared by it."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
 class MessageView(Shape, frozen=True):

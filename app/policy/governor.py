@@ -375,9 +375,9 @@ class Governor:
         verdict = self.verdict
         paused = told is None or told.state == "paused"
         try:
+            self._log(verdict, told)
             if verdict.state == "paused":
                 if told is None or not paused:
-                    logger.info("%s", verdict.words)
                     await self._workplace.pause(verdict)
             else:
                 if told is None or paused or verdict.caps != told.caps:
@@ -388,6 +388,14 @@ class Governor:
             logger.warning("%s", error)
         self._told = verdict
         self._changed()
+
+    @staticmethod
+    def _log(verdict: Verdict, told: Verdict | None) -> None:
+        """Write down each pause and its end. Who was not asked yet has paused nothing."""
+        before = "" if told is None else told.words
+        if verdict.words == before or (told is None and verdict.reason == "no_consent"):
+            return
+        logger.info("%s", verdict.words or "Nothing speaks against sharing any more")
 
     async def _set_caps(self) -> None:
         """Have the verdict's caps kept; where its power cap cannot be, judge once more."""

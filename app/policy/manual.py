@@ -77,11 +77,11 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, consented=True, remark="")
 
     def paused(self, what: Part, until: float | None) -> ManualState:
-        """With a pause of one thing; a pause of everything ends "share anyway"."""
+        """With a pause of one thing. "Share anyway" goes on after it, if its time is not over."""
         pause = HandPause(until=until)
         match what:
             case "all":
-                return msgspec.structs.replace(self, pause=pause, share_anyway_until=None)
+                return msgspec.structs.replace(self, pause=pause)
             case "gpu":
                 return msgspec.structs.replace(self, gpu_pause=pause)
             case "cpu":

@@ -233,7 +233,7 @@ def _causes(situation: Situation) -> Iterator[Cause]:
         most = float(settings.other_cpu_percent)
         calm = most * CALMER
         if readings.other_cpu_percent > (calm if situation.previous == "other_program" else most):
-            yield Cause("other_program", say("other_programs", percent=round(calm)))
+            yield Cause("other_program", say("other_programs", limit=most, percent=round(calm)))
     schedule = parse_schedule(settings.schedule)
     if not schedule.allows(moment.calendar(moment.now)):
         yield _outside_hours(schedule, moment)

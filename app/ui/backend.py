@@ -17,6 +17,7 @@ from PySide6.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequ
 
 from app.api.shapes import (
     API_PREFIX,
+    AddModelRequest,
     ChooseModelRequest,
     ConsentRequest,
     Conversation,
@@ -277,6 +278,13 @@ class Backend(QObject):
     def models(self, done: Callable[[list[ModelOffer]], object], failed: Failed) -> None:
         """The models that may be chosen."""
         self.ask("GET", "/models", shape=list[ModelOffer], done=done, failed=failed)
+
+    def add_model(
+        self, path: str, done: Callable[[list[ModelOffer]], object], failed: Failed
+    ) -> None:
+        """Know another model, from its manifest's file."""
+        wish = AddModelRequest(path=path)
+        self.ask("POST", "/models/add", body=wish, shape=list[ModelOffer], done=done, failed=failed)
 
     def choose_model(
         self, wish: ChooseModelRequest, done: Callable[[Snapshot], object], failed: Failed

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from app.api.shapes import ConversationHead
 from app.ui import theme as looks
 from app.ui import words
-from app.ui.controls import IconButton, label
+from app.ui.controls import IconButton, label, plain_box, plain_tip
 from app.ui.rename_dialog import RenameDialog
 from app.ui.theme import Theme
 from app.ui.translations import tr
@@ -121,7 +121,7 @@ class ChatList(QFrame):
             title = words.chat_title(head.title)
             item = QListWidgetItem(title)
             item.setData(Qt.ItemDataRole.UserRole, head.id)
-            item.setToolTip(f"{title}\n{words.moment(head.changed_at)}")
+            item.setToolTip(plain_tip(f"{title}\n{words.moment(head.changed_at)}"))
             self.rows.addItem(item)
             if head.id == wanted:
                 self.rows.setCurrentItem(item)
@@ -155,11 +155,12 @@ class ChatList(QFrame):
         item, key = self.rows.currentItem(), self.current()
         if item is None:
             return
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle(tr("Delete chat"))
-        box.setText(tr("Delete “{title}”?").format(title=item.text()))
-        box.setInformativeText(tr("It is removed from this computer and cannot be brought back."))
+        box = plain_box(
+            self,
+            tr("Delete chat"),
+            tr("Delete “{title}”?").format(title=item.text()),
+            tr("It is removed from this computer and cannot be brought back."),
+        )
         delete = box.addButton(tr("Delete"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)

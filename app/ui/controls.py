@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
+    QMessageBox,
     QPushButton,
     QScrollArea,
     QToolButton,
@@ -35,6 +37,28 @@ def label(text: str = "", look: str = "", *, wrap: bool = False) -> QLabel:
     # What is shown may come from other computers: never as markup.
     made.setTextFormat(Qt.TextFormat.PlainText)
     return made
+
+
+def plain_tip(text: str) -> str:
+    """A tooltip that shows this very text: Qt would take some of it for HTML, and load files."""
+    if "<" not in text and "&lt;" not in text:  # what Qt looks for
+        return text
+    return f'<p style="white-space: pre-wrap">{html.escape(text)}</p>'
+
+
+def plain_box(parent: QWidget, title: str, text: str, more: str = "") -> QMessageBox:
+    """A question whose words are shown as they are, whoever they come from."""
+    box = QMessageBox(parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle(title)
+    box.setText(text)
+    if more:
+        box.setInformativeText(more)
+        # Qt passes the format on to the second text only where it was there before.
+        for words in box.findChildren(QLabel):
+            words.setTextFormat(Qt.TextFormat.PlainText)
+    return box
 
 
 class Button(QPushButton):
@@ -75,7 +99,7 @@ class IconButton(QToolButton):
 
     def rename(self, name: str) -> None:
         """Change what the button says it does."""
-        self.setToolTip(name)
+        self.setToolTip(plain_tip(name))
         self.setAccessibleName(name)
 
     def draw(self, drawing: str, ink: str = "muted") -> None:

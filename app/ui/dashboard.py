@@ -162,14 +162,14 @@ class ModelCard(Card):
                 tr("Choose one, and Potluck fetches the layers that fit this computer.")
             )
             return
-        if model.my_start is None:
-            mine = tr("this computer serves none of it now")
-        else:
+        if model.my_start is not None and not resting:
             span = words.layers(model.my_start, model.my_stop or 0, model.units)
-            serves = tr("this computer serves {layers}")
-            if resting:
-                serves = tr("this computer would serve {layers}")
-            mine = serves.format(layers=span)
+            mine = tr("this computer serves {layers}").format(layers=span)
+        elif model.chosen_stop:
+            span = words.layers(model.chosen_start, model.chosen_stop, model.units)
+            mine = tr("this computer would serve {layers}").format(layers=span)
+        else:
+            mine = tr("this computer serves none of it now")
         self.name.setText(f"{model.title}: {mine}")
         self.note.setText(self._note(model))
 

@@ -184,6 +184,8 @@ class Desktop(QObject):
 
     def _notify(self, title: str, text: str) -> None:
         if self.window.has_tray:
+            # Some desktops read what follows "<" as markup, and load pictures for it.
+            text = text.replace("<", "\u2039")
             self.tray.icon.showMessage(title, text, self._application.windowIcon())
 
     def _explain_tray(self) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTab
 from app.api.shapes import LayerHolder, ModelView
 from app.ui import theme as looks
 from app.ui import words
-from app.ui.controls import Card, label
+from app.ui.controls import Card, label, plain_tip
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
 
@@ -73,7 +73,7 @@ class HelperTable(Card):
                     item = QTableWidgetItem()
                     self.table.setItem(row, column, item)
                 item.setText(text)
-                item.setToolTip(holder.peer_id if column == 0 else "")
+                item.setToolTip(plain_tip(holder.peer_id) if column == 0 else "")
         header = self.table.horizontalHeader().sizeHint().height()
         self.table.setFixedHeight(header + len(rows) * ROW_PIXELS + looks.TINY)
         self.note.setText(self._note(len(holders), len(rows)))

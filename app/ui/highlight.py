@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Final, Literal
 
 Kind = Literal["keyword", "string", "comment", "number"]
-MAX_CODE_CHARACTERS: Final = 60_000
-"""Longer code is shown without colours: nobody reads it in a chat."""
+MAX_CODE_CHARACTERS: Final = 8_000
+"""Longer code is shown without colours: they would hold up the window with each new line."""
 
 
 @dataclass(frozen=True)

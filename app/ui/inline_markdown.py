@@ -11,6 +11,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 MAX_LINK_CHARACTERS: Final = 2000
+MAX_PARTS: Final = 400
+"""Styles and links in one paragraph; what comes after so many is shown as it was typed."""
 SAFE_SCHEMES: Final = ("http", "https", "mailto")
 
 _TOKEN = re.compile(
@@ -80,7 +82,7 @@ def _split(text: str) -> list[Piece | _Mark]:
     runs = _code_runs(text)
     parts: list[Piece | _Mark] = []
     at = 0
-    while match := _TOKEN.search(text, at):
+    while len(parts) < MAX_PARTS and (match := _TOKEN.search(text, at)):
         if match.start() > at:
             parts.append(Piece(text[at : match.start()]))
         at = match.end()

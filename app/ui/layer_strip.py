@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.api.shapes import LayerHolder, ModelView
 from app.ui import words
+from app.ui.controls import plain_tip
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
@@ -108,7 +109,7 @@ class LayerStrip(QWidget):
         if isinstance(event, QHelpEvent):
             for box, holder in self._boxes:
                 if box.contains(event.pos()):
-                    QToolTip.showText(event.globalPos(), self._tip(holder), self)
+                    QToolTip.showText(event.globalPos(), plain_tip(self._tip(holder)), self)
                     return True
             QToolTip.hideText()
         return bool(super().event(event))
@@ -159,8 +160,11 @@ class LayerStrip(QWidget):
             for unit in range(max(0, holder.start), min(model.units, holder.stop)):
                 served[unit] += 1
         gap = 1.0 if self.width() / max(1, model.units) > 4 else 0.0
+        start, stop = model.my_start, model.my_stop or 0
+        if self._resting and start is None:
+            start, stop = model.chosen_start, model.chosen_stop
         for unit, count in enumerate(served):
-            mine = model.my_start is not None and model.my_start <= unit < (model.my_stop or 0)
+            mine = start is not None and start <= unit < stop
             flatter = FLATTER_PIXELS if unit in (0, model.units - 1) else 0
             box = self._box(unit, unit + 1, NAMES_PIXELS + 1, BAR_PIXELS - 2)
             box = box.adjusted(gap / 2, flatter, -gap / 2, -flatter)

@@ -15,6 +15,10 @@ from typing import Final
 MAX_DEPTH: Final = 6
 """Lists and quotes nested deeper are shown as text; nobody reads them."""
 MAX_COLUMNS: Final = 24
+MAX_CELLS: Final = 160
+"""A larger table is shown as it was typed: Qt takes 0.3 ms for each cell, every time."""
+MAX_ITEM_LINES: Final = 120
+"""A list goes on as another one after so many lines, so that each is written quickly."""
 
 _FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[ \t]*([^`\n]*)$")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
@@ -165,7 +169,8 @@ class _Reader:
         ordered = first[2][-1] in ".)"
         sign = first[2][-1]
         items: list[tuple[Block, ...]] = []
-        while self._at < len(self._lines):
+        end = self._at + MAX_ITEM_LINES
+        while self._at < min(end, len(self._lines)):
             match = _ITEM.match(self._lines[self._at])
             if match is None or match[2][-1] != sign or _RULE.match(self._lines[self._at]):
                 break
@@ -221,7 +226,8 @@ class _Reader:
             return False
         return len(_cells(below)) == len(_cells(self._lines[self._at]))
 
-    def _table(self) -> Table:
+    def _table(self) -> Table | Code:
+        begin = self._at
         head = _cells(self._lines[self._at])[:MAX_COLUMNS]
         alignments = tuple(_alignment(c) for c in _cells(self._lines[self._at + 1])[:MAX_COLUMNS])
         self._at += 2
@@ -233,6 +239,8 @@ class _Reader:
             cells = _cells(line)[: len(head)]
             rows.append(tuple(cells + [""] * (len(head) - len(cells))))
             self._at += 1
+        if (len(rows) + 1) * len(head) > MAX_CELLS:
+            return Code("", "\n".join(self._lines[begin : self._at]))
         return Table(alignments, tuple(head), tuple(rows))
 
     def _paragraph(self) -> Paragraph:

@@ -1,8 +1,9 @@
 """Shows markdown as high as it is; grows with an answer while it is being written.
 
 While text streams in, only the last block is written anew, at most 25 times a second and
-less often when a frame takes long; when the answer is complete, everything is written
-once more from the start. So neither typing nor scrolling ever waits for it.
+less often when a frame takes long. A long text is written piece after piece, and between
+two pieces the window does what else there is to do. So neither typing nor scrolling ever
+waits for it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections import deque
 from typing import Final
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, QUrl
@@ -29,7 +31,17 @@ from PySide6.QtWidgets import QFrame, QTextBrowser
 from app.ui import theme as looks
 from app.ui.code_panes import CodePane, CodePanes
 from app.ui.inline_markdown import safe_link
-from app.ui.markdown import parse_placed
+from app.ui.markdown import (
+    Block,
+    Code,
+    Heading,
+    Items,
+    Paragraph,
+    Placed,
+    Quote,
+    Table,
+    parse_placed,
+)
 from app.ui.markdown_writer import (
     CODE_ABOVE_PIXELS,
     CODE_BELOW_PIXELS,
@@ -47,6 +59,10 @@ MOST_FRAME_MILLISECONDS: Final = 500
 MARK_GAP_PIXELS: Final = 8
 ENDLESS_WORD: Final = re.compile(r"\S{3000}")
 PAINTED_MARKS: Final = (CODE_MARK, QUOTE_MARK, RULE_MARK, LIST_MARK)
+PIECE_SECONDS: Final = 0.015
+"""After so long the rest of a text is left to the next turn; the layout needs time too."""
+PIECE_WEIGHT: Final = 60
+"""How much is written between two looks at the clock, as `_weight` counts."""
 SHARE_OF_TIME: Final = 4
 """Drawing takes at most a quarter of the time; the rest belongs to the person."""
 
@@ -63,6 +79,7 @@ class MarkdownView(QTextBrowser):
         self._stable_line = 0
         self._stable_position = 0
         self._drawing = False
+        self._unwritten: deque[Placed] = deque()
         self._writer = DocumentWriter(self.document(), theme)
         self._frame = QTimer(self, singleShot=True)
         self._frame.timeout.connect(self._draw_tail)
@@ -109,13 +126,18 @@ class MarkdownView(QTextBrowser):
             self._frame.start(FRAME_MILLISECONDS)
 
     def finish(self) -> None:
-        """The text is complete: write all of it once more."""
-        self.draw_all()
+        """The text is complete: write what is not written yet."""
+        if self._as_typed:
+            self._draw_as_typed()
+        elif self._drawn_length != len(self._source):
+            self._frame.stop()
+            self._draw_tail()
 
     def draw_all(self) -> None:
         """Write everything from the start."""
         self._frame.stop()
         self._stable_line = self._stable_position = 0
+        self._unwritten.clear()
         if self._as_typed:
             self._draw_as_typed()
         else:
@@ -134,24 +156,44 @@ class MarkdownView(QTextBrowser):
         self._fit()
 
     def _draw_tail(self) -> None:
+        """Write the last block anew and what came after it, as far as the time goes."""
         began = time.perf_counter()
-        lines = self._source.split("\n")
-        placed = parse_placed(lines[self._stable_line :])
-        began_at = self._stable_position
         self._drawing = True
-        self._writer.cut(began_at)
-        positions = self._writer.write([one.block for one in placed])
-        self._leave_room()
+        if not self._unwritten:
+            lines = self._source.split("\n")[self._stable_line :]
+            self._unwritten.extend(
+                Placed(self._stable_line + one.line, one.block) for one in parse_placed(lines)
+            )
+            self._writer.cut(self._stable_position)
+            self._drawn_length = len(self._source)
+        began_at = self._stable_position
+        self._write_pieces(began)
+        if not self._unwritten:
+            self._leave_room()
         self._drawing = False
-        if placed:
-            self._stable_line += placed[-1].line
-            self._stable_position = positions[-1]
-        self._drawn_length = len(self._source)
         self._fit()
         self._codes.look_from(began_at)
         spent = (time.perf_counter() - began) * 1000
         wait = max(FRAME_MILLISECONDS, min(MOST_FRAME_MILLISECONDS, spent * SHARE_OF_TIME))
-        self._frame.setInterval(int(wait))
+        if self._unwritten:
+            self._frame.start(0)
+        elif self._drawn_length != len(self._source):
+            self._frame.start(int(wait))
+        else:
+            self._frame.setInterval(int(wait))
+
+    def _write_pieces(self, began: float) -> None:
+        """Write what is waiting, at least one block, until the time for it is over."""
+        while self._unwritten:
+            piece = [self._unwritten.popleft()]
+            weight = _weight(piece[0].block)
+            while self._unwritten and weight < PIECE_WEIGHT:
+                piece.append(self._unwritten.popleft())
+                weight += _weight(piece[-1].block)
+            positions = self._writer.write([one.block for one in piece])
+            self._stable_line, self._stable_position = piece[-1].line, positions[-1]
+            if time.perf_counter() - began >= PIECE_SECONDS:
+                break
 
     # ── size ─────────────────────────────────────────────────────────────────
 
@@ -177,6 +219,8 @@ class MarkdownView(QTextBrowser):
             document.rootFrame().setFrameFormat(made)
 
     def _fit(self) -> None:
+        if self._drawing:
+            return  # the document tells of every block; once at the end is enough
         height = max(1, math.ceil(self.document().size().height()))
         if height != self.height() or self.minimumHeight() != height:
             self.setFixedHeight(height)
@@ -293,6 +337,22 @@ class MarkdownView(QTextBrowser):
         pane = self._codes.holding(cursor.block())
         if pane is not None:
             pane.reveal(cursor)
+
+
+def _weight(block: Block) -> int:
+    """How long it takes to write a block, compared with a short paragraph."""
+    match block:
+        case Paragraph(text) | Heading(_, text):
+            return 1 + len(text) // 500
+        case Code():
+            return 15 + len(block.text) // 200
+        case Quote(blocks):
+            return 1 + sum(map(_weight, blocks))
+        case Items():
+            return sum(1 + sum(map(_weight, item)) for item in block.items)
+        case Table():
+            return 5 * (len(block.rows) + 1) * len(block.head)
+    return 1
 
 
 def open_link(target: QUrl) -> None:

@@ -30,6 +30,7 @@ from PySide6.QtGui import (
 )
 
 from app.ui import theme as looks
+from app.ui.controls import plain_tip
 from app.ui.highlight import tokens
 from app.ui.inline_markdown import pieces
 from app.ui.markdown import Block, Code, Heading, Items, Paragraph, Quote, Rule, Table
@@ -42,6 +43,8 @@ LIST_MARK: Final = QTextFormat.Property.UserProperty + 4
 LINE_SEPARATOR: Final = "\u2028"
 ENDLESS_WORD: Final = re.compile(r"\S{400}")
 """Qt takes seconds to wrap a word of many thousand letters; this one gets places to break."""
+UNSEEN: Final = re.compile("[\U000e0020-\U000e007f]{8,}")
+"""Letters that nobody sees; a flag is made of fewer."""
 LIST_PIXELS: Final = 24
 DIGIT_PIXELS: Final = 8
 """Room in a list for each further digit of its numbers."""
@@ -245,14 +248,19 @@ class DocumentWriter:
                 made.setAnchorHref(piece.link)
                 made.setForeground(self._theme.colour("accent"))
                 made.setFontUnderline(True)
-                made.setToolTip(piece.link)
+                made.setToolTip(plain_tip(piece.link))
             elif self._quotes:
                 made.setForeground(self._theme.colour("muted"))
             cursor.insertText(self._shown(piece.text), made)
 
     @staticmethod
     def _shown(text: str) -> str:
-        """The text for the document: line ends as Qt has them, endless words breakable."""
+        """The text for the document: line ends as Qt has them, endless words breakable.
+
+        Letters are put together from their parts, which Qt would do at every layout.
+        """
+        text = unicodedata.normalize("NFC", text)
+        text = UNSEEN.sub("", text)
         return ENDLESS_WORD.sub("\\g<0>\u200b", text).replace("\n", LINE_SEPARATOR)
 
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QMessageBox, QVBoxLayout
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMessageBox, QVBoxLayout
 
 from app.api.shapes import ChooseModelRequest, ErrorBody, ModelOffer, Snapshot
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.backend import Backend
-from app.ui.controls import Banner, Card, EmptyState, IconButton, Page, button, clear, label
+from app.ui.controls import (
+    Banner,
+    Card,
+    EmptyState,
+    IconButton,
+    Page,
+    button,
+    clear,
+    label,
+    plain_box,
+)
 from app.ui.sentences import error_words, told
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
@@ -109,9 +119,11 @@ class ModelsPage(Page):
             theme,
             "models",
             tr("No models yet"),
-            tr("Models appear here when Potluck knows some; the first one comes with it."),
+            tr("Add one from the file that its publisher gave you; the first comes with Potluck."),
         )
         self.again = IconButton(theme, "again", tr("Look again"), self.refresh)
+        self.add = button(tr("Add a model…"), self._pick)
+        self.add.setToolTip(tr("From the file that its publisher gave you, such as model.json"))
         note = label(
             tr("Your computer computes for this model when it shares. Chat can use any of them."),
             "muted",
@@ -119,6 +131,7 @@ class ModelsPage(Page):
         )
         row = QHBoxLayout()
         row.addWidget(note, 1)
+        row.addWidget(self.add)
         row.addWidget(self.again)
         self.body.addLayout(row)
         self.body.addWidget(self.trouble)
@@ -145,6 +158,16 @@ class ModelsPage(Page):
             self._list.addWidget(card)
         self.empty.setVisible(not offers)
 
+    def take_file(self, path: str) -> None:
+        """Have the node know the model of this file; what is wrong with it is said in one line."""
+        self._backend.add_model(path, self.show_offers, self._failed)
+
+    def _pick(self) -> None:
+        title, kinds = tr("Add a model"), tr("Lists of a model's layers (*.json)")
+        path, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
+        if path:
+            self.take_file(path)
+
     def _ask(self, name: str) -> None:
         """Only one model is shared at a time: say which one is given up for it."""
         titles = {card.offer.name: card.offer.title for card in self.cards}
@@ -152,18 +175,15 @@ class ModelsPage(Page):
         if given_up is None:
             self._choose(name)
             return
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Potluck")
-        box.setText(
+        box = plain_box(
+            self,
+            "Potluck",
             tr("Share {model} instead of {other}?").format(
                 model=titles.get(name, name), other=given_up.title
-            )
-        )
-        box.setInformativeText(
+            ),
             tr("Others then lack your layers of {other}. You can change back at any time.").format(
                 other=given_up.title
-            )
+            ),
         )
         change = box.addButton(tr("Change model"), QMessageBox.ButtonRole.AcceptRole)
         box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)

@@ -23,11 +23,10 @@ from app.errors import UsageError
 from app.process_lock import data_folder_lock
 from app.small_files import read_small
 from app.ui.translations import tr
+from app.window_file import OUTPUT_FILE
 
 OWN_ADDRESSES: Final = ("http://127.0.0.1:", "http://[::1]:")
 """The token goes nowhere else, whatever a file says."""
-OUTPUT_FILE: Final = "node-output.log"
-"""What the node prints; its last line says why it could not start."""
 MAX_FILE_BYTES: Final = 1 << 20
 START_SECONDS: Final = 45.0
 LOOK_MILLISECONDS: Final = 500
@@ -142,7 +141,9 @@ class NodeProcess(QObject):
     def _launch(self) -> bool:
         try:
             (self._folder / NODE_FILE).unlink(missing_ok=True)
-            with (self._folder / OUTPUT_FILE).open("wb") as output:
+            # Appended to, so that the node can begin it anew when it has become too long.
+            with (self._folder / OUTPUT_FILE).open("ab") as output:
+                output.truncate(0)
                 self._process = subprocess.Popen(
                     self._command,
                     stdin=subprocess.DEVNULL,

@@ -22,13 +22,13 @@ from app.ui.backend import Backend
 from app.ui.controls import Banner, Card, IconButton, Page, button, clear, label
 from app.ui.flow_layout import flowing
 from app.ui.logs_dialog import LogsDialog
-from app.ui.sentences import error_words, told_all
+from app.ui.sentences import error_words, told, told_all
 from app.ui.setting_fields import FIELD_PIXELS, Field, field_for
 from app.ui.setting_words import meaning, refusal, value_words
 from app.ui.theme import Theme
 from app.ui.translations import tr
 
-APPLIED_LATER: Final = {"listen", "api", "keyring"}
+APPLIED_LATER: Final = {"listen", "public", "api", "keyring"}
 """Settings that hold from the next start on."""
 
 
@@ -57,6 +57,8 @@ class SettingRow(QWidget):
         if setting.name in APPLIED_LATER:
             text = f"{text} {tr('Holds from the next start on.')}"
         note = label(text, "muted", wrap=True)
+        self.now = label("", "muted", wrap=True)
+        self.now.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, looks.TINY, 0, looks.TINY)
         column.setSpacing(looks.SMALL)
@@ -66,6 +68,7 @@ class SettingRow(QWidget):
         texts.setSpacing(2)
         texts.addWidget(name)
         texts.addWidget(note)
+        texts.addWidget(self.now)
         row.addLayout(texts, 1)
         row.addWidget(self.back, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
@@ -78,7 +81,9 @@ class SettingRow(QWidget):
         column.addWidget(self.trouble)
 
     def show_setting(self, setting: SettingView) -> None:
-        """Offer the way back to the default where it does not hold."""
+        """Say what holds now, and offer the way back to the default where it does not."""
+        self.now.setText(told(setting.now, setting.now_said))
+        self.now.setVisible(bool(setting.now))
         shown = value_words(setting, setting.default)
         self.back.rename(
             tr("{label}: back to {value}").format(label=tr(setting.label), value=shown)

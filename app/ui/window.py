@@ -23,7 +23,7 @@ from app.ui import theme as looks
 from app.ui.about import AboutPage
 from app.ui.backend import ANSWER_MILLISECONDS, Backend
 from app.ui.chat import ChatPage
-from app.ui.controls import IconButton, label
+from app.ui.controls import IconButton, label, plain_box
 from app.ui.dashboard import Dashboard
 from app.ui.first_run import FirstRun
 from app.ui.handover import go_to, place_of
@@ -312,12 +312,11 @@ class Window(QMainWindow):
         self._ask()
 
     def _ask(self) -> None:
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Potluck")
-        box.setText(tr("Quit Potluck, or keep it running?"))
-        box.setInformativeText(
-            tr("This desktop has no tray. Kept running, the window stays as a small one.")
+        box = plain_box(
+            self,
+            "Potluck",
+            tr("Quit Potluck, or keep it running?"),
+            tr("This desktop has no tray. Kept running, the window stays as a small one."),
         )
         leave = box.addButton(tr("Quit"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(tr("Keep running"), QMessageBox.ButtonRole.AcceptRole)

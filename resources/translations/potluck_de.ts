@@ -44,6 +44,18 @@
       <translation>Über Potluck</translation>
     </message>
     <message>
+      <source>Add a model</source>
+      <translation>Modell hinzufügen</translation>
+    </message>
+    <message>
+      <source>Add a model…</source>
+      <translation>Modell hinzufügen …</translation>
+    </message>
+    <message>
+      <source>Add one from the file that its publisher gave you; the first comes with Potluck.</source>
+      <translation>Fügen Sie eines aus der Datei hinzu, die Sie von seinem Herausgeber haben; das erste bringt Potluck mit.</translation>
+    </message>
+    <message>
       <source>Address and port</source>
       <translation>Adresse und Port</translation>
     </message>
@@ -320,6 +332,10 @@
       <translation>Von 22 bis 7 Uhr; ein genauerer Plan steht in den Einstellungen.</translation>
     </message>
     <message>
+      <source>From the file that its publisher gave you, such as model.json</source>
+      <translation>Aus der Datei, die Sie von seinem Herausgeber haben, etwa model.json</translation>
+    </message>
+    <message>
       <source>GB</source>
       <translation>GB</translation>
     </message>
@@ -464,8 +480,8 @@
       <translation>Wie viel des Prozessors für andere arbeiten darf, während Sie den Computer benutzen.</translation>
     </message>
     <message>
-      <source>How much of the processor other programs use before sharing rests.</source>
-      <translation>Wie viel des Prozessors andere Programme nutzen, bevor das Teilen ruht.</translation>
+      <source>How much of the processor other programs use before sharing rests; it goes on when they use three fifths of that, so that it does not start and stop all the time.</source>
+      <translation>Wie viel des Prozessors andere Programme nutzen, bevor das Teilen ruht; es geht weiter, wenn sie drei Fünftel davon nutzen, damit es nicht ständig anfängt und aufhört.</translation>
     </message>
     <message>
       <source>How much power the graphics card may draw; 0 sets no limit.</source>
@@ -572,6 +588,10 @@
       <translation>Horcht auf</translation>
     </message>
     <message>
+      <source>Lists of a model's layers (*.json)</source>
+      <translation>Listen der Schichten eines Modells (*.json)</translation>
+    </message>
+    <message>
       <source>Logs</source>
       <translation>Protokolle</translation>
     </message>
@@ -598,10 +618,6 @@
     <message>
       <source>Models</source>
       <translation>Modelle</translation>
-    </message>
-    <message>
-      <source>Models appear here when Potluck knows some; the first one comes with it.</source>
-      <translation>Modelle erscheinen hier, sobald Potluck welche kennt; das erste wird mitgeliefert.</translation>
     </message>
     <message>
       <source>Models take {used}; all of it is in use.</source>
@@ -888,8 +904,8 @@
       <translation>Pausiert: im Akkubetrieb (bis zum Anschließen)</translation>
     </message>
     <message>
-      <source>Paused: other programs need the processor (until they use less than {percent:number} %)</source>
-      <translation>Pausiert: andere Programme brauchen den Prozessor (bis sie weniger als {percent:number} % nutzen)</translation>
+      <source>Paused: other programs needed more than {limit:number} % of the processor (until they need less than {percent:number} %)</source>
+      <translation>Pausiert: andere Programme brauchten mehr als {limit:number} % des Prozessors (bis sie weniger als {percent:number} % brauchen)</translation>
     </message>
     <message>
       <source>Paused: outside your hours (your schedule has none)</source>
@@ -994,6 +1010,10 @@
     <message>
       <source>Programs on this computer</source>
       <translation>Programme auf diesem Computer</translation>
+    </message>
+    <message>
+      <source>Programs reach it now at {url}.</source>
+      <translation>Programme erreichen es jetzt unter {url}.</translation>
     </message>
     <message>
       <source>Programs that make sharing rest while they run, by the name of their file.</source>
@@ -1172,12 +1192,12 @@
       <translation>Tempo für andere</translation>
     </message>
     <message>
-      <source>Start Potluck when I log in</source>
-      <translation>Potluck starten, wenn ich mich anmelde</translation>
+      <source>Start</source>
+      <translation>Start</translation>
     </message>
     <message>
-      <source>Start and updates</source>
-      <translation>Start und Aktualisierung</translation>
+      <source>Start Potluck when I log in</source>
+      <translation>Potluck starten, wenn ich mich anmelde</translation>
     </message>
     <message>
       <source>Start at login</source>
@@ -1396,10 +1416,6 @@
       <translation>Bis morgen</translation>
     </message>
     <message>
-      <source>Updates</source>
-      <translation>Aktualisierungen</translation>
-    </message>
-    <message>
       <source>Upload</source>
       <translation>Senden</translation>
     </message>
@@ -1430,10 +1446,6 @@
     <message>
       <source>What every answer keeps to.</source>
       <translation>Woran sich jede Antwort hält.</translation>
-    </message>
-    <message>
-      <source>What happens when a newer version is there.</source>
-      <translation>Was geschieht, wenn es eine neuere Version gibt.</translation>
     </message>
     <message>
       <source>What happens where data is paid for.</source>
@@ -1482,10 +1494,6 @@
     <message>
       <source>Whether a graphics card computes where one works.</source>
       <translation>Ob eine Grafikkarte rechnet, wo eine funktioniert.</translation>
-    </message>
-    <message>
-      <source>Whether a notification says that a newer version is there.</source>
-      <translation>Ob eine Benachrichtigung sagt, dass es eine neuere Version gibt.</translation>
     </message>
     <message>
       <source>Whether a notification says that layers have arrived.</source>
@@ -1968,6 +1976,10 @@
       <translation>Es werden schon {count:count} Antworten geschrieben; warten Sie, bis eine fertig ist.</translation>
     </message>
     <message>
+      <source>{count:count} damaged entries of {file} cannot be shown; they stay in the file.</source>
+      <translation>{count:count} beschädigte Einträge in {file} lassen sich nicht zeigen; sie bleiben in der Datei.</translation>
+    </message>
+    <message>
       <source>{count:count} layers</source>
       <translation>{count:count} Schichten</translation>
     </message>
@@ -2258,6 +2270,10 @@
     <message>
       <source>{told:own}</source>
       <translation>{told:own}</translation>
+    </message>
+    <message>
+      <source>{wanted} could not be had when Potluck started, so programs reach it at {url} now.</source>
+      <translation>{wanted} war nicht zu haben, als Potluck startete; Programme erreichen es jetzt unter {url}.</translation>
     </message>
   </context>
 </TS>

@@ -363,6 +363,18 @@ async def test_a_conversation_of_an_unknown_model_is_not_begun(tmp_path: Path) -
         assert await running.ask("GET", "/conversations") == []
 
 
+async def test_a_chat_does_not_wait_for_the_places_that_this_computer_gives_to_others(
+    tmp_path: Path, guide: Path
+) -> None:
+    (tmp_path / "settings.toml").write_text("max_sessions = 1\n")
+    async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                made = await running.ask("POST", "/conversations", {"max_tokens": 8}, expect=201)
+                message = await written(running, made["id"], "What is a helper?")
+                assert (message["state"], message["chain"]) == ("done", ["this computer"])
+
+
 async def test_two_conversations_are_answered_at_once(tmp_path: Path, guide: Path) -> None:
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         made = [

@@ -80,6 +80,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("PATCH", "/settings", {"kv_tokens": 1}),
     ("PATCH", "/settings", {"kv_tokens": "many"}),
     ("POST", "/models/choose", {"model": "no-such"}),
+    ("POST", "/models/add", {"path": "/nowhere/model.json"}),
     ("POST", "/disk/free", {}),
     ("GET", "/conversations/none", None),
     ("GET", "/nothing", None),

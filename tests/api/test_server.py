@@ -123,7 +123,8 @@ async def test_a_node_that_was_killed_starts_again_where_it_was(
             status = await ask(again, "GET", "/status")
             assert isinstance(status, dict)
             assert (status["consented"], status["pause"]["reason"]) == (True, "manual")
-            assert (status["model"]["my_start"], status["model"]["my_stop"]) == (0, 5)
+            model = status["model"]
+            assert (model["my_start"], model["chosen_start"], model["chosen_stop"]) == (None, 0, 5)
             listing = await ask(again, "GET", "/conversations")
             assert isinstance(listing, list)
             assert isinstance(made, dict)

@@ -23,8 +23,7 @@ from tests.helpers.processes import until
 from tests.helpers.raw_dialler import RawDialler
 from tests.helpers.worded_models import VOCABULARY
 
-# One group, so that a parallel run starts the swarm once.
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("swarm")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -193,7 +193,7 @@ def test_a_second_launch_raises_the_first_window(screen: Screen, window: Window)
     wait_for(lambda: window.node().get("api"), "the node")
     screen.type_into(shown, "alt+F4")
     wait_for(lambda: screen.main_window(PROGRAM) is None, "the window to hide")
-    assert screen.tray_icon(PROGRAM) is not None
+    wait_for(lambda: screen.tray_icon(PROGRAM), "the icon in the tray")
     second = Window(window.folder, screen)
     assert second.process.wait(15) == 0
     second.process.wait()

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 
 from app.engine.publish import publish
 from app.ids import peer_text
@@ -17,11 +16,7 @@ from tests.e2e.conftest import Published, Swarm
 from tests.helpers.origin import stalling_after
 from tests.helpers.processes import Processes, all_gone, serving, until
 
-in_swarm = pytest.mark.xdist_group("swarm")
-"""With the other tests of the one swarm (tests/e2e/test_chat.py), in a parallel run."""
 
-
-@in_swarm
 def test_a_node_starts_serves_and_ends_in_time(
     processes: Processes, swarm: Swarm, model: Published
 ) -> None:
@@ -68,7 +63,6 @@ def test_ctrl_c_ends_a_node_and_its_worker(processes: Processes, model: Publishe
     assert all_gone([worker], seconds=0.1)
 
 
-@in_swarm
 def test_a_bootstrap_serves_no_layers(swarm: Swarm) -> None:
     assert swarm.bootstrap.ready["units"] is None
     assert [p.pid for p in swarm.bootstrap.family()] == [swarm.bootstrap.process.pid]

@@ -28,6 +28,7 @@ from app.api.server import ApiServer
 from app.api.shapes import (
     NODE_FILE,
     TOKEN_FILE,
+    AddModelRequest,
     ChooseModelRequest,
     ConsentRequest,
     LogsView,
@@ -222,6 +223,13 @@ class FakeNode(FakeConversations):
         return self.settings()
 
     async def models(self) -> list[ModelOffer]:
+        return self.offers
+
+    async def add_model(self, request: AddModelRequest) -> list[ModelOffer]:
+        self._heard("add", request.path)
+        name = Path(request.path).name
+        if not request.path.endswith("good.json"):
+            raise UsageError(say("manifest_not_taken", file=name, reason="it is no manifest"))
         return self.offers
 
     async def choose_model(self, request: ChooseModelRequest) -> Snapshot:

@@ -204,6 +204,8 @@ def model_at_rest(*, shares: bool = True) -> ModelView:
         my_start=1 if shares else None,
         my_stop=15 if shares else None,
         holders=HOLDERS if shares else HOLDERS[1:],
+        chosen_start=1,
+        chosen_stop=15,
     )
 
 

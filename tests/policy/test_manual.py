@@ -61,7 +61,8 @@ def test_parts_are_paused_and_resumed_apart_and_resuming_all_ends_everything() -
 
 def test_a_pause_ends_share_anyway_and_share_anyway_runs_out() -> None:
     anyway = sharing().overruling(NOW + HOUR)
-    assert anyway.paused("all", None).share_anyway_until is None
+    paused = anyway.paused("all", None)
+    assert paused.resumed("all").share_anyway_until == NOW + HOUR
     assert anyway.at(NOW + HOUR - 1).share_anyway_until == NOW + HOUR
     assert anyway.at(NOW + HOUR).share_anyway_until is None
 

@@ -140,7 +140,8 @@ def test_the_graphics_card_alone_gets_a_thread_to_feed_it() -> None:
             but(other_cpu_percent=26.0),
             {},
             "other_program",
-            "Paused: other programs need the processor (until they use less than 15 %)",
+            "Paused: other programs needed more than 25 % of the processor "
+            "(until they need less than 15 %)",
         ),
         (
             but(programs=frozenset({"steam"})),

@@ -200,7 +200,17 @@ def test_a_server_that_wants_a_secret_gets_the_one_of_the_file(tmp_path: Path) -
     read, write = os.pipe()
     authority.write_bytes(entry(os.uname().nodename, "", secret))
     process = subprocess.Popen(
-        [program, "-displayfd", str(write), "-nolisten", "tcp", "-auth", str(authority)],
+        # Without -noreset it begins anew when the first has gone, and throws out the second.
+        [
+            program,
+            "-displayfd",
+            str(write),
+            "-nolisten",
+            "tcp",
+            "-noreset",
+            "-auth",
+            str(authority),
+        ],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )

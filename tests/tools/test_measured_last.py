@@ -9,8 +9,8 @@ import pytest
 
 from tools.measured_last import MeasuredLast
 
-TESTS = ["a.py::one", "a.py::two", "b.py::one", "c.py::one@swarm", "d.py::one@swarm"]
-FIGURES = ["e.py::cap@measured", "f.py::cap@measured"]
+TESTS = ["a.py::one", "a.py::two", "b.py::one", "c.py::one", "d.py::T::one"]
+FIGURES = ["tests/measured/e.py::cap", "tests/measured/f.py::cap"]
 
 
 class Worker:
@@ -44,6 +44,7 @@ class Run:
         self.tests = tests
         self.workers = [Worker(f"w{number}") for number in range(workers)]
         self.schedule: Any = MeasuredLast(config)
+        self.schedule.together = ("c.py", "d.py")
         self.ran: list[tuple[Worker, str]] = []
         for worker in self.workers:
             self.schedule.add_node(worker)
@@ -69,12 +70,12 @@ class Run:
         return [test for _, test in self.ran]
 
 
-def test_a_files_tests_and_a_groups_tests_stay_with_one_worker() -> None:
+def test_a_file_s_tests_and_files_that_belong_together_stay_with_one_worker() -> None:
     run = Run(TESTS, workers=2)
     assert sorted(run.to_the_end(0, 1)) == TESTS
     who = {test: worker.gateway.id for worker, test in run.ran}
     assert who["a.py::one"] == who["a.py::two"]
-    assert who["c.py::one@swarm"] == who["d.py::one@swarm"]
+    assert who["c.py::one"] == who["d.py::T::one"]
     assert len(set(who.values())) == 2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 
 from app.api.shapes import ConversationHead
 from app.ui.chat_list import ChatList
@@ -56,6 +56,23 @@ def test_an_empty_list_says_so(chats) -> None:
     chats.show_heads([], "")
     assert chats.empty.isVisible()
     assert not chats.search.isVisible()
+
+
+def test_a_title_is_never_markup(chats, qtbot) -> None:
+    title = '<img src="file:///x.png"><h1>Potluck</h1>'
+    chats.show_heads([head(1, title)], "c1")
+    assert "<img" not in chats.rows.item(0).toolTip()
+    asked: list[tuple[str, set[Qt.TextFormat]]] = []
+
+    def reply() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        asked.append((box.text(), {one.textFormat() for one in box.findChildren(QLabel)}))
+        box.reject()
+
+    QTimer.singleShot(50, reply)
+    qtbot.keyClick(chats.rows, Qt.Key.Key_Delete)
+    assert asked == [(f"Delete “{title}”?", {Qt.TextFormat.PlainText})]
 
 
 @pytest.mark.parametrize(("answer", "deleted"), [("Delete", ["c1"]), ("Keep", [])])

@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+import re
+from pathlib import Path
 
-from app.ui.controls import Banner, EmptyState, Explained, IconButton, Page, button, clear, label
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QTextDocument
+from PySide6.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
+
+from app.ui.controls import (
+    Banner,
+    EmptyState,
+    Explained,
+    IconButton,
+    Page,
+    button,
+    clear,
+    label,
+    plain_box,
+    plain_tip,
+)
+
+PICTURE = 'hi <img src="file:///x.png"> & <b>bold</b>'
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_what_others_wrote_is_never_markup(qtbot) -> None:
     made = label("<b>bold</b>")
     qtbot.addWidget(made)
     assert made.textFormat() == Qt.TextFormat.PlainText
+
+
+def test_a_tooltip_shows_the_very_words(qtbot) -> None:
+    assert plain_tip("1 & 2\nthree") == "1 & 2\nthree"
+    for text in (PICTURE, "a &lt;b&gt; c", "<?xml", "x < y > z"):
+        document = QTextDocument()
+        document.setHtml(plain_tip(text))
+        assert document.toPlainText() == text
+        assert "<img" not in document.toHtml()
+
+
+def test_a_question_shows_the_very_words(qtbot) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    box = plain_box(parent, "Potluck", PICTURE, PICTURE)
+    said = [one for one in box.findChildren(QLabel) if one.text()]
+    assert [one.text() for one in said] == [PICTURE, PICTURE]
+    assert {one.textFormat() for one in said} == {Qt.TextFormat.PlainText}
+    assert box.text() == box.informativeText() == PICTURE
+
+
+def test_nobody_asks_or_explains_in_markup() -> None:
+    """Every question and every tooltip with words of others goes the plain way."""
+    for path in sorted((ROOT / "app" / "ui").rglob("*.py")):
+        if path.name != "controls.py":
+            text = path.read_text(encoding="utf-8")
+            assert "QMessageBox(" not in text, path.name
+            assert not re.search(r"QLabel\([^)]", text), path.name
 
 
 def test_buttons_have_names_and_do_what_they_say(qtbot, theme) -> None:

@@ -61,7 +61,7 @@ def test_the_keyboard_stays_where_it_was_when_a_button_goes(page, qtbot) -> None
 
 
 def test_what_rests_is_not_said_to_be_served(page) -> None:
-    model = msgspec.structs.replace(model_at_rest(), holders=[], my_start=0, my_stop=38)
+    model = msgspec.structs.replace(model_at_rest(), holders=[], chosen_start=0, chosen_stop=38)
     pause = Pause(reason="manual", words="Paused by you")
     page.show_snapshot(msgspec.structs.replace(SHARING, state="paused", pause=pause, model=model))
     assert page.model.name.text() == "Qwen3 8B: this computer would serve all 36 layers"

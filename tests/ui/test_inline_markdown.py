@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.ui.inline_markdown import Piece, pieces, plain, safe_link
+from app.ui.inline_markdown import MAX_PARTS, Piece, pieces, plain, safe_link
 
 
 def test_bold_italic_struck_and_code() -> None:
@@ -71,3 +71,10 @@ def test_no_letter_is_lost(text: str) -> None:
     assert plain(text).count("b") <= text.count("b")
     if "(" not in text:
         assert plain(text).count("b") == text.count("b")
+
+
+def test_after_many_styles_the_rest_stands_as_it_was_typed() -> None:
+    for text in ("_a_ " * 7500, "`a``b" * 6000, "*a " * 10_000, "\\\\" * 15_000):
+        found = pieces(text)
+        assert len(found) <= MAX_PARTS + 2
+        assert found[-1].text.endswith(text[-400:])

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.ui.markdown import (
+    MAX_CELLS,
+    MAX_ITEM_LINES,
     Block,
     Code,
     Heading,
@@ -66,6 +68,25 @@ def test_a_quote_holds_blocks() -> None:
 def test_a_table_has_a_head_alignments_and_rows_of_one_width() -> None:
     (table,) = parse("| a | b |\n|:-:|--:|\n| 1 | `x|y` |\n| 2 |")
     assert table == Table(("center", "right"), ("a", "b"), (("1", "`x|y`"), ("2", "")))
+
+
+def test_a_table_too_large_to_draw_stands_as_it_was_typed() -> None:
+    rows = ["| a | b |", "|---|---|", *(f"| {n} | x |" for n in range(MAX_CELLS // 2 - 1))]
+    (whole,) = parse("\n".join(rows))
+    assert isinstance(whole, Table)
+    rows.append("| more | x |")
+    assert parse("\n".join([*rows, "", "after"])) == [Code("", "\n".join(rows)), Paragraph("after")]
+
+
+def test_a_long_list_goes_on_as_another_one() -> None:
+    lines = [f"{n}. item" for n in range(1, 2 * MAX_ITEM_LINES + 10)]
+    placed = parse_placed(lines)
+    assert [one.line for one in placed] == [0, MAX_ITEM_LINES, 2 * MAX_ITEM_LINES]
+    blocks = [one.block for one in placed]
+    assert [b.first for b in blocks if isinstance(b, Items)] == [1, 121, 241]
+    assert sum(len(b.items) for b in blocks if isinstance(b, Items)) == len(lines)
+    for number, one in enumerate(placed):
+        assert [p.block for p in parse_placed(lines[one.line :])] == blocks[number:]
 
 
 def test_html_stays_text() -> None:

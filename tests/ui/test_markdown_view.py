@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
+import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QScrollArea
 
+from app.ui import markdown_view
 from app.ui.markdown_view import MarkdownView, open_link
 from tests.helpers.fake_node_data import ANSWER, OTHER_ANSWER
 
@@ -101,3 +105,81 @@ def test_a_word_without_end_does_not_hold_everything_up(theme, qtbot) -> None:
     made.set_source("A" * 60_000 + "\n\n```\n" + "B" * 60_000 + "\n```")
     assert time.process_time() - began < 2
     assert made.source.count("A") == 60_000
+
+
+LONG = "".join(
+    f"## {n}\n\nWords and **more**.\n\n- one\n- two\n\n```\nx\n```\n\n" for n in range(60)
+)
+
+
+def test_a_long_text_is_written_piece_by_piece(theme, qtbot, wait, monkeypatch) -> None:
+    made, whole = view(theme, qtbot), view(theme, qtbot)
+    monkeypatch.setattr(markdown_view, "PIECE_SECONDS", 60.0)
+    whole.set_source(LONG)
+    monkeypatch.setattr(markdown_view, "PIECE_SECONDS", 0.0)
+    pieces: list[int] = []
+    original = made._writer.write
+
+    def write(blocks):
+        pieces.append(sum(map(markdown_view._weight, blocks)))
+        return original(blocks)
+
+    monkeypatch.setattr(made._writer, "write", write)
+    made.set_source(LONG)
+    assert len(pieces) == 1  # the window has its turn after the first one
+    wait(lambda: not made._unwritten)
+    assert len(pieces) >= 20
+    assert max(pieces) < 2 * markdown_view.PIECE_WEIGHT
+    assert made.toPlainText() == whole.toPlainText()
+    assert abs(made.height() - whole.height()) <= 1
+
+
+def test_what_comes_while_a_long_text_is_written_comes_after_it(
+    theme, qtbot, wait, monkeypatch
+) -> None:
+    monkeypatch.setattr(markdown_view, "PIECE_SECONDS", 0.0)
+    made = view(theme, qtbot)
+    made.set_source(LONG)
+    made.append("the ")
+    made.append("end")
+    made.finish()
+    wait(lambda: made.toPlainText().endswith("the end"))
+    assert not made._unwritten
+    made.set_source("another")  # what was still to be written is forgotten
+    assert made.toPlainText() == "another"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|" + "a|" * 20 + "\n|" + "-|" * 20 + "\n" + ("|" + "b|" * 20 + "\n") * 730,
+        "```\n" * 2000,
+        "`a``b" * 6000,
+        "_a_ " * 7500,
+        "*a " * 10_000,
+        "x\n\n" * 3000,
+        "- item **bold**\n" * 1500,
+        "```python\n" + 'x = "abc" + f(1)\n' * 1700 + "```",
+    ],
+)
+def test_no_text_holds_up_the_window(theme, qtbot, qapp, text: str) -> None:
+    """Of 30 KB no turn takes long; the bound is generous, as other programs run as well."""
+    made, around = MarkdownView(theme, "Answer"), QScrollArea()
+    qtbot.addWidget(around)
+    around.setWidget(made)
+    around.resize(520, 400)
+    around.show()
+    turns: list[float] = []
+
+    def turn(work: Callable[[], object]) -> None:
+        began = time.process_time()
+        work()
+        turns.append(time.process_time() - began)
+
+    turn(lambda: made.set_source(text))
+    for _ in range(40):
+        turn(qapp.processEvents)
+    made.append("x")
+    turn(made._draw_tail)
+    turn(qapp.processEvents)
+    assert max(turns) < 0.3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtGui import QTextDocument
 
+from app.ui.controls import plain_tip
 from app.ui.markdown import parse
 from app.ui.markdown_writer import CODE_MARK, LIST_MARK, DocumentWriter
 
@@ -79,3 +80,20 @@ def test_a_tail_written_anew_is_the_same_as_all_written_at_once(theme) -> None:
 def test_links_keep_their_address(theme) -> None:
     document = written(theme, "[a](https://b.c)")
     assert "https://b.c" in document.toHtml()
+
+
+def test_the_tip_of_a_link_is_the_link(theme) -> None:
+    document = written(theme, "[a](https://b.c/<h1>x</h1><img/src=y>x)")
+    ranges = document.firstBlock().textFormats()
+    tips = [one.format.toolTip() for one in ranges]
+    assert tips == [plain_tip("https://b.c/<h1>x</h1><img/src=y>x")]
+
+
+def test_letters_that_nobody_sees_are_left_out_and_flags_stay(theme) -> None:
+    flag = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+    text = f"a{chr(0xE0041) * 5000}b {flag}"
+    assert written(theme, text).toPlainText() == f"ab {flag}"
+
+
+def test_korean_letters_are_put_together(theme) -> None:
+    assert written(theme, "\u1112\u1161\u11ab").toPlainText() == "\ud55c"

@@ -87,3 +87,22 @@ def test_no_models_is_a_page_too(page) -> None:
     assert page.empty.isVisible()
     page.show_offers([msgspec.structs.replace(OFFERS[0], title="<b>x</b>")])
     assert not page.empty.isVisible()
+
+
+def test_a_model_is_added_from_its_file(page, fake, wait) -> None:
+    page.take_file("/somewhere/good.json")
+    wait(lambda: len(page.cards) == 3)
+    assert fake.node.asked == [("add", "/somewhere/good.json")]
+    assert not page.trouble.isVisible()
+    assert page.add.text() == "Add a model…"
+
+
+def test_a_file_that_is_no_model_is_refused_in_one_line(page, fake, wait) -> None:
+    page.refresh()
+    wait(lambda: len(page.cards) == 3)
+    page.take_file("/somewhere/holiday.json")
+    wait(page.trouble.isVisible)
+    text = page.trouble.text.text()
+    assert text.startswith("holiday.json was not taken: it is no manifest.")
+    assert "\n" not in text
+    assert len(page.cards) == 3

@@ -163,3 +163,17 @@ def test_logs_are_shown_before_they_are_saved(page, qtbot, wait) -> None:
     (dialog,) = page.findChildren(LogsDialog)
     assert "serving units" in dialog.text.toPlainText()
     dialog.reject()
+
+
+def test_what_holds_now_stands_beside_its_setting(page) -> None:
+    assert not page.rows["listen"].now.isVisible()
+    view = page._view
+    moved = [
+        msgspec.structs.replace(setting, now="Programs reach it now at http://127.0.0.1:9/v1.")
+        if setting.name == "api"
+        else setting
+        for setting in view.settings
+    ]
+    page.show_view(msgspec.structs.replace(view, settings=moved))
+    assert page.rows["api"].now.text() == "Programs reach it now at http://127.0.0.1:9/v1."
+    assert page.rows["api"].now.isVisible()

@@ -114,6 +114,7 @@ def test_models_say_whether_they_fit_and_what_they_take(
     names = {offer["name"] for offer in node.ask("GET", "/models")}
     wait(lambda: {card.offer.name for card in cards(desktop)} == names)
     wait(lambda: cards(desktop)[0].offer.served_by == 2)
+    wait(lambda: cards(desktop)[0].offer.expected_tokens_per_second is not None)
     guide = cards(desktop)[0]
     assert [card.offer.chosen for card in cards(desktop)] == [True] + [False] * (len(names) - 1)
     texts = [label.text() for label in guide.findChildren(QLabel) if label.text()]

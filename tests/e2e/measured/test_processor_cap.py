@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import pytest
 
 from app.clock import SystemClock
 from app.engine.frames import Part
@@ -34,8 +33,6 @@ TOLERANCE_POINTS = 3.0
 PROCESSORS = psutil.cpu_count() or 1
 SEQUENCES = 4
 ROWS = 48
-
-pytestmark = pytest.mark.measured
 
 
 def request(folder: Path) -> MountRequest:

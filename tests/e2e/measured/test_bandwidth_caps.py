@@ -33,8 +33,6 @@ CAP = 2.0 * MEGABIT_BYTES
 TOLERANCE = 0.05
 MESSAGE_BYTES = 32 << 10
 
-pytestmark = pytest.mark.measured
-
 
 async def take_all(channel: Channel) -> None:
     while True:
