@@ -134,9 +134,13 @@ class Pong(Message, frozen=True, tag="pong"):
 
 
 class Goodbye(Message, frozen=True, tag="goodbye"):
-    """The connection is about to close, and why."""
+    """The connection is about to close, and why.
+
+    `idle`: only because nobody uses it; the computer that says so stays in the network.
+    """
 
     reason: Reason
+    idle: bool = False
 
 
 # ── every other channel ──────────────────────────────────────────────────────
