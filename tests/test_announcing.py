@@ -17,10 +17,10 @@ from app.announcing import (
 from app.clock import SystemClock
 from app.errors import PeerLost
 from app.ids import Span
-from app.net.directory import Directory, DirectoryClient
+from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
-from app.net.records import Announcement, open_record
+from app.net.records import Announcement
 from app.net.wire import SignedRecord
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node
 
@@ -33,16 +33,16 @@ async def announced(
     """What a directory of its own keeps after an announcement."""
     model = await running.node.models.find("guide")
     identity = running.node.identity
-    local = Directory(CLOCK)
-    client = DirectoryClient(endpoint, [], clock=CLOCK, local=local)
-    announcer = Announcer(identity, endpoint, client, public=True, clock=CLOCK)
+    reachable = [endpoint.address]
+    local = Dht(endpoint, [], clock=CLOCK, reachable=lambda: reachable, background=False)
+    announcer = Announcer(identity, endpoint, local, public=True, clock=CLOCK)
     facts = {"layers_per_second": 5.0, "tokens_free": 100, "sessions": 2}
     await announcer.announce(model, Span(0, 3), **facts)  # type: ignore[arg-type]
     if span is None:
         await announcer.withdraw(model)
     else:
         await announcer.announce(model, span, **facts)  # type: ignore[arg-type]
-    return [open_record(record, now_wall=CLOCK.wall()) for record in local.records(None)]
+    return await local.lookup(None)
 
 
 async def test_the_newest_announcement_counts_and_can_be_taken_back(

@@ -113,7 +113,7 @@ async def test_a_setting_makes_a_node_public_like_the_word_does(tmp_path: Path) 
 
 async def test_a_node_that_is_not_public_keeps_no_list(tmp_path: Path) -> None:
     async with Node(options(tmp_path)) as node:
-        with pytest.raises(PeerLost, match="no bootstrap says who serves what"):
+        with pytest.raises(PeerLost, match="declines: this computer serves no directory"):
             await known_to(node)
 
 

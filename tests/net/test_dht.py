@@ -14,27 +14,22 @@ import pytest
 from app.clock import SystemClock
 from app.errors import BadInput, PeerLost, Refusal
 from app.ids import ModelId, PeerId, Span
-from app.net.address_groups import AddressRules
+from app.net.address_groups import AddressRules, rules_for
 from app.net.channel import Channel
-from app.net.dht import Dht, rules_for
-from app.net.dht_messages import FindRecords, Records, Store, decode_directory
+from app.net.dht import Dht
+from app.net.dht_messages import FindRecords, Records, Store
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity, new_identity
 from app.net.kademlia_keys import REPLICAS, Shelf, id_bytes
 from app.net.kademlia_table import QUIET_SECONDS
 from app.net.records import Announcement, sign_announcement
-from app.net.wire import Announced, HopAttach, Refused, SignedRecord
+from app.net.wire import HopAttach, Refused, SessionClose, SignedRecord
 from tests.helpers.memory_network import MemoryEndpoint, MemoryNetwork
 from tests.helpers.virtual_clock import VirtualClock
 
 MODEL = ModelId(b"m" * 32)
 OTHER_MODEL = ModelId(b"o" * 32)
 LOCAL = AddressRules(local=True)
-
-
-@pytest.fixture(autouse=True)
-def channels_know_the_directorys_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.net.channel.decode_channel", decode_directory)
 
 
 class Node:
@@ -214,10 +209,10 @@ async def test_offers_of_a_crowded_model_are_written_to_their_groups_too(
     await one.dht.announce(one.offer())
     await two.dht.announce(two.offer(span=Span(30, 40)))
     await two.dht.announce(two.offer(span=Span(30, 40), sequence=2))
-    search = await asker.dht._search(Shelf("group", MODEL, 2))
+    search = await asker.dht._search(Shelf("group", MODEL, 2), set())
     assert who(search.found) == {two.endpoint.peer_id}
     await two.dht.announce(two.offer(span=None, sequence=3))
-    assert (await asker.dht._search(Shelf("group", MODEL, 2))).found == []
+    assert (await asker.dht._search(Shelf("group", MODEL, 2), set())).found == []
 
 
 async def test_a_crowded_model_is_sought_in_its_groups(
@@ -322,11 +317,13 @@ async def test_one_request_after_another_is_answered(swarm: Swarm) -> None:
     node = await swarm.start()
     _, channel = await channel_to(swarm, node)
     for _ in range(2):
-        await channel.send(FindRecords(key=id_bytes(Shelf("model", MODEL).key)))  # type: ignore[arg-type]
+        await channel.send(FindRecords(key=id_bytes(Shelf("model", MODEL).key)))
         assert isinstance(await channel.receive(), Records)
 
 
-@pytest.mark.parametrize("strange", [HopAttach(session=bytes(16), epoch=0), Announced()])
+@pytest.mark.parametrize(
+    "strange", [HopAttach(session=bytes(16), epoch=0), SessionClose(session=bytes(16))]
+)
 async def test_other_messages_on_a_directory_channel_are_bad_input(
     swarm: Swarm, strange: Any
 ) -> None:
@@ -341,7 +338,7 @@ async def test_other_messages_on_a_directory_channel_are_bad_input(
 async def test_who_cannot_be_reached_keeps_nothing_for_others(swarm: Swarm) -> None:
     node = await swarm.start(public=False)
     _, channel = await channel_to(swarm, node)
-    await channel.send(Store(record=node.offer(), shelf="model"))  # type: ignore[arg-type]
+    await channel.send(Store(record=node.offer(), shelf="model"))
     answer = await channel.receive()
     assert isinstance(answer, Refused)
     assert answer.code == "not_public"
