@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.announcing import (
+    ANNOUNCE_SECONDS,
     WITHDRAW_SECONDS,
     Announcer,
     announced_addresses,
@@ -23,6 +24,7 @@ from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.net.wire import SignedRecord
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node
+from tests.helpers.virtual_clock import VirtualClock
 
 CLOCK = SystemClock()
 
@@ -81,10 +83,13 @@ class Deaf:
 
     def __init__(self, *, hangs: bool) -> None:
         self._hangs = hangs
+        self.listens = False
 
     async def announce(self, record: SignedRecord) -> int:
         if self._hangs:
             await asyncio.Event().wait()
+        if self.listens:
+            return 1
         raise PeerLost("no bootstrap answers")
 
 
@@ -109,3 +114,42 @@ async def test_nobody_who_listens_is_no_failure(
                 assert "not announced: no bootstrap answers" in caplog.text
             async with asyncio.timeout(WITHDRAW_SECONDS + 1):
                 await announcer.withdraw(model)
+
+
+async def test_it_is_announced_again_when_it_is_due_and_no_sooner(
+    tmp_path: Path, guide: Path
+) -> None:
+    adopt_guide(tmp_path, guide)
+    clock = VirtualClock()
+    async with running_node(tmp_path) as running:
+        model = await running.node.models.find("guide")
+        deaf = Deaf(hangs=False)
+        announcer = Announcer(
+            running.node.identity,
+            running.node.endpoint,
+            deaf,  # type: ignore[arg-type]
+            public=False,
+            clock=clock,
+        )
+
+        async def announce(tokens_free: int) -> None:
+            await announcer.announce(
+                model, Span(0, 3), layers_per_second=1.0, tokens_free=tokens_free, sessions=0
+            )
+
+        await announce(1000)
+        assert announcer.is_due(1000), "nobody was told"
+        deaf.listens = True
+        await announce(1000)
+        assert not announcer.is_due(1000)
+        assert not announcer.is_due(800)
+        assert announcer.is_due(700)
+        assert announcer.is_due(1400)
+        clock.advance(ANNOUNCE_SECONDS - 1)
+        assert not announcer.is_due(1000)
+        clock.advance(1)
+        assert announcer.is_due(1000)
+        await announce(0)
+        assert not announcer.is_due(0)
+        announcer.keeper_lost()
+        assert announcer.is_due(0)
