@@ -1,4 +1,4 @@
-"""Who serves what, as the directories told lately: for lists and for the strip of layers.
+"""Who serves what, as the directory told lately: for lists and for the strip of layers.
 
 Conversations ask for themselves (`app/talk.py`); this is what people look at.
 """
@@ -14,7 +14,7 @@ from typing import Final
 from app.clock import Clock
 from app.errors import PeerLost
 from app.ids import ModelId, PeerId
-from app.net.directory import DirectoryClient
+from app.net.dht import Dht
 from app.net.records import Announcement
 
 logger = logging.getLogger(__name__)
@@ -29,9 +29,7 @@ class Announced:
         changed: called when others serve something else than before.
     """
 
-    def __init__(
-        self, directory: DirectoryClient, *, changed: Callable[[], None], clock: Clock
-    ) -> None:
+    def __init__(self, directory: Dht, *, changed: Callable[[], None], clock: Clock) -> None:
         self._directory = directory
         self._changed = changed
         self._clock = clock

@@ -1,6 +1,6 @@
-"""Tells the directories what this computer serves, and takes it back.
+"""Tells the directory what this computer serves, and takes it back.
 
-Its counterpart is `app/net/directory.py`, which keeps what is told here until it
+Its counterpart is `app/net/dht.py`, which finds the computers that keep it until it
 expires; `app/sharing.py` decides what there is to tell.
 """
 
@@ -18,15 +18,20 @@ from app.data_folder import OpenModel
 from app.errors import PeerLost, PotluckError, Refusal
 from app.ids import Span
 from app.net.addresses import format_address, is_loopback, parse_address
-from app.net.directory import DirectoryClient
+from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
 from app.net.records import Announcement, sign_announcement
 
 logger = logging.getLogger(__name__)
 
-LIFETIME_SECONDS: Final = 60.0
-"""A node that vanished without a word is forgotten after a minute."""
+LIFETIME_SECONDS: Final = 300.0
+"""Those that keep an announcement notice when the connection to its writer is lost and drop
+it; only what they had no room to watch is told for so long."""
+ANNOUNCE_SECONDS: Final = 100.0
+"""Twice missed, an announcement is still there."""
+ROOM_CHANGE: Final = 0.25
+"""Room for conversations is announced anew when it differs by more than this part."""
 WITHDRAW_SECONDS: Final = 0.5
 SPEED_CHANGE: Final = 0.2
 """A speed is announced anew when it differs by more than this part of what was announced:
@@ -37,7 +42,7 @@ class Announcer:
     """Signs and sends this computer's announcements.
 
     Args:
-        public: whether strangers may use this computer's directory.
+        public: whether strangers may use this computer to find others.
         addresses: where the owner says that others can dial this computer; empty are those
             that the endpoint can tell.
     """
@@ -46,7 +51,7 @@ class Announcer:
         self,
         identity: Identity,
         endpoint: Endpoint,
-        directory: DirectoryClient,
+        directory: Dht,
         *,
         public: bool,
         clock: Clock,
@@ -60,6 +65,19 @@ class Announcer:
         self._clock = clock
         self._sequence = 0
         self._told_alone = False
+        self._due_at = float("-inf")
+        self._tokens_free = 0
+
+    def is_due(self, tokens_free: int) -> bool:
+        """Whether it is time to announce again: it is a while ago, it failed, or the room for
+        conversations is another."""
+        larger = max(self._tokens_free, tokens_free)
+        changed = abs(self._tokens_free - tokens_free) > ROOM_CHANGE * larger
+        return changed or self._clock.monotonic() >= self._due_at
+
+    def keeper_lost(self) -> None:
+        """One that kept the announcement is gone: look for another one soon."""
+        self._due_at = float("-inf")
 
     async def announce(
         self,
@@ -81,6 +99,7 @@ class Announcer:
             self._told_alone = True
             return
         self._told_alone = False
+        self._due_at, self._tokens_free = float("-inf"), tokens_free
         try:
             await self._send(
                 model,
@@ -92,6 +111,8 @@ class Announcer:
             )
         except (PeerLost, Refusal) as error:
             logger.warning("not announced: %s", error)
+        else:
+            self._due_at = self._clock.monotonic() + ANNOUNCE_SECONDS
 
     async def withdraw(self, model: OpenModel) -> None:
         """Take the announcement back, in `WITHDRAW_SECONDS` or not at all."""

@@ -20,8 +20,9 @@ from app.engine.supervisor import Engine
 from app.errors import UsageError
 from app.fetching import Fetching
 from app.ids import PeerId, new_session
+from app.known_contacts import KnownContacts
 from app.measured_speed import MeasuredSpeed
-from app.net.directory import DirectoryClient
+from app.net.dht_messages import Contact
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement
@@ -30,7 +31,7 @@ from app.opened_model import LEAST_ROOM as LEAST_ROOM
 from app.opened_model import Message, OpenedModel, sweep_scratch
 from app.swarm.generate import Answer, AnswerRequest
 from app.swarm.sampling import SamplingOptions
-from app.talk import Talk, Ways, directory_lookup
+from app.talk import Talk, Ways, conversation_directory, directory_lookup
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class Client:
         await asyncio.to_thread(sweep_scratch, self.data.folder)
         self.model: OpenModel = self.data.model(options.model)
         bootstraps = self.data.bootstraps(options.bootstraps)
-        if not options.alone and not bootstraps:
+        known = KnownContacts(self.data.folder).load()
+        if not options.alone and not bootstraps and not known:
             raise UsageError(
                 "No bootstrap is known: give one with --bootstrap PEERID@HOST:PORT,"
                 " or run the whole model on this computer with --alone."
@@ -89,7 +91,7 @@ class Client:
         self.vocabulary = self._opened.vocabulary
         talk = Talk(
             self._opened,
-            directory_lookup(bootstraps, self._clock),
+            directory_lookup(bootstraps, known, self._clock),
             Ways(alone=options.alone, alone_if_faster=options.alone_if_faster),
             clock=self._clock,
             speed=await asyncio.to_thread(MeasuredSpeed, self.data.folder),
@@ -158,14 +160,19 @@ async def whole_engine(data: DataFolder, model: OpenModel) -> AsyncIterator[Engi
         shutil.rmtree(request.folder, ignore_errors=True)
 
 
-async def lookup_all(bootstraps: Sequence[tuple[PeerId, str]]) -> list[Announcement]:
-    """Everything that the bootstraps know.
+async def lookup_all(
+    bootstraps: Sequence[tuple[PeerId, str]], known: Sequence[Contact] = ()
+) -> list[Announcement]:
+    """Everything that the bootstraps, those known from before and whom they know tell.
 
     Raises:
         PeerLost: none of them answers.
     """
     clock = SystemClock()
-    async with Endpoint(
-        new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=clock, tells_place=False
-    ) as endpoint:
-        return await DirectoryClient(endpoint, bootstraps, clock=clock).lookup(None)
+    async with (
+        Endpoint(
+            new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=clock, tells_place=False
+        ) as endpoint,
+        conversation_directory(endpoint, bootstraps, known, clock) as directory,
+    ):
+        return await directory.lookup(None)

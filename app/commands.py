@@ -23,6 +23,7 @@ from app.engine.slicing import Plan
 from app.engine.store import gigabytes
 from app.errors import PeerLost, PotluckError, UsageError
 from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
+from app.known_contacts import KnownContacts
 from app.logs import held_back
 from app.net.records import Announcement
 from app.node import Node, NodeOptions
@@ -165,9 +166,10 @@ async def status(options: argparse.Namespace) -> int:
     bootstraps = data.bootstraps(options.bootstrap)
     found: list[Announcement] = []
     unreachable = ""
-    if bootstraps:
+    known = KnownContacts(data.folder).load()
+    if bootstraps or known:
         try:
-            found = await lookup_all(bootstraps)
+            found = await lookup_all(bootstraps, known)
         except PeerLost as error:
             unreachable = str(error)
     running = read_node_file(data.folder, now=time.time())

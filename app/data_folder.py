@@ -5,6 +5,7 @@ DATA/identity...       this computer's key, unless the keyring has it
 DATA/manifests/        models handed over as files
 DATA/units/            the layers held, one file each
 DATA/mounts/           small files that make layers loadable; made again at each start
+DATA/contacts.json     computers that were there the last time
 DATA/engine.json       which ways of loading failed on this computer
 DATA/node.json         what the running node is and does
 DATA/chosen.json       the model and layers to share

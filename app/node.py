@@ -21,7 +21,7 @@ import psutil
 
 from app import __version__
 from app.announced import Announced
-from app.announcing import Announcer
+from app.announcing import Announcer, announced_addresses, own_address
 from app.answering import Answering
 from app.api.server import ApiServer
 from app.api.token import ApiToken
@@ -34,6 +34,7 @@ from app.errors import PeerLost, Refusal, UsageError
 from app.fetching import Fetching
 from app.folder_watch import keep_folder
 from app.ids import ModelId, Span, peer_text
+from app.known_contacts import KnownContacts
 from app.known_models import KnownModels
 from app.logs import RecentLines
 from app.measured_speed import MeasuredSpeed
@@ -41,7 +42,7 @@ from app.model_offers import ModelOffers
 from app.net import wire
 from app.net.addresses import format_address, parse_address
 from app.net.channel import Channel
-from app.net.directory import Directory, DirectoryClient
+from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
 from app.node_file import connection_lines, keep_node_file
@@ -63,7 +64,7 @@ from app.small_files import remove_drafts
 from app.snapshot import Parts, Wanted
 from app.swarm.credits import Credits
 from app.swarm.route import Offer
-from app.talk import offers_of
+from app.talk import conversation_directory, offers_of
 from app.tally import Tally
 from app.tasks import TaskOwner
 from app.wishes import Wishes, checked_span
@@ -189,18 +190,18 @@ class Node:
 
     async def _open_network(self) -> None:
         public = self._options.public or self.data.settings.public
-        local = Directory(self._clock) if public else None
         handlers: dict[wire.ProtocolName, Callable[[Channel], Any]] = {
             "session": lambda channel: self.sharing.serve_session(channel),
             "hop": lambda channel: self.sharing.serve_hop(channel),
         }
-        if local is not None:
-            handlers["directory"] = local.serve
+        if public:
+            handlers["directory"] = lambda channel: self._directory.serve(channel)
         try:
             listen = parse_address(self._options.listen or self.data.settings.listen)
             announced = [format_address(*parse_address(text)) for text in self._options.announce]
         except ValueError as error:
             raise UsageError(f"{error}.") from None
+        bootstraps = self.data.bootstraps(self._options.bootstraps)
         self.endpoint = await self._stack.enter_async_context(
             Endpoint(
                 self.identity,
@@ -209,20 +210,40 @@ class Node:
                 clock=self._clock,
                 agent=f"potluck {__version__}",
                 shaper=self._traffic,
-                on_peer_gone=None if local is None else local.forget,
+                on_peer_gone=lambda peer: self._directory.forget(peer),
+                keeps=lambda peer: self._directory.needs(peer),
             )
         )
-        bootstraps = self.data.bootstraps(self._options.bootstraps)
-        self._directory = DirectoryClient(self.endpoint, bootstraps, clock=self._clock, local=local)
-        self._local_directory = local
+        self._is_public = public
+        addresses = announced[: wire.MAX_ADDRESSES]
+        known = KnownContacts(self.data.folder)
+        self._directory = Dht(
+            self.endpoint,
+            bootstraps,
+            known=await asyncio.to_thread(known.load),
+            clock=self._clock,
+            reachable=lambda: self._reachable(addresses),
+            seen_at=self.endpoint.address_of,
+            keeper_lost=lambda: self._announcer.keeper_lost(),
+        )
         self._announcer = Announcer(
             self.identity,
             self.endpoint,
             self._directory,
             public=public,
             clock=self._clock,
-            addresses=announced[: wire.MAX_ADDRESSES],
+            addresses=addresses,
         )
+        await self._stack.enter_async_context(self._directory)
+        self._stack.callback(lambda: known.keep(self._directory.contacts()))
+        keeping = known.keep_up(self._directory.contacts)
+        self._tasks.start(keeping, name="contacts")
+
+    def _reachable(self, addresses: Sequence[str]) -> Sequence[str]:
+        """Where strangers can dial this computer; nowhere unless its owner said so."""
+        if not self._is_public:
+            return ()
+        return addresses or announced_addresses(self.endpoint)
 
     async def _open_service(self, told: Wanted | None) -> None:
         """Everything between the network and the API."""
@@ -258,7 +279,7 @@ class Node:
             announced,
             credits,
             given=bool(self._options.bootstraps),
-            public=self._local_directory is not None,
+            public=self._is_public,
         )
         own = self.identity.peer_id
         speed = MeasuredSpeed(data.folder)
@@ -410,15 +431,20 @@ class Node:
 
     async def _offers_for_asking(self, endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
         """Who serves a model, asked under a conversation's own name; this computer too."""
-        bootstraps = self._directory.bootstraps
-        client = DirectoryClient(
-            endpoint, bootstraps, clock=self._clock, local=self._local_directory
-        )
+        first = self._directory.seeds()
+        itself = (self.identity.peer_id, own_address(self.endpoint))
         own = self.sharing.own_offer(model)
         try:
-            found = offers_of(await client.lookup(model))
+            async with conversation_directory(
+                endpoint,
+                [itself] if self._is_public else [],
+                first,
+                self._clock,
+                self._directory.rules,
+            ) as directory:
+                found = offers_of(await directory.lookup(model))
         except PeerLost:
-            if bootstraps and own is None:
+            if first and own is None:
                 raise
             found = []
         others = [offer for offer in found if offer.peer != self.identity.peer_id]

@@ -1,6 +1,6 @@
 """Whom this computer knows: whom it asks first, and whether anybody is there.
 
-Counterparts: `app/net/directory.py`, which asks, and `app/snapshot.py`, which tells people.
+Counterparts: `app/net/dht.py`, which asks, and `app/snapshot.py`, which tells people.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from app.announced import Announced
 from app.ids import PeerId
-from app.net.directory import DirectoryClient
+from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.sentences import Sentence, say
 from app.swarm.credits import Credits
@@ -45,7 +45,7 @@ class Reach:
 
     def __init__(
         self,
-        directory: DirectoryClient,
+        directory: Dht,
         endpoint: Endpoint,
         announced: Announced,
         credits: Credits,
@@ -91,7 +91,7 @@ class Reach:
         known = present | (self._announced.peers() - own)
         if present:
             return Reached(True, len(known))
-        if self._directory.bootstraps and answered is None:
+        if self._directory.knows_somebody and answered is None:
             return Reached(None, len(known))
         return Reached(False, len(known), self._warning())
 

@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Set
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Final, Literal
@@ -34,7 +34,10 @@ from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
 
-ANNOUNCE_SECONDS: Final = 15.0
+ANNOUNCE_CHECK_SECONDS: Final = 15.0
+"""How often is looked whether what is served has to be announced again."""
+FIRST_ANNOUNCE_SECONDS: Final = 3.0
+"""Who waits until this computer serves waits no longer for others to answer."""
 DRAIN_SECONDS: Final = 2.0
 """How long a stranger's answer may go on after the owner said stop."""
 FIRST_RETRY_SECONDS: Final = 15.0
@@ -70,6 +73,7 @@ class _Serving:
     host: Host
     stack: AsyncExitStack
     announced_speed: float = 0.0
+    announced: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Sharing:
@@ -373,8 +377,10 @@ class Sharing:
             serving = _Serving(order, engine, host, building.pop_all())
         self._serving = serving
         if self._announcer is not None:
-            await self._announce(serving)
             tasks.start(self._keep_announcing(serving), name="announcements")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_ANNOUNCE_SECONDS):
+                    await serving.announced.wait()
         else:
             logger.warning("nobody is told of it, so nobody can find this computer")
 
@@ -409,12 +415,16 @@ class Sharing:
     # ── announcements ────────────────────────────────────────────────────────
 
     async def _keep_announcing(self, serving: _Serving) -> None:
+        assert self._announcer is not None
+        await self._announce(serving)
+        serving.announced.set()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ANNOUNCE_SECONDS):
+                async with asyncio.timeout(ANNOUNCE_CHECK_SECONDS):
                     await self._news.wait()
+            due = self._news.is_set() or self._announcer.is_due(serving.host.tokens_free)
             self._news.clear()
-            if self.phase == "serving":
+            if due and self.phase == "serving":
                 await self._announce(serving)
 
     async def _announce(self, serving: _Serving) -> None:

@@ -15,7 +15,9 @@ from app.clock import Clock
 from app.errors import EngineFault, NotServed, PeerLost, Refusal
 from app.ids import ModelId, PeerId, Span, short_peer_text
 from app.measured_speed import MeasuredSpeed
-from app.net.directory import DirectoryClient
+from app.net.address_groups import AddressRules
+from app.net.dht import Dht
+from app.net.dht_messages import Contact
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement
@@ -310,13 +312,41 @@ class Talk:
         self._readers |= self._chain_readers
 
 
-def directory_lookup(bootstraps: Sequence[tuple[PeerId, str]], clock: Clock) -> Lookup:
-    """Asks bootstraps, over the conversation's own endpoint."""
+def directory_lookup(
+    bootstraps: Sequence[tuple[PeerId, str]], known: Sequence[Contact], clock: Clock
+) -> Lookup:
+    """Asks bootstraps and those known from before, over the conversation's own endpoint.
+
+    Whom it met is asked the next time too, so that a bootstrap may go meanwhile.
+    """
+    met = list(known)
 
     async def lookup(endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
-        return offers_of(await DirectoryClient(endpoint, bootstraps, clock=clock).lookup(model))
+        async with conversation_directory(endpoint, bootstraps, met, clock) as directory:
+            offers = offers_of(await directory.lookup(model))
+            met[:] = directory.seeds()
+        return offers
 
     return lookup
+
+
+def conversation_directory(
+    endpoint: Endpoint,
+    bootstraps: Sequence[tuple[PeerId, str]],
+    known: Sequence[Contact],
+    clock: Clock,
+    rules: AddressRules | None = None,
+) -> Dht:
+    """The directory as a conversation asks it: under its own name, which is told to nobody."""
+    return Dht(
+        endpoint,
+        bootstraps,
+        known=known,
+        clock=clock,
+        rules=rules,
+        seen_at=endpoint.address_of,
+        background=False,
+    )
 
 
 def offers_of(records: Sequence[Announcement]) -> list[Offer]:

@@ -35,7 +35,6 @@ from app.data_folder import OpenModel, resources_folder
 from app.demo import share_out, start_node, stop_node
 from app.ids import PeerId, Span
 from app.net.addresses import parse_bootstrap
-from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.swarm.chain import RingChain
@@ -43,6 +42,7 @@ from app.swarm.local_chain import LocalChain
 from app.swarm.route import Link, Offer, Route
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.token_chain import ModelShape, TokenChain
+from app.talk import conversation_directory
 from benchmarks.figures import last_line, middle, milliseconds, slope
 from benchmarks.models import PublishedModel, Shape, publish_here, write_random_model
 
@@ -158,7 +158,9 @@ async def measure(file: Path, counts: Sequence[int], folder: Path) -> Rounds:
         endpoint = await stack.enter_async_context(
             Endpoint(new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=clock)
         )
-        directory = DirectoryClient(endpoint, [bootstrap], clock=clock)
+        directory = await stack.enter_async_context(
+            conversation_directory(endpoint, [bootstrap], (), clock)
+        )
         offers = {
             record.span: Offer(PeerId(record.peer), tuple(record.addresses), record.span, 1.0, ROOM)
             for record in await directory.lookup(opened.id)

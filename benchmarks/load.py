@@ -40,13 +40,13 @@ from app.clock import SystemClock
 from app.data_folder import OpenModel
 from app.demo import share_out
 from app.ids import PeerId, Span
-from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.swarm.chain import RingChain
 from app.swarm.route import Link, Offer, Route
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.token_chain import Candidates, ChainBroken, MemoryLost, ModelShape
+from app.talk import conversation_directory
 from benchmarks.figures import last_line, milliseconds
 from benchmarks.hop import guide, start_hosts
 from benchmarks.models import PublishedModel, Shape, publish_here, write_random_model
@@ -207,7 +207,8 @@ async def start(
     endpoint = await stack.enter_async_context(
         Endpoint(new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=SystemClock())
     )
-    records = await DirectoryClient(endpoint, [bootstrap], clock=SystemClock()).lookup(opened.id)
+    asking = conversation_directory(endpoint, [bootstrap], (), SystemClock())
+    records = await (await stack.enter_async_context(asking)).lookup(opened.id)
     offers = {
         record.span: Offer(PeerId(record.peer), tuple(record.addresses), record.span, 1.0, ROOM)
         for record in records

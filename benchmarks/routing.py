@@ -36,12 +36,12 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+
 from app.clock import SystemClock
 from app.data_folder import DataFolder, OpenModel
 from app.demo import start_node, stop_node
 from app.ids import PeerId, Span, peer_text
 from app.net.addresses import parse_bootstrap
-from app.net.directory import DirectoryClient
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.swarm.chain import RingChain
@@ -49,7 +49,7 @@ from app.swarm.distances import Whereabouts
 from app.swarm.route import Costs, Link, Offer, Prediction, Route
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.token_chain import ModelShape
-from app.talk import offers_of
+from app.talk import conversation_directory, offers_of
 from benchmarks.figures import last_line, milliseconds
 from benchmarks.links import Address
 from benchmarks.links import Link as SlowLink
@@ -215,7 +215,9 @@ async def measure(folder: Path, seed: int) -> tuple[list[Tried], list[Tried]]:
         endpoint = await stack.enter_async_context(
             Endpoint(new_identity(), listen=("127.0.0.1", 0), handlers={}, clock=clock)
         )
-        directory = DirectoryClient(endpoint, bootstraps, clock=clock)
+        directory = await stack.enter_async_context(
+            conversation_directory(endpoint, bootstraps, (), clock)
+        )
         await directory.lookup(model.id)
         await asyncio.sleep(SETTLE_SECONDS)
         offers = offers_of(await directory.lookup(model.id))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.announcing import (
+    ANNOUNCE_SECONDS,
     WITHDRAW_SECONDS,
     Announcer,
     announced_addresses,
@@ -17,12 +18,13 @@ from app.announcing import (
 from app.clock import SystemClock
 from app.errors import PeerLost
 from app.ids import Span
-from app.net.directory import Directory, DirectoryClient
+from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
-from app.net.records import Announcement, open_record
+from app.net.records import Announcement
 from app.net.wire import Place, SignedRecord
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node
+from tests.helpers.virtual_clock import VirtualClock
 
 CLOCK = SystemClock()
 
@@ -33,16 +35,16 @@ async def announced(
     """What a directory of its own keeps after an announcement."""
     model = await running.node.models.find("guide")
     identity = running.node.identity
-    local = Directory(CLOCK)
-    client = DirectoryClient(endpoint, [], clock=CLOCK, local=local)
-    announcer = Announcer(identity, endpoint, client, public=True, clock=CLOCK)
+    reachable = [endpoint.address]
+    local = Dht(endpoint, [], clock=CLOCK, reachable=lambda: reachable, background=False)
+    announcer = Announcer(identity, endpoint, local, public=True, clock=CLOCK)
     facts = {"layers_per_second": 5.0, "tokens_free": 100, "sessions": 2, "capacity": 4}
     await announcer.announce(model, Span(0, 3), **facts)  # type: ignore[arg-type]
     if span is None:
         await announcer.withdraw(model)
     else:
         await announcer.announce(model, span, **facts)  # type: ignore[arg-type]
-    return [open_record(record, now_wall=CLOCK.wall()) for record in local.records(None)]
+    return await local.lookup(None)
 
 
 async def test_the_newest_announcement_counts_and_can_be_taken_back(
@@ -97,10 +99,13 @@ class Deaf:
 
     def __init__(self, *, hangs: bool) -> None:
         self._hangs = hangs
+        self.listens = False
 
     async def announce(self, record: SignedRecord) -> int:
         if self._hangs:
             await asyncio.Event().wait()
+        if self.listens:
+            return 1
         raise PeerLost("no bootstrap answers")
 
 
@@ -125,3 +130,42 @@ async def test_nobody_who_listens_is_no_failure(
                 assert "not announced: no bootstrap answers" in caplog.text
             async with asyncio.timeout(WITHDRAW_SECONDS + 1):
                 await announcer.withdraw(model)
+
+
+async def test_it_is_announced_again_when_it_is_due_and_no_sooner(
+    tmp_path: Path, guide: Path
+) -> None:
+    adopt_guide(tmp_path, guide)
+    clock = VirtualClock()
+    async with running_node(tmp_path) as running:
+        model = await running.node.models.find("guide")
+        deaf = Deaf(hangs=False)
+        announcer = Announcer(
+            running.node.identity,
+            running.node.endpoint,
+            deaf,  # type: ignore[arg-type]
+            public=False,
+            clock=clock,
+        )
+
+        async def announce(tokens_free: int) -> None:
+            await announcer.announce(
+                model, Span(0, 3), layers_per_second=1.0, tokens_free=tokens_free, sessions=0
+            )
+
+        await announce(1000)
+        assert announcer.is_due(1000), "nobody was told"
+        deaf.listens = True
+        await announce(1000)
+        assert not announcer.is_due(1000)
+        assert not announcer.is_due(800)
+        assert announcer.is_due(700)
+        assert announcer.is_due(1400)
+        clock.advance(ANNOUNCE_SECONDS - 1)
+        assert not announcer.is_due(1000)
+        clock.advance(1)
+        assert announcer.is_due(1000)
+        await announce(0)
+        assert not announcer.is_due(0)
+        announcer.keeper_lost()
+        assert announcer.is_due(0)

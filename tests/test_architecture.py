@@ -60,7 +60,8 @@ PURE = {
     "net": {
         *("addresses", "framing", "wire", "records", "windows", "offences", "coordinates"),
         *("kademlia", "kademlia_keys", "kademlia_table", "kademlia_lookup", "kademlia_store"),
-        *("dht_messages", "address_groups", "punching", "relay_frames"),
+        *("dht_messages", "dht_keepers", "address_groups", "allowances"),
+        *("punching", "relay_frames"),
     },
     "swarm": {
         *("placement", "route", "sampling", "text", "speculation", "repair", "boundary_log"),

@@ -17,7 +17,7 @@ from app.client import DEFAULT_MAX_TOKENS, LEAST_ROOM, Client, ClientOptions, lo
 from app.clock import SystemClock
 from app.errors import EngineFault, NotServed, PeerLost, UsageError
 from app.ids import Span, peer_text
-from app.net.directory import DirectoryClient
+from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement, sign_announcement
@@ -182,8 +182,8 @@ async def test_a_chain_of_computers_that_are_away_names_both_the_gap_and_who_is_
             model=client.model.id, addresses=["127.0.0.1:9"], span=Span(0, 4),
             layers_per_second=1.0, kv_tokens_free=4096,
         )  # fmt: skip
-        directory = DirectoryClient(endpoint, [address], clock=SystemClock())
-        await directory.announce(sign_announcement(ghost, told))
+        async with Dht(endpoint, [address], clock=SystemClock(), background=False) as directory:
+            await directory.announce(sign_announcement(ghost, told))
         away = f"{peer_text(ghost.peer_id)[:8]} cannot be used"
         with pytest.raises(ChainBroken, match=rf"nobody serves units 1 to 2 .* \({away}"):
             await client.answer(await client.request(PROMPT))

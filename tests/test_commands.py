@@ -139,7 +139,7 @@ def swarm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets bootstraps know this much."""
 
     def knows(*found: Announcement) -> None:
-        async def lookup_all(bootstraps: Any) -> list[Announcement]:
+        async def lookup_all(bootstraps: Any, known: Any) -> list[Announcement]:
             return [*found]
 
         monkeypatch.setattr("app.commands.lookup_all", lookup_all)

@@ -104,6 +104,32 @@ async def test_what_a_node_serves_is_announced_and_withdrawn(tmp_path: Path) -> 
         assert [record.span for record in await known_to(bootstrap)] in ([], [None])
 
 
+async def test_a_node_whose_bootstraps_are_away_is_ready_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sharing.FIRST_ANNOUNCE_SECONDS", 0.1)
+    away = f"{peer_text(PeerId(b'a' * 32))}@127.0.0.1:9"
+    wanted = options(tmp_path, bootstraps=[away], model=DRAFT, units=Span(0, 2))
+    async with Node(wanted) as node:
+        serving = node.sharing._serving
+        assert serving is not None
+        assert not serving.announced.is_set(), "it waits for nobody"
+        assert node.ready_line()["units"] == "0:2"
+
+
+async def test_those_met_are_in_the_folder_and_do_for_a_bootstrap(tmp_path: Path) -> None:
+    async with Node(options(tmp_path / "one", public=True)) as one:
+        wanted = options(
+            tmp_path / "host", bootstraps=[name_of(one)], model=DRAFT, units=Span(0, 2)
+        )
+        async with Node(wanted) as host:
+            assert host.endpoint.connections()
+        again = options(tmp_path / "host", model=DRAFT, units=Span(0, 2))
+        async with Node(again) as host:
+            (record,) = await known_to(one)
+            assert record.peer == host.identity.peer_id
+
+
 async def test_a_setting_makes_a_node_public_like_the_word_does(tmp_path: Path) -> None:
     wanted = options(tmp_path, settings="public = true", model=DRAFT, units=Span(1, 2))
     async with Node(wanted) as node:
@@ -113,7 +139,7 @@ async def test_a_setting_makes_a_node_public_like_the_word_does(tmp_path: Path) 
 
 async def test_a_node_that_is_not_public_keeps_no_list(tmp_path: Path) -> None:
     async with Node(options(tmp_path)) as node:
-        with pytest.raises(PeerLost, match="no bootstrap says who serves what"):
+        with pytest.raises(PeerLost, match="declines: this computer serves no directory"):
             await known_to(node)
 
 

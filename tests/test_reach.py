@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -73,8 +72,8 @@ async def test_another_computer_to_ask_first_holds_at_once(
         assert not [remark for remark in view["remarks"] if "the next time" in remark]
         await until(lambda: connected(second), seconds=30)
         # What it shares is told there without waiting for the next turn.
-        local: Any = first.node._local_directory
-        await until(lambda: len(local.records(None)) == 1, seconds=30)
+        kept = first.node._directory.machine.store
+        await until(lambda: kept.keeps_for(second.node.identity.peer_id), seconds=30)
         await second.ask("PATCH", "/settings", {"bootstrap": []})
         assert second.node._directory.bootstraps == ()
 

@@ -48,6 +48,17 @@ class AddressRules:
         return frozenset(address if self.local else _group(address) for address in addresses)
 
 
+def rules_for(addresses: Iterable[str]) -> AddressRules:
+    """Private addresses are used only in a swarm that begins at one.
+
+    Args:
+        addresses: those of the bootstraps, or this computer's own when it is the first.
+    """
+    internet = AddressRules()
+    local = AddressRules(local=True)
+    return AddressRules(local=any(local.allows(a) and not internet.allows(a) for a in addresses))
+
+
 @lru_cache(maxsize=1 << 16)
 def _kind(address: str) -> str:
     host, port = parse_address(address)

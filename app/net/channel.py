@@ -15,11 +15,11 @@ from typing import Protocol
 
 from app.errors import BadInput, PeerLost
 from app.ids import PeerId, short_peer_text
+from app.net.dht_messages import AnyMessage, decode_directory
 from app.net.framing import FrameReader
 from app.net.windows import ReceiveWindow, SendWindow, frame_charge
 from app.net.wire import (
     MAX_FRAME_BYTES,
-    ChannelMessage,
     Credit,
     OpenChannel,
     ProtocolName,
@@ -86,7 +86,7 @@ class Channel:
         self._send_window = SendWindow()
         self._receive_window = ReceiveWindow()
         # Bounded by the receive window: at most WINDOW_BYTES / MINIMUM_CHARGE messages.
-        self._inbox: deque[tuple[ChannelMessage, int]] = deque()
+        self._inbox: deque[tuple[AnyMessage, int]] = deque()
         self._arrival: asyncio.Future[None] | None = None
         # Frames that wait for credit, in order; one for each task inside `send`.
         self._waiting: deque[tuple[bytes, asyncio.Future[None]]] = deque()
@@ -104,7 +104,7 @@ class Channel:
         """Whether nothing can be sent any more; what arrived before can still be received."""
         return self._own_end_sent or self._lost is not None
 
-    async def send(self, message: ChannelMessage) -> None:
+    async def send(self, message: AnyMessage) -> None:
         """Send one message; waits while the other side has not taken enough of the earlier ones.
 
         Messages arrive in the order of the calls. A cancelled call has sent
@@ -126,7 +126,7 @@ class Channel:
         self._waiting.append((frame, turn))
         await turn
 
-    async def receive(self) -> ChannelMessage:
+    async def receive(self) -> AnyMessage:
         """The next message; one task at a time. A cancelled call loses none.
 
         Raises:
@@ -180,7 +180,7 @@ class Channel:
         for body in self._reader.feed(data):
             if self._lost is not None:
                 break
-            message = decode_channel(body)
+            message = self._read(body)
             if self._protocol is None:
                 if not isinstance(message, OpenChannel):
                     raise BadInput(f"a {type(message).__name__} before the channel was opened")
@@ -203,7 +203,10 @@ class Channel:
 
     # ── inside ───────────────────────────────────────────────────────────────
 
-    def _take(self, message: ChannelMessage, charge: int) -> None:
+    def _read(self, body: bytes) -> AnyMessage:
+        return decode_directory(body) if self._protocol == "directory" else decode_channel(body)
+
+    def _take(self, message: AnyMessage, charge: int) -> None:
         if isinstance(message, OpenChannel):
             raise BadInput("a channel was opened twice")
         if isinstance(message, Credit):

@@ -108,6 +108,7 @@ class Connection:
         peer: who is at the other end; None until that is proven.
         wanted: who was dialled; None when the other side dialled.
         ready: done when the proof holds, or failed with the reason (PeerLost).
+        ended_idle: whether it ended because it was not needed; then the peer is not gone.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Connection:
         self.wanted = wanted
         self.remote = address
         self.began_at = clock.monotonic()
+        self.ended_idle = False
         self.bytes_sent = 0
         self.bytes_received = 0
         self.channels: dict[int, Channel] = {}
@@ -144,7 +146,7 @@ class Connection:
         # Streams given up here that the other side has not ended yet; QUIC's limit
         # on open streams bounds them.
         self._given_up: set[int] = set()
-        self._heard_at = self.began_at
+        self._heard_at = self._quiet_since = self.began_at
         self._busy_since = self._busy_until = float("-inf")
         self._checked_at = self.began_at
         self._pinged_at = 0.0
@@ -179,6 +181,10 @@ class Connection:
     def has_ended(self) -> bool:
         """Whether nothing more will come or go."""
         return self._end is not None
+
+    def idle_seconds(self, now: float) -> float:
+        """For how long it has carried no channel."""
+        return 0.0 if self.channels else now - self._quiet_since
 
     def datagram(self, data: bytes, address: Address) -> None:
         """A datagram for this connection came in."""
@@ -233,11 +239,12 @@ class Connection:
         if now - self._pinged_at >= interval - CHECK_SECONDS / 2 and self._end is None:
             self._ping(now)
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: str, *, idle: bool = False) -> None:
         """Say goodbye with a reason and close; every channel ends with PeerLost."""
         if self._end is None:
+            self.ended_idle = idle
             if self._spoken:
-                self._tell(Goodbye(reason=reason[:MAX_REASON_CHARACTERS]))
+                self._tell(Goodbye(reason=reason[:MAX_REASON_CHARACTERS], idle=idle))
             self.line.close(reason)
             self.lost(reason)
 
@@ -267,6 +274,7 @@ class Connection:
     def released(self, channel: Channel) -> None:
         """A channel is done with."""
         self.channels.pop(channel.stream, None)
+        self._quiet_since = self._clock.monotonic()
         self._unopened.pop(channel.stream, None)
 
     # ── LineEvents: what comes from the other end ────────────────────────────
@@ -374,6 +382,7 @@ class Connection:
         match message:
             case Goodbye():
                 who = self._who()
+                self.ended_idle = message.idle
                 self.line.close("goodbye")
                 self.lost(f"{who} said goodbye: {message.reason}")
             case Ping() if self.peer is not None:

@@ -1,16 +1,17 @@
 """The distributed directory as a node uses it: announce, look up, serve, stay in touch.
 
-Drives the machine of `app/net/kademlia.py` over channels to other computers. It offers
-what `app/net/directory.py` offers, without a centre: bootstraps are ordinary computers
-that a newcomer asks first. A computer that strangers can reach (`reachable`) keeps
-records and answers on "directory" channels; every other one only asks.
+Drives the machine of `app/net/kademlia.py` over channels to other computers, without a
+centre: bootstraps are ordinary computers that a newcomer asks first. A computer that
+strangers can reach (`reachable`) keeps records and answers on "directory" channels; every
+other one only asks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from random import SystemRandom
 from types import TracebackType
 from typing import Protocol
@@ -18,9 +19,11 @@ from typing import Protocol
 from app.clock import Clock
 from app.errors import BadInput, PeerLost, Refusal
 from app.ids import ModelId, PeerId
-from app.net.address_groups import AddressRules
+from app.net.address_groups import AddressRules, rules_for
+from app.net.allowances import Allowances
 from app.net.channel import Channel, ChannelOpener
 from app.net.dht_asking import Asking
+from app.net.dht_keepers import Keepers
 from app.net.dht_messages import (
     MAX_CONTACT_ADDRESSES,
     Contact,
@@ -36,7 +39,6 @@ from app.net.kademlia_keys import (
     CROWDED,
     MODELS,
     REPLICAS,
-    Holders,
     NodeId,
     Shelf,
     groups_to_ask,
@@ -57,8 +59,10 @@ MAINTAIN_SECONDS = 60.0
 CHECKS_AT_ONCE = 8
 MAX_MODELS_LOOKED_UP = 32
 LOOKUPS_AT_ONCE = 4
-MAX_SHELVES_REMEMBERED = 64
-"""Four models with sixteen keys each; more are not written by one node."""
+MAX_CONTACTS_TOLD = 64
+MAX_KNOWN_ASKED = 6
+"""Of the computers known from before, so many are asked by one look-up, all in its first
+round: those that are gone hold it up once. The next look-up tries others."""
 
 
 class Chance(Protocol):
@@ -74,13 +78,20 @@ class Dht:
 
     Args:
         bootstraps: computers to begin with, as a person gave them.
+        known: computers known from before, asked while nobody else is known.
+        rules: None judges by the bootstraps, or else by the known, or else by `reachable`.
         reachable: where strangers can dial this computer, asked each time; empty while
             they cannot, and then nothing is kept for others.
         seen_at: the address a peer speaks from, when known. Its records count for that, and
             it is a contact only where it speaks from: an endpoint uses the connection there
             is, whatever address it is given.
         changed: called when what is kept here for others changes.
+        keeper_lost: called when a computer that keeps what this one announced is gone.
         background: False leaves joining and upkeep to whoever calls `join` and `maintain`.
+
+    Attributes:
+        answered: who answered the last look-up; None before the first one.
+        rules: which addresses are dialled on others' word.
     """
 
     def __init__(
@@ -89,35 +100,43 @@ class Dht:
         bootstraps: Sequence[tuple[PeerId, str]],
         *,
         clock: Clock,
-        rules: AddressRules,
+        rules: AddressRules | None = None,
+        known: Sequence[Contact] = (),
         reachable: Callable[[], Sequence[str]] = tuple,
         seen_at: Callable[[PeerId], str | None] = lambda peer: None,
         changed: Callable[[], None] = lambda: None,
+        keeper_lost: Callable[[], None] = lambda: None,
         chance: Chance | None = None,
         background: bool = True,
     ) -> None:
         self._endpoint = endpoint
-        self._bootstraps = [Contact(peer=peer, addresses=[address]) for peer, address in bootstraps]
+        self._bootstraps = tuple(bootstraps)
+        self._known = tuple(known)
         self._clock = clock
-        self._rules = rules
+        self._given_rules = rules
         self._reachable = reachable
         self._seen_at = seen_at
         self._changed = changed
+        self._keeper_lost = keeper_lost
         self._chance = chance or SystemRandom()
         self._background = background
-        self.machine = Kademlia(endpoint.peer_id, rules)
+        self.rules = self._judge()
+        self.machine = Kademlia(endpoint.peer_id, self.rules)
         self._tasks = TaskOwner("directory")
         self._asking = Asking(
             endpoint,
-            self.machine,
+            lambda: self.machine,
             clock=clock,
             tasks=self._tasks,
             reachable=self._own_addresses,
             seen_at=seen_at,
         )
         self._looking: asyncio.Task[None] | None = None
-        self._holders: dict[Shelf, Holders] = {}
+        self._keepers = Keepers()
         self._crowded: set[ModelId] = set()
+        self._allowances = Allowances()
+        self._bootstraps_changed = asyncio.Event()
+        self.answered: frozenset[PeerId] | None = None
 
     async def __aenter__(self) -> Dht:
         if self._background:
@@ -131,6 +150,52 @@ class Dht:
         trace: TracebackType | None,
     ) -> None:
         await self._tasks.close()
+
+    # ── whom it asks ─────────────────────────────────────────────────────────
+
+    @property
+    def bootstraps(self) -> tuple[tuple[PeerId, str], ...]:
+        """The computers that a person named to begin with."""
+        return self._bootstraps
+
+    @property
+    def has_anybody(self) -> bool:
+        """Whether there is anybody to ask or to tell, this computer as a keeper included."""
+        return self.knows_somebody or bool(self._own_addresses())
+
+    @property
+    def knows_somebody(self) -> bool:
+        """Whether there is another computer to ask."""
+        return bool(self._bootstraps or self._known or len(self.machine.table))
+
+    def use_bootstraps(self, bootstraps: Sequence[tuple[PeerId, str]]) -> None:
+        """Begin with others from now on; what is under way ends as it began."""
+        if tuple(bootstraps) == self._bootstraps:
+            return
+        self._bootstraps = tuple(bootstraps)
+        self.answered = None
+        self._keepers.clear()
+        rules = self._judge()
+        if rules != self.rules:
+            # From a house to the internet or back: who was known there is of no use here.
+            self.rules = rules
+            self.machine = Kademlia(self._endpoint.peer_id, rules)
+        self._bootstraps_changed.set()
+
+    def contacts(self) -> list[Contact]:
+        """Those that answered and of whom others may be told; the nearest, if there are many."""
+        own = node_id(self._endpoint.peer_id)
+        return self.machine.table.closest(own, MAX_CONTACTS_TOLD, shareable_only=True)
+
+    def seeds(self) -> list[Contact]:
+        """Whom another name of this computer may ask first."""
+        found = self.machine.table.closest(node_id(self._endpoint.peer_id), MAX_CONTACTS_TOLD)
+        return found or self._first()
+
+    def needs(self, peer: PeerId) -> bool:
+        """Whether a connection is worth keeping: one end keeps what the other announced, and
+        should notice when it goes."""
+        return peer in self._keepers or self.machine.store.keeps_for(peer)
 
     # ── what callers of a directory need ─────────────────────────────────────
 
@@ -151,7 +216,7 @@ class Dht:
         shelves = shelves_to_write(announcement, crowded=model in self._crowded)
         if announcement.span is None:
             # Withdrawn from wherever it was written.
-            shelves += [s for s in self._holders if s.model == model and s.name == "group"]
+            shelves += self._keepers.groups_of(model)
         first, *others = await asyncio.gather(
             *(self._write(shelf, record, announcement) for shelf in shelves)
         )
@@ -162,9 +227,8 @@ class Dht:
             self._crowded.add(model)
         elif counts:
             self._crowded.discard(model)
-        for other in others:
-            if isinstance(other, Refusal | PeerLost):
-                logger.debug("not written everywhere: %s", other)
+        for other in (other for other in others if isinstance(other, Refusal | PeerLost)):
+            logger.debug("not written everywhere: %s", other)
         return kept
 
     async def lookup(
@@ -179,14 +243,25 @@ class Dht:
         Raises:
             PeerLost: nobody answers, or nobody is known.
         """
+        asked = self._bootstraps
+        answerers: set[PeerId] = set()
+        try:
+            return await self._lookup(model, units, answerers)
+        finally:
+            if asked == self._bootstraps:
+                self.answered = frozenset(answerers)
+
+    async def _lookup(
+        self, model: ModelId | None, units: int | None, answerers: set[PeerId]
+    ) -> list[Announcement]:
         if model is None:
-            return await self._lookup_all()
-        search = await self._search(Shelf("model", model))
+            return await self._lookup_all(answerers)
+        search = await self._search(Shelf("model", model), answerers)
         newest = {offer.peer: offer for offer in search.found}
         if search.count > len(newest):
             spans = [offer.span for offer in newest.values() if offer.span is not None]
             shelves = groups_to_ask(model, spans, units)
-            for found in await self._search_many(shelves):
+            for found in await self._search_many(shelves, answerers):
                 for offer in found:
                     old = newest.get(offer.peer)
                     if old is None or offer.sequence > old.sequence:
@@ -194,8 +269,14 @@ class Dht:
         return list(newest.values())
 
     def forget(self, writer: PeerId) -> None:
-        """Drop what a computer announced that is gone, and do not ask it again unseen."""
+        """Drop what a computer announced that is gone, and do not ask it again unseen.
+
+        One that is only out of reach for a moment announces itself again soon; one that was
+        switched off would otherwise be dialled in vain until its records expire.
+        """
         before = len(self.machine.store)
+        if self._keepers.lost(writer):
+            self._keeper_lost()
         self.machine.store.forget(writer)
         self.machine.table.failed(writer)
         if len(self.machine.store) != before:
@@ -207,9 +288,12 @@ class Dht:
             message: object = await channel.receive()
             if not isinstance(message, FindNodes | FindRecords | Store):
                 raise BadInput(f"a {type(message).__name__} on a directory channel")
+            if not self._allowances.take(channel.peer, self._clock.monotonic()):
+                await channel.send(Refused(code="busy", reason="you ask this computer too much"))
+                continue
             if not self._own_addresses() and isinstance(message, Store):
                 refusal = "this computer keeps nothing: strangers cannot reach it"
-                await self._asking.send(channel, Refused(code="not_public", reason=refusal))
+                await channel.send(Refused(code="not_public", reason=refusal))
                 continue
             before = len(self.machine.store)
             seen_at = self._seen_at(channel.peer)
@@ -222,7 +306,7 @@ class Dht:
             )
             if len(self.machine.store) != before or isinstance(answer, Stored):
                 self._changed()
-            await self._asking.send(channel, answer)
+            await channel.send(answer)
             self._look_soon()
 
     # ── staying in touch ─────────────────────────────────────────────────────
@@ -241,7 +325,7 @@ class Dht:
         """What is due now: joining, looking whether contacts are there, refreshing buckets."""
         table, now = self.machine.table, self._clock.monotonic()
         self.machine.store.expire(self._clock.wall())
-        if not len(table) and self._bootstraps:
+        if not len(table) and self.knows_somebody:
             try:
                 await self.join()
             except PeerLost as error:
@@ -256,7 +340,10 @@ class Dht:
     async def _keep_maintaining(self) -> None:
         while True:
             await self.maintain()
-            await asyncio.sleep(MAINTAIN_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MAINTAIN_SECONDS):
+                    await self._bootstraps_changed.wait()
+                self._bootstraps_changed.clear()
 
     def _look_soon(self) -> None:
         """Dial those that say they are reachable: one after the other, so that nobody can
@@ -276,7 +363,7 @@ class Dht:
 
     async def _find(self, target: NodeId, *, paths: int = PATHS) -> Lookup:
         self.machine.table.touched(target, self._clock.monotonic())
-        lookup = self.machine.lookup(target, self._bootstraps, paths=paths)
+        lookup = self.machine.lookup(target, self._first(), paths=paths)
 
         async def question(contact: Contact) -> list[Contact] | None:
             answer = await self._asking.ask(contact, FindNodes(target=id_bytes(target)), Nodes)
@@ -285,12 +372,12 @@ class Dht:
         await self._asking.run(lookup, question, LOOKUP_SECONDS)
         return lookup
 
-    async def _search(self, shelf: Shelf) -> RecordSearch:
+    async def _search(self, shelf: Shelf, answerers: set[PeerId]) -> RecordSearch:
         self.machine.table.touched(shelf.key, self._clock.monotonic())
         search = RecordSearch(shelf, self.machine)
         own, _ = self.machine.store.find(shelf.key, self._clock.wall(), limit=4096, seed=0)
         search.keep_own(kept.announcement for kept in own)
-        lookup = self.machine.lookup(shelf.key, self._bootstraps)
+        lookup = self.machine.lookup(shelf.key, self._first())
 
         async def question(contact: Contact) -> list[Contact] | None:
             asked = search.question(self._chance.getrandbits(32))
@@ -304,28 +391,31 @@ class Dht:
                 return None
 
         await self._asking.run(lookup, question, LOOKUP_SECONDS)
+        answerers |= lookup.answerers
         if not search.found:
             self._raise_if_alone(lookup)
         return search
 
-    async def _search_many(self, shelves: Sequence[Shelf]) -> list[list[Announcement]]:
+    async def _search_many(
+        self, shelves: Sequence[Shelf], answerers: set[PeerId]
+    ) -> list[list[Announcement]]:
         turns = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
         async def search(shelf: Shelf) -> list[Announcement]:
             async with turns:
                 try:
-                    return (await self._search(shelf)).found
+                    return (await self._search(shelf, answerers)).found
                 except PeerLost:
                     return []
 
         return await asyncio.gather(*map(search, shelves))
 
-    async def _lookup_all(self) -> list[Announcement]:
-        search = await self._search(MODELS)
+    async def _lookup_all(self, answerers: set[PeerId]) -> list[Announcement]:
+        search = await self._search(MODELS, answerers)
         newest = {(offer.peer, offer.model): offer for offer in search.found}
         models = list(dict.fromkeys(ModelId(offer.model) for offer in search.found))
         shelves = [Shelf("model", model) for model in models[:MAX_MODELS_LOOKED_UP]]
-        for found in await self._search_many(shelves):
+        for found in await self._search_many(shelves, answerers):
             for offer in found:
                 old = newest.get((offer.peer, offer.model))
                 if old is None or offer.sequence > old.sequence:
@@ -335,7 +425,8 @@ class Dht:
     def _raise_if_alone(self, lookup: Lookup) -> None:
         # A bootstrap that is the first computer of its swarm has nobody to ask, and knows all.
         if not lookup.answers and not self._own_addresses():
-            reasons = "; ".join(self._asking.reasons(self._bootstraps)) or "none is given"
+            reasons = "; ".join(self._asking.reasons(self._first()))
+            reasons = reasons or ("not in time" if self.knows_somebody else "none is given")
             raise PeerLost(f"no bootstrap answers: {reasons}")
 
     # ── writing ──────────────────────────────────────────────────────────────
@@ -344,9 +435,11 @@ class Dht:
         self, shelf: Shelf, record: SignedRecord, announcement: Announcement
     ) -> tuple[int, list[int]] | Refusal | PeerLost:
         """How many keep it and what they say is there, or why nobody does."""
-        holders = self._holders_of(shelf)
+        holders = self._keepers.of(shelf)
         try:
-            if holders.wanted(self._clock.monotonic()):
+            # Taking an offer back has little time: where it was written is known.
+            hurried = announcement.span is None and bool(holders.contacts)
+            if holders.wanted(self._clock.monotonic()) and not hurried:
                 lookup = await self._find(shelf.key)
                 holders.found(lookup.closest(), self._clock.monotonic())
                 if not lookup.answers:
@@ -380,32 +473,28 @@ class Dht:
             return refusals[0]
         return PeerLost("none of the computers that should keep this offer answers")
 
-    def _holders_of(self, shelf: Shelf) -> Holders:
-        holders = self._holders.pop(shelf, None) or Holders()
-        self._holders[shelf] = holders  # the newest is last
-        while len(self._holders) > MAX_SHELVES_REMEMBERED:
-            del self._holders[next(iter(self._holders))]
-        return holders
-
     def _keeps_itself(self, shelf: Shelf, holders: Sequence[Contact]) -> bool:
         if not self._own_addresses():
             return False
         distance = node_id(self._endpoint.peer_id) ^ shelf.key
         return len(holders) < REPLICAS or distance < node_id(holders[-1].peer) ^ shelf.key
 
+    def _first(self) -> list[Contact]:
+        """Whom a look-up asks besides those in the table."""
+        named = [Contact(peer=peer, addresses=[text]) for peer, text in self._bootstraps]
+        if len(self.machine.table):
+            return [contact for contact in named if not self._asking.failed_lately(contact)]
+        start = self._chance.getrandbits(16) % max(1, len(self._known))
+        return named + [*self._known[start:], *self._known[:start]][:MAX_KNOWN_ASKED]
+
+    def _judge(self) -> AddressRules:
+        if self._given_rules is not None:
+            return self._given_rules
+        known = [address for contact in self._known for address in contact.addresses]
+        return rules_for([address for _, address in self._bootstraps] or known or self._reachable())
+
     def _own_addresses(self) -> list[str]:
-        return [a for a in self._reachable() if self._rules.allows(a)][:MAX_CONTACT_ADDRESSES]
+        return [a for a in self._reachable() if self.rules.allows(a)][:MAX_CONTACT_ADDRESSES]
 
     def _noise(self) -> bytes:
         return self._chance.getrandbits(256).to_bytes(32, "big")
-
-
-def rules_for(addresses: Iterable[str]) -> AddressRules:
-    """Private addresses are used only in a swarm that begins at one.
-
-    Args:
-        addresses: those of the bootstraps, or this computer's own when it is the first.
-    """
-    internet = AddressRules()
-    local = AddressRules(local=True)
-    return AddressRules(local=any(local.allows(a) and not internet.allows(a) for a in addresses))

@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import cast
 
 import msgspec
 
 from app.clock import Clock
 from app.errors import BadInput, PeerLost
 from app.ids import PeerId, short_peer_text
-from app.net.channel import Channel, ChannelOpener
+from app.net.channel import ChannelOpener
 from app.net.dht_messages import (
     Contact,
     DhtAnswer,
@@ -26,7 +25,8 @@ from app.net.dht_messages import (
 )
 from app.net.kademlia import Kademlia
 from app.net.kademlia_lookup import STALL_SECONDS, Lookup
-from app.net.wire import ChannelMessage, Refused
+from app.net.kademlia_table import RETRY_SECONDS
+from app.net.wire import Refused
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Asking:
     def __init__(
         self,
         endpoint: ChannelOpener,
-        machine: Kademlia,
+        machine: Callable[[], Kademlia],
         *,
         clock: Clock,
         tasks: TaskOwner,
@@ -62,13 +62,13 @@ class Asking:
         self._seen_at = seen_at
         self._turns = asyncio.Semaphore(MAX_REQUESTS_AT_ONCE)
         # Why the last question to somebody failed; bounded by forgetting the oldest.
-        self._reasons: dict[PeerId, str] = {}
+        self._reasons: dict[PeerId, tuple[str, float]] = {}
 
     async def ask(
         self, contact: Contact, request: DhtRequest, wanted: type[DhtAnswer]
     ) -> DhtAnswer | Refused | None:
         """The answer of one computer, of the wanted kind or a refusal; None when there is none."""
-        peer, table = PeerId(contact.peer), self._machine.table
+        peer, table = PeerId(contact.peer), self._machine().table
         try:
             async with self._turns, asyncio.timeout(REQUEST_SECONDS):
                 answer = await self._exchange(contact, self._introduced(request))
@@ -84,8 +84,12 @@ class Asking:
             what = f"a {type(answer).__name__} in answer to {type(request).__name__}"
             self.broke_a_rule(contact, BadInput(what))
             return None
+        if isinstance(answer, Refused):
+            self._note(peer, f"{short_peer_text(peer)} declines: {answer.reason}")
         seen_at = self._seen_at(peer)
-        here = self._machine.speaks_from(contact, [seen_at] if seen_at else [])
+        here = self._machine().speaks_from(contact, [seen_at] if seen_at else [])
+        if isinstance(answer, wanted):
+            self._reasons.pop(peer, None)
         if isinstance(answer, wanted) and here:
             table.heard(contact, self._clock.monotonic())
         return answer
@@ -103,7 +107,8 @@ class Asking:
 
         try:
             async with asyncio.timeout(seconds):
-                while not lookup.done(self._clock.monotonic()):
+                # As long as nobody at all has answered, the slow ones are what there is.
+                while not lookup.done(self._clock.monotonic()) or (pending and not lookup.answers):
                     for contact in lookup.next_questions(self._clock.monotonic()):
                         name = f"ask {short_peer_text(PeerId(contact.peer))}"
                         pending.add(self._tasks.start(carry(contact), name=name))
@@ -125,7 +130,7 @@ class Asking:
     def readable(self, contact: Contact, answer: Nodes) -> list[Contact] | None:
         """The contacts in an answer; None, and counted, when they break a rule."""
         try:
-            return self._machine.readable(answer.contacts)
+            return self._machine().readable(answer.contacts)
         except BadInput as error:
             self.broke_a_rule(contact, error)
             return None
@@ -134,20 +139,21 @@ class Asking:
         """Count it against the one who answered, and look for others."""
         peer = PeerId(contact.peer)
         self._note(peer, f"{short_peer_text(peer)} answers nonsense")
-        self._machine.table.failed(peer)
+        self._machine().table.failed(peer)
         self._endpoint.report_bad_input(peer, str(error))
 
     def reasons(self, contacts: Sequence[Contact]) -> list[str]:
         """Why each of these did not answer, as far as it is known."""
         return [
-            self._reasons[PeerId(contact.peer)]
+            self._reasons[PeerId(contact.peer)][0]
             for contact in contacts
             if PeerId(contact.peer) in self._reasons
         ]
 
-    async def send(self, channel: Channel, message: DhtRequest | DhtAnswer | Refused) -> None:
-        """Send one of the directory's messages."""
-        await channel.send(cast(ChannelMessage, message))
+    def failed_lately(self, contact: Contact) -> bool:
+        """Whether it did not answer the last question, not long ago."""
+        _, when = self._reasons.get(PeerId(contact.peer), ("", float("-inf")))
+        return self._clock.monotonic() - when < RETRY_SECONDS
 
     def _introduced(self, request: DhtRequest) -> DhtRequest:
         """The request with the addresses where strangers can reach this computer."""
@@ -158,7 +164,7 @@ class Asking:
             PeerId(contact.peer), contact.addresses, "directory"
         )
         try:
-            await self.send(channel, request)
+            await channel.send(request)
             return await channel.receive()
         finally:
             await channel.close()
@@ -166,6 +172,6 @@ class Asking:
     def _note(self, peer: PeerId, reason: str) -> None:
         logger.debug("%s", reason)
         self._reasons.pop(peer, None)
-        self._reasons[peer] = reason
+        self._reasons[peer] = (reason, self._clock.monotonic())
         while len(self._reasons) > MAX_REASONS:
             del self._reasons[next(iter(self._reasons))]

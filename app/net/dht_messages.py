@@ -124,8 +124,8 @@ class Stored(Message, frozen=True, tag="stored"):
 DhtRequest = FindNodes | FindRecords | Store
 DhtAnswer = Nodes | Records | Stored
 DhtMessage = DhtRequest | DhtAnswer
-DirectoryMessage = ChannelMessage | DhtMessage
-"""Everything that a "directory" channel may carry."""
+AnyMessage = ChannelMessage | DhtMessage
+"""Everything that a channel may carry; these messages on "directory" channels only."""
 
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(DhtMessage)
 
@@ -149,7 +149,7 @@ def decode_dht(body: bytes) -> DhtMessage:
     return message
 
 
-def decode_directory(body: bytes) -> DirectoryMessage:
+def decode_directory(body: bytes) -> AnyMessage:
     """Read any frame of a "directory" channel: what `wire.decode_channel` reads, and these.
 
     Raises:

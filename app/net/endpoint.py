@@ -20,6 +20,7 @@ from app.net.channel import Channel, ChannelEnded
 from app.net.connection import CHECK_SECONDS, Connection
 from app.net.coordinates import Coordinates
 from app.net.identity import Identity
+from app.net.idling import longest_idle, unneeded
 from app.net.offences import Offences
 from app.net.port import Port
 from app.net.quic import (
@@ -101,16 +102,20 @@ class Endpoint:
         shaper: Shaper | None = None,
         shape_loopback: bool = False,
         on_peer_gone: Callable[[PeerId], None] | None = None,
+        keeps: Callable[[PeerId], bool] = lambda peer: False,
         start: Place | None = None,
         tells_place: bool = True,
     ) -> None:
-        """`on_peer_gone` is told when the last connection to a peer has ended."""
+        """`on_peer_gone` is told when the last connection to a peer has ended, but not when it
+        ended because nobody used it. `keeps` says whose connection stays although nobody
+        does, so that both ends notice when the other goes."""
         self._identity = identity
         self._listen = listen
         self._handlers = dict(handlers)
         self._clock = clock
         self._agent = agent
         self._on_peer_gone = on_peer_gone
+        self._keeps = keeps
         self._answers = ListenConfigurations(identity)
         self._tasks = TaskOwner("endpoint")
         self._port = Port(
@@ -175,6 +180,11 @@ class Endpoint:
             return None
         return self._coordinates.round_trip_seconds(peer) or connection.round_trip_seconds
 
+    def address_of(self, peer: PeerId) -> str | None:
+        """Where a connected peer speaks from, as `HOST:PORT`; None if there is no connection."""
+        connection = self._live(peer)
+        return None if connection is None else connection.address
+
     def connections(self) -> list[ConnectionStatus]:
         """Every proven connection."""
         return [
@@ -214,12 +224,14 @@ class Endpoint:
                 connection.end("too much bad input")
 
     def check(self) -> None:
-        """Heartbeats, patience and duplicates; the endpoint itself calls it every half second."""
+        """Heartbeats, patience, duplicates and what nobody uses; called every `CHECK_SECONDS`."""
         now = self._clock.monotonic()
         for connection in list(self._connections):
             connection.check(now)
         for known in list(self._by_peer.values()):
             self._end_duplicates(known, now)
+        for connection in unneeded(list(self._connections), now, self._keeps):
+            connection.end("this connection is not in use", idle=True)
 
     # ── dialling ─────────────────────────────────────────────────────────────
 
@@ -261,7 +273,7 @@ class Endpoint:
             raise PeerLost(f"{who} is not dialled: {refusal}")
         if not addresses:
             raise PeerLost(f"no address of {who} is known")
-        if len(self._connections) >= MAX_CONNECTIONS:
+        if len(self._connections) >= MAX_CONNECTIONS and not self._made_room():
             raise PeerLost(f"{who} is not dialled: {MAX_CONNECTIONS} connections are open")
 
     async def _dial(self, peer: PeerId, addresses: Sequence[str]) -> _Dialled:
@@ -379,7 +391,8 @@ class Endpoint:
         seconds = self._offences.refused_seconds(peer, self._clock.monotonic())
         if seconds > 0:
             return f"too much bad input; refused for another {seconds:.0f} seconds"
-        if len(self._by_peer) >= MAX_CONNECTIONS and peer not in self._by_peer:
+        full = len(self._by_peer) >= MAX_CONNECTIONS and peer not in self._by_peer
+        if full and not self._made_room():
             return f"this computer has {MAX_CONNECTIONS} connections already"
         return None
 
@@ -409,7 +422,8 @@ class Endpoint:
             if not known and connection.peer is not None:
                 del self._by_peer[connection.peer]
                 self._coordinates.forget(connection.peer)
-                if self._on_peer_gone is not None and not self._closing:
+                gone = not connection.ended_idle and not self._closing
+                if self._on_peer_gone is not None and gone:
                     self._on_peer_gone(connection.peer)
 
     def channel_opened(self, channel: Channel) -> None:
@@ -427,6 +441,13 @@ class Endpoint:
             return False  # the peer has come back: the newest is the living one
         smaller_dialled = self.peer_id < (old.peer or self.peer_id)
         return old.dialled == smaller_dialled
+
+    def _made_room(self) -> bool:
+        """Let the connection go that was not used for longest; whether there is such a one."""
+        idle = longest_idle(self._connections, self._clock.monotonic())
+        if idle is not None:
+            idle.end("this computer needs the room for others", idle=True)
+        return idle is not None
 
     def _end_duplicates(self, known: list[Connection], now: float) -> None:
         if not known:

@@ -160,6 +160,11 @@ class Lookup:
         return [candidate.contact for candidate in self._nearest()[: self._width]]
 
     @property
+    def answerers(self) -> frozenset[PeerId]:
+        """Who answered."""
+        return frozenset(self._answered)
+
+    @property
     def answers(self) -> int:
         """How many answered."""
         return len(self._answered)

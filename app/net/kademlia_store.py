@@ -103,8 +103,12 @@ class Store:
 
     def forget(self, writer: PeerId) -> None:
         """Drop everything of a computer that is gone."""
-        if self._writers[writer]:
+        if writer in self._writers:
             self._drop_all(lambda kept: kept.announcement.peer == writer)
+
+    def keeps_for(self, writer: PeerId) -> bool:
+        """Whether anything of this computer is kept here."""
+        return writer in self._writers
 
     def expire(self, now_wall: float) -> None:
         """Drop what has expired; cheap when nothing has."""

@@ -2,7 +2,7 @@
 
 Pure: the time is an argument. Anybody may carry a record and nobody can change
 it; a writer's newer record replaces its older one, and each dies by itself when
-it expires. `app/net/directory.py` keeps them.
+it expires. `app/net/kademlia_store.py` keeps them.
 """
 
 from __future__ import annotations

@@ -36,7 +36,6 @@ MAX_HIDDEN_WIDTH = 1 << 16
 MAX_REASON_CHARACTERS = 500
 MAX_ADDRESSES = 8
 MAX_RECORD_BYTES = 4096
-MAX_RECORDS_PER_ANSWER = 256
 MAX_LEASE_SECONDS = 600.0
 MAX_PLACE_MILLISECONDS = 10_000.0
 HEARTBEAT_SECONDS = 1.0
@@ -134,9 +133,13 @@ class Pong(Message, frozen=True, tag="pong"):
 
 
 class Goodbye(Message, frozen=True, tag="goodbye"):
-    """The connection is about to close, and why."""
+    """The connection is about to close, and why.
+
+    `idle`: only because nobody uses it; the computer that says so stays in the network.
+    """
 
     reason: Reason
+    idle: bool = False
 
 
 # ── every other channel ──────────────────────────────────────────────────────
@@ -301,7 +304,7 @@ class StepResult(Message, frozen=True, tag="step_result"):
     hidden: Payload = b""
 
 
-# ── channel "directory": announcements and look-ups ──────────────────────────
+# ── channel "directory": what it carries else is in `dht_messages.py` ──────────────────────────
 
 
 class SignedRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,28 +312,6 @@ class SignedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     body: Annotated[bytes, msgspec.Meta(max_length=MAX_RECORD_BYTES)]
     signature: Signature
-
-
-class Announce(Message, frozen=True, tag="announce"):
-    """Keep this record until it expires or a newer one of the same writer comes."""
-
-    record: SignedRecord
-
-
-class Announced(Message, frozen=True, tag="announced"):
-    """The record is kept."""
-
-
-class Lookup(Message, frozen=True, tag="lookup"):
-    """Who serves this model? Without a model: every model that somebody serves."""
-
-    model: ModelBytes | None = None
-
-
-class Found(Message, frozen=True, tag="found"):
-    """The records known, a sample when there are more than fit."""
-
-    records: Annotated[list[SignedRecord], msgspec.Meta(max_length=MAX_RECORDS_PER_ANSWER)]
 
 
 class Refused(Message, frozen=True, tag="refused"):
@@ -355,10 +336,6 @@ ChannelMessage = (
     | HopAttach
     | Step
     | StepResult
-    | Announce
-    | Announced
-    | Lookup
-    | Found
     | Refused
 )
 

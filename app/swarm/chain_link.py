@@ -13,6 +13,7 @@ from app.errors import PeerLost
 from app.ids import ModelId, PeerId, SessionId, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
+from app.net.dht_messages import AnyMessage
 from app.sentences import say, sentence_of
 from app.swarm.route import Link, Offer
 from app.swarm.token_chain import ChainBroken, MemoryLost
@@ -172,7 +173,7 @@ async def _ask(
     words: wire.SessionOpen | wire.SessionRelink,
     *,
     seconds: float,
-) -> tuple[Channel, wire.ChannelMessage]:
+) -> tuple[Channel, AnyMessage]:
     """Say it on a channel of its own; the answer. A channel without one is given up."""
     name = short_peer_text(offer.peer)
     channel: Channel | None = None

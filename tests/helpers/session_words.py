@@ -10,7 +10,7 @@ from app.errors import PeerLost
 from app.ids import PeerId, Span, parse_span
 from app.net import wire
 from app.net.channel import Channel
-from app.net.wire import ChannelMessage
+from app.net.dht_messages import AnyMessage
 from tests.helpers.memory_network import MemoryEndpoint
 from tests.helpers.small_swarm import MODEL, SESSION, HostComputer
 
@@ -64,7 +64,7 @@ def hidden_step(
     )
 
 
-async def receive(channel: Channel) -> ChannelMessage:
+async def receive(channel: Channel) -> AnyMessage:
     """The next message, soon."""
     async with asyncio.timeout(SOON_SECONDS):
         return await channel.receive()

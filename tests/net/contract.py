@@ -21,14 +21,17 @@ from app.net.windows import frame_charge
 from app.net.wire import (
     MAX_FRAME_BYTES,
     WINDOW_BYTES,
-    Announced,
     HopAttach,
-    Lookup,
     ProtocolName,
     Refused,
+    SessionClose,
+    SessionRenew,
     Step,
     encode,
 )
+
+ASKED = SessionClose(session=bytes(16))
+DONE = SessionRenew(session=bytes(16))
 
 Start = Callable[[Mapping[ProtocolName, ChannelHandler]], Awaitable[Any]]
 """Starts a computer with these handlers; the fixture stops it."""
@@ -80,11 +83,11 @@ class ChannelContract:
 
         async def note(channel: Channel) -> None:
             seen.append((channel.peer, channel.protocol))
-            await channel.send(Announced())
+            await channel.send(DONE)
 
         host, client = await start(on(note)), await start({})
         channel = await client.open_channel(host.peer_id, [host.address], "hop")
-        assert await channel.receive() == Announced()
+        assert await channel.receive() == DONE
         assert seen == [(client.peer_id, "hop")]
 
     async def test_the_largest_message_arrives_whole(self, start: Start) -> None:
@@ -126,7 +129,7 @@ class ChannelContract:
         outcome: asyncio.Future[PeerLost] = asyncio.get_running_loop().create_future()
 
         async def wait(channel: Channel) -> None:
-            await channel.send(Announced())
+            await channel.send(DONE)
             try:
                 await channel.receive()
             except PeerLost as error:
@@ -150,7 +153,7 @@ class ChannelContract:
                 message = await channel.receive()
                 assert isinstance(message, Step)
                 received.append(message.position)
-            await channel.send(Announced())
+            await channel.send(DONE)
 
         host, client = await start(on(read_late)), await start({})
         channel = await client.open_channel(host.peer_id, [host.address], "hop")
@@ -169,7 +172,7 @@ class ChannelContract:
                 await asyncio.sleep(0)
             assert sent == fits
             begin.set()
-        assert await channel.receive() == Announced()
+        assert await channel.receive() == DONE
         assert received == list(range(12))
 
     async def test_a_cancelled_receive_loses_no_message(self, start: Start) -> None:
@@ -193,7 +196,7 @@ class ChannelContract:
     async def test_a_protocol_that_is_not_served_is_refused_politely(self, start: Start) -> None:
         host, client = await start(on(echo)), await start({})
         channel = await client.open_channel(host.peer_id, [host.address], "directory")
-        await channel.send(Lookup())
+        await channel.send(ASKED)
         answer = await channel.receive()
         assert isinstance(answer, Refused)
         assert answer.code == "unknown_protocol"
@@ -202,7 +205,7 @@ class ChannelContract:
     async def test_bad_input_that_a_handler_finds_is_counted(self, start: Start) -> None:
         async def picky(channel: Channel) -> None:
             message = await channel.receive()
-            if not isinstance(message, Lookup):
+            if not isinstance(message, SessionClose):
                 raise BadInput("only look-ups here")
 
         host, client = await start(on(picky)), await start({})
@@ -216,15 +219,15 @@ class ChannelContract:
         self, start: Start, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def fail_on_demand(channel: Channel) -> None:
-            if await channel.receive() == Announced():
+            if await channel.receive() == DONE:
                 raise PeerLost("its own next hop is gone")
             await echo(channel)
 
         host, client = await start(on(fail_on_demand)), await start({})
         sound = await client.open_channel(host.peer_id, [host.address], "hop")
-        await sound.send(Lookup())
+        await sound.send(ASKED)
         failing = await client.open_channel(host.peer_id, [host.address], "hop")
-        await failing.send(Announced())
+        await failing.send(DONE)
         with pytest.raises(PeerLost):
             await failing.receive()
         await sound.send(step(3))

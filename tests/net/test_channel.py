@@ -14,15 +14,18 @@ from app.net.windows import CREDIT_STEP_BYTES, frame_charge
 from app.net.wire import (
     MAX_FRAME_BYTES,
     WINDOW_BYTES,
-    Announced,
     Credit,
-    Lookup,
     OpenChannel,
     ProtocolName,
+    SessionClose,
+    SessionRenew,
     Step,
     decode_channel,
     encode,
 )
+
+ASKED = SessionClose(session=bytes(16))
+DONE = SessionRenew(session=bytes(16))
 
 PEER = PeerId(b"p" * 32)
 
@@ -62,14 +65,14 @@ async def test_the_first_frame_says_what_the_channel_is_for() -> None:
     assert accepted.protocol == ""
     assert accepted.arrived(encode(OpenChannel(protocol="session")), end=False)
     assert accepted.protocol == "session"
-    assert not accepted.arrived(encode(Lookup()), end=False)
-    assert await accepted.receive() == Lookup()
+    assert not accepted.arrived(encode(ASKED), end=False)
+    assert await accepted.receive() == ASKED
 
 
 async def test_a_message_is_written_at_once() -> None:
     open_channel, link = channel()
-    await open_channel.send(Lookup())
-    assert link.sent == [Lookup()]
+    await open_channel.send(ASKED)
+    assert link.sent == [ASKED]
 
 
 async def test_senders_without_credit_wait_their_turn() -> None:
@@ -82,11 +85,11 @@ async def test_senders_without_credit_wait_their_turn() -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(open_channel.send(message))
         await asyncio.sleep(0)
-        tasks.create_task(open_channel.send(Lookup()))  # small, but not allowed past
+        tasks.create_task(open_channel.send(ASKED))  # small, but not allowed past
         await asyncio.sleep(0)
         assert len(link.sent) == full
         open_channel.arrived(encode(Credit(taken=2 * charge)), end=False)
-        assert [type(sent) for sent in link.sent[full:]] == [Step, Lookup]
+        assert [type(sent) for sent in link.sent[full:]] == [Step, SessionClose]
 
 
 async def test_a_cancelled_sender_leaves_its_turn_to_the_next() -> None:
@@ -98,12 +101,12 @@ async def test_a_cancelled_sender_leaves_its_turn_to_the_next() -> None:
     async with asyncio.TaskGroup() as tasks:
         hasty = tasks.create_task(open_channel.send(message))
         await asyncio.sleep(0)
-        tasks.create_task(open_channel.send(Lookup()))
+        tasks.create_task(open_channel.send(ASKED))
         await asyncio.sleep(0)
         hasty.cancel()
         await asyncio.sleep(0)
         open_channel.arrived(encode(Credit(taken=1 << 20)), end=False)
-        assert link.sent[full:] == [Lookup()]
+        assert link.sent[full:] == [ASKED]
 
 
 async def test_credit_is_given_back_when_messages_are_taken_not_when_they_arrive() -> None:
@@ -123,17 +126,17 @@ async def test_two_receivers_are_a_mistake() -> None:
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError, match="two tasks"):
             await open_channel.receive()
-        open_channel.arrived(encode(Lookup()), end=False)
-    assert first.result() == Lookup()
+        open_channel.arrived(encode(ASKED), end=False)
+    assert first.result() == ASKED
 
 
 async def test_when_the_other_side_ends_this_one_ends_too() -> None:
     open_channel, link = channel()
-    open_channel.arrived(encode(Lookup()), end=True)
+    open_channel.arrived(encode(ASKED), end=True)
     assert open_channel.closed
     assert link.ended == 1
     assert link.released_channels == [open_channel]
-    assert await open_channel.receive() == Lookup()
+    assert await open_channel.receive() == ASKED
     with pytest.raises(ChannelEnded):
         await open_channel.receive()
 
@@ -141,7 +144,7 @@ async def test_when_the_other_side_ends_this_one_ends_too() -> None:
 async def test_what_comes_after_our_own_close_is_dropped_until_the_other_side_ends() -> None:
     open_channel, link = channel()
     await open_channel.close()
-    open_channel.arrived(encode(Lookup()), end=False)
+    open_channel.arrived(encode(ASKED), end=False)
     with pytest.raises(ChannelEnded):
         await open_channel.receive()
     assert link.released_channels == []
@@ -173,7 +176,7 @@ async def test_everybody_who_waits_learns_of_a_loss() -> None:
 
 async def test_what_a_lost_peer_said_last_is_not_delivered() -> None:
     open_channel, _ = channel()
-    open_channel.arrived(encode(Lookup()), end=False)
+    open_channel.arrived(encode(ASKED), end=False)
     open_channel.lost(PeerLost("gone"))
     with pytest.raises(PeerLost, match="gone"):
         await open_channel.receive()
@@ -185,7 +188,7 @@ async def test_an_abort_resets_the_stream_once() -> None:
     open_channel.abort()
     assert link.reset_streams == [4]
     with pytest.raises(PeerLost):
-        await open_channel.send(Announced())
+        await open_channel.send(DONE)
 
 
 async def test_an_abort_after_both_sides_ended_does_nothing() -> None:
@@ -198,7 +201,7 @@ async def test_an_abort_after_both_sides_ended_does_nothing() -> None:
 @pytest.mark.parametrize(
     ("protocol", "data", "end"),
     [
-        (None, encode(Lookup()), False),
+        (None, encode(ASKED), False),
         (None, b"", True),
         ("hop", encode(OpenChannel(protocol="hop")), False),
         ("hop", b"\0\0\0\x05abc", True),

@@ -3,126 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from random import Random
 from typing import Any
 
 import pytest
 
 from app.clock import SystemClock
 from app.errors import BadInput, PeerLost, Refusal
-from app.ids import ModelId, PeerId, Span
-from app.net.address_groups import AddressRules
+from app.ids import PeerId, Span
+from app.net.address_groups import rules_for
 from app.net.channel import Channel
-from app.net.dht import Dht, rules_for
-from app.net.dht_messages import FindRecords, Records, Store, decode_directory
+from app.net.dht import Dht
+from app.net.dht_messages import FindRecords, Records, Store
 from app.net.endpoint import Endpoint
-from app.net.identity import Identity, new_identity
+from app.net.identity import new_identity
 from app.net.kademlia_keys import REPLICAS, Shelf, id_bytes
 from app.net.kademlia_table import QUIET_SECONDS
-from app.net.records import Announcement, sign_announcement
-from app.net.wire import Announced, HopAttach, Refused, SignedRecord
-from tests.helpers.memory_network import MemoryEndpoint, MemoryNetwork
+from app.net.wire import HopAttach, Refused, SessionClose, SignedRecord
+from tests.helpers.directory_swarm import (
+    LOCAL,
+    MODEL,
+    OTHER_MODEL,
+    Node,
+    Swarm,
+    channel_to,
+    who,
+)
 from tests.helpers.virtual_clock import VirtualClock
-
-MODEL = ModelId(b"m" * 32)
-OTHER_MODEL = ModelId(b"o" * 32)
-LOCAL = AddressRules(local=True)
-
-
-@pytest.fixture(autouse=True)
-def channels_know_the_directorys_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.net.channel.decode_channel", decode_directory)
-
-
-class Node:
-    """One computer: its name, its endpoint and its part of the directory."""
-
-    def __init__(self, identity: Identity, clock: VirtualClock | SystemClock) -> None:
-        self.identity = identity
-        self.clock = clock
-        self.changes = 0
-        self.endpoint: Any = None
-        self.dht: Dht
-
-    async def serve(self, channel: Channel) -> None:
-        await self.dht.serve(channel)
-
-    def changed(self) -> None:
-        self.changes += 1
-
-    def offer(self, **changes: Any) -> SignedRecord:
-        now = self.clock.wall()
-        fields: dict[str, Any] = {
-            "peer": bytes(self.identity.peer_id),
-            "sequence": 1,
-            "issued_at": now,
-            "expires_at": now + 600.0,
-            "addresses": [self.endpoint.address],
-            "model": MODEL,
-            "span": Span(0, 6),
-            **changes,
-        }
-        return sign_announcement(self.identity, Announcement(**fields))
-
-
-class Swarm:
-    """Computers on one memory network."""
-
-    def __init__(self, stack: AsyncExitStack) -> None:
-        self.stack = stack
-        self.network = MemoryNetwork()
-        self.clock = VirtualClock()
-        self.chance = Random(1)
-        self.nodes: list[Node] = []
-
-    async def start(
-        self, bootstraps: Sequence[Node] = (), *, public: bool = True, join: bool = True
-    ) -> Node:
-        node = Node(new_identity(), self.clock)
-        node.endpoint = self.network.endpoint(node.identity, handlers={"directory": node.serve})
-        node.dht = self.directory(
-            node, [(b.endpoint.peer_id, b.endpoint.address) for b in bootstraps], public
-        )
-        await self.stack.enter_async_context(node.endpoint)
-        await self.stack.enter_async_context(node.dht)
-        self.nodes.append(node)
-        if bootstraps and join:
-            await node.dht.join()
-        return node
-
-    def directory(self, node: Node, bootstraps: list[tuple[PeerId, str]], public: bool) -> Dht:
-        return Dht(
-            node.endpoint,
-            bootstraps,
-            clock=self.clock,
-            rules=LOCAL,
-            reachable=lambda: [node.endpoint.address] if public else [],
-            changed=node.changed,
-            chance=self.chance,
-            background=False,
-        )
-
-    async def grow(self, count: int) -> Node:
-        """So many public computers that know the first one."""
-        first = await self.start()
-        for _ in range(count - 1):
-            await self.start([first])
-        for node in self.nodes:
-            await node.dht.maintain()
-        return first
 
 
 @pytest.fixture
 async def swarm() -> AsyncIterator[Swarm]:
     async with AsyncExitStack() as stack:
         yield Swarm(stack)
-
-
-def who(offers: Sequence[Announcement]) -> set[bytes]:
-    return {offer.peer for offer in offers}
 
 
 # ── announcing and looking up ────────────────────────────────────────────────
@@ -214,10 +129,10 @@ async def test_offers_of_a_crowded_model_are_written_to_their_groups_too(
     await one.dht.announce(one.offer())
     await two.dht.announce(two.offer(span=Span(30, 40)))
     await two.dht.announce(two.offer(span=Span(30, 40), sequence=2))
-    search = await asker.dht._search(Shelf("group", MODEL, 2))
+    search = await asker.dht._search(Shelf("group", MODEL, 2), set())
     assert who(search.found) == {two.endpoint.peer_id}
     await two.dht.announce(two.offer(span=None, sequence=3))
-    assert (await asker.dht._search(Shelf("group", MODEL, 2))).found == []
+    assert (await asker.dht._search(Shelf("group", MODEL, 2), set())).found == []
 
 
 async def test_a_crowded_model_is_sought_in_its_groups(
@@ -310,23 +225,17 @@ async def test_one_that_never_answers_is_not_waited_for(
 # ── serving ──────────────────────────────────────────────────────────────────
 
 
-async def channel_to(swarm: Swarm, node: Node) -> tuple[MemoryEndpoint, Channel]:
-    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint())
-    channel = await endpoint.open_channel(
-        node.endpoint.peer_id, [node.endpoint.address], "directory"
-    )
-    return endpoint, channel
-
-
 async def test_one_request_after_another_is_answered(swarm: Swarm) -> None:
     node = await swarm.start()
     _, channel = await channel_to(swarm, node)
     for _ in range(2):
-        await channel.send(FindRecords(key=id_bytes(Shelf("model", MODEL).key)))  # type: ignore[arg-type]
+        await channel.send(FindRecords(key=id_bytes(Shelf("model", MODEL).key)))
         assert isinstance(await channel.receive(), Records)
 
 
-@pytest.mark.parametrize("strange", [HopAttach(session=bytes(16), epoch=0), Announced()])
+@pytest.mark.parametrize(
+    "strange", [HopAttach(session=bytes(16), epoch=0), SessionClose(session=bytes(16))]
+)
 async def test_other_messages_on_a_directory_channel_are_bad_input(
     swarm: Swarm, strange: Any
 ) -> None:
@@ -341,7 +250,7 @@ async def test_other_messages_on_a_directory_channel_are_bad_input(
 async def test_who_cannot_be_reached_keeps_nothing_for_others(swarm: Swarm) -> None:
     node = await swarm.start(public=False)
     _, channel = await channel_to(swarm, node)
-    await channel.send(Store(record=node.offer(), shelf="model"))  # type: ignore[arg-type]
+    await channel.send(Store(record=node.offer(), shelf="model"))
     answer = await channel.receive()
     assert isinstance(answer, Refused)
     assert answer.code == "not_public"

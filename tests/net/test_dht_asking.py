@@ -12,7 +12,7 @@ from app.ids import PeerId
 from app.net.address_groups import AddressRules
 from app.net.channel import Channel
 from app.net.dht_asking import MAX_REASONS, Asking
-from app.net.dht_messages import Contact, FindNodes, Nodes, Stored, decode_directory
+from app.net.dht_messages import Contact, FindNodes, Nodes, Stored
 from app.net.kademlia import Kademlia
 from app.net.kademlia_keys import node_id
 from app.net.wire import Refused
@@ -22,11 +22,6 @@ from tests.helpers.virtual_clock import VirtualClock
 
 OWN_ADDRESS = "10.0.0.1:9"
 QUESTION = FindNodes(target=bytes(32))
-
-
-@pytest.fixture(autouse=True)
-def channels_know_the_directorys_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.net.channel.decode_channel", decode_directory)
 
 
 class Asker:
@@ -41,7 +36,7 @@ class Asker:
         self.seen_at: str | None = None
         self.asking = Asking(
             here,
-            self.machine,
+            lambda: self.machine,
             clock=VirtualClock(),
             tasks=tasks,
             reachable=lambda: [OWN_ADDRESS],

@@ -25,7 +25,7 @@ from app.net.dht_messages import (
     decode_dht,
     decode_directory,
 )
-from app.net.wire import MAX_FRAME_BYTES, MAX_RECORD_BYTES, Lookup, SignedRecord, encode
+from app.net.wire import MAX_FRAME_BYTES, MAX_RECORD_BYTES, HopAttach, SignedRecord, encode
 
 CONTACT = Contact(peer=b"p" * 32, addresses=["8.8.8.8:4600", "[2a00::1]:4600"])
 RECORD = SignedRecord(body=b"b" * MAX_RECORD_BYTES, signature=b"s" * 64)
@@ -52,7 +52,9 @@ def test_a_message_is_read_as_it_was_written(message: DhtMessage) -> None:
 
 
 def test_a_directory_channel_carries_the_other_messages_too() -> None:
-    assert decode_directory(encode(Lookup())[4:]) == Lookup()
+    assert decode_directory(encode(HopAttach(session=bytes(16), epoch=0))[4:]) == HopAttach(
+        session=bytes(16), epoch=0
+    )
 
 
 def test_the_largest_sound_answer_is_within_the_limit() -> None:

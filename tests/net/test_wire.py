@@ -13,16 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import BadInput
-from app.ids import PeerId
+from app.ids import ModelId, PeerId
+from app.net.dht_messages import AnyMessage, DhtMessage, Store, decode_directory
 from app.net.framing import FrameReader
 from app.net.identity import Identity, verify
+from app.net.kademlia_keys import Shelf, id_bytes
 from app.net.records import open_record
 from app.net.wire import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_FRAME_BYTES,
     MAX_HIDDEN_WIDTH,
     MAX_POSITION,
-    Announce,
     ChannelMessage,
     ControlMessage,
     Message,
@@ -51,14 +52,19 @@ def vectors() -> Iterator[tuple[str, bytes, dict[str, Any]]]:
 
 def with_bytes(found: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: bytes.fromhex(value[4:])
-        if isinstance(value, str) and value.startswith("hex:")
-        else value
+        key: [as_bytes(part) for part in value] if isinstance(value, list) else as_bytes(value)
         for key, value in found.items()
     }
 
 
-def decode(channel: str, body: bytes) -> ControlMessage | ChannelMessage:
+def as_bytes(value: Any) -> Any:
+    is_hex = isinstance(value, str) and value.startswith("hex:")
+    return bytes.fromhex(value[4:]) if is_hex else value
+
+
+def decode(channel: str, body: bytes) -> ControlMessage | AnyMessage:
+    if channel == "directory":
+        return decode_directory(body)
     return decode_control(body) if channel == "control" else decode_channel(body)
 
 
@@ -92,7 +98,7 @@ def test_a_vector_reads_and_writes_as_documented(frame: bytes, fields: dict[str,
 def test_the_vectors_cover_every_message() -> None:
     known = {
         kind.__struct_config__.tag
-        for kind in (*get_args(ControlMessage), *get_args(ChannelMessage))
+        for kind in (*get_args(ControlMessage), *get_args(ChannelMessage), *get_args(DhtMessage))
     }
     assert {fields["t"] for _, _, fields in vectors()} == known
 
@@ -103,9 +109,14 @@ def test_the_vectors_signatures_hold() -> None:
     proof = next(fields for name, fields in found.items() if name.startswith("proof"))
     nonce = found["challenge"]["nonce"]
     verify(peer, proof["signature"], proof_bytes(listener=peer, dialler=peer, nonce=nonce))
-    announce = msgspec.convert(found["announce"], Announce)
-    announcement = open_record(announce.record, now_wall=1_800_000_000.0)
+    store = msgspec.convert(found["store"], Store)
+    announcement = open_record(store.record, now_wall=1_800_000_000.0)
     assert PeerId(announcement.peer) == peer
+
+
+def test_the_vectors_key_is_the_models() -> None:
+    key = next(f["key"] for name, _, f in vectors() if name.startswith("find_records under"))
+    assert key == id_bytes(Shelf("model", ModelId(b"\x11" * 32)).key)
 
 
 def test_what_is_signed_is_bound_to_both_sides_and_the_nonce() -> None:
@@ -158,8 +169,7 @@ def test_a_broken_control_message_is_bad_input(fields: Any) -> None:
         {"t": "credit", "taken": (4 << 20) + 1},
         {"t": "ping", "serial": 1},
         {"t": "session_renew", "session": b"short"},
-        {"t": "lookup", "model": bytes(31)},
-        {"t": "announce", "record": {"body": bytes(4097), "signature": bytes(64)}},
+        {"t": "session_renew", "session": bytes(15)},
         {"t": "found", "records": [{"body": b"", "signature": bytes(64)}] * 257},
     ],
 )

@@ -422,7 +422,7 @@ async def test_nonsense_at_the_opening_is_counted(swarm: SmallSwarm) -> None:
 
     async def babble(channel: Channel) -> None:
         await channel.receive()
-        await channel.send(wire.Announced())
+        await channel.send(wire.SessionRenew(session=bytes(16)))
 
     liar = HostComputer(host.engine, host.host, await swarm.computer({"session": babble}))
     chain: RingChain = swarm.ring(client, [liar])

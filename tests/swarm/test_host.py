@@ -373,7 +373,7 @@ async def test_tokens_for_rows_and_rows_for_tokens_end_the_session(
 @pytest.mark.parametrize(
     "words",
     [
-        wire.Lookup(),
+        wire.Refused(code="full", reason="no room"),
         opening("0:6"),
         wire.SessionRenew(session=b"?" * 16),
         wire.SessionClose(session=b"?" * 16),
@@ -396,7 +396,7 @@ async def test_who_breaks_rules_too_often_is_not_listened_to(swarm: SmallSwarm) 
     theirs = await opened(decent, host, opening("0:6", session=b"d" * 16))
     for _ in range(MAX_BAD_INPUTS):
         channel = await call(client, host)
-        await channel.send(wire.Lookup())
+        await channel.send(wire.Refused(code="full", reason="no room"))
         await lost(channel)
     with pytest.raises(PeerLost):
         await call(client, host)

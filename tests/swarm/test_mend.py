@@ -11,6 +11,7 @@ import pytest
 from app.engine.frames import Part
 from app.ids import parse_span
 from app.net import wire
+from app.net.dht_messages import AnyMessage
 from app.swarm import boundary_log
 from app.swarm.chain import RingChain
 from app.swarm.repair import patched
@@ -288,7 +289,7 @@ async def test_a_mending_that_is_cancelled_can_be_done_again(swarm: SmallSwarm) 
 
 async def ask(
     swarm: SmallSwarm, host: HostComputer, words: Callable[[bytes], wire.SessionRelink]
-) -> wire.ChannelMessage:
+) -> AnyMessage:
     stranger = await swarm.computer()
     (session,) = host.host._sessions
     channel = await stranger.open_channel(host.peer, [host.endpoint.address], "session")

@@ -1,0 +1,120 @@
+"""A swarm goes on without the computer that it began with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from app.client import lookup_all
+from app.errors import PeerLost
+from app.ids import PeerId, Span, parse_peer
+from app.known_contacts import FILE
+from app.net.addresses import parse_bootstrap
+from app.net.records import Announcement
+from tests.e2e.conftest import Published
+from tests.helpers.processes import NodeProcess, Processes
+
+HALVES = ("0:4", "4:8")
+NOTICED_SECONDS = 6.0
+
+
+class Swarm:
+    """Three public computers, of which the first is every other one's bootstrap, and five hosts."""
+
+    def __init__(self, processes: Processes, model: Published) -> None:
+        self.processes = processes
+        self.model = str(model.manifest)
+        self.first = processes.node("--public", name="first")
+        words = ["--bootstrap", self.first.name]
+        self.public = [processes.node("--public", *words, name=name) for name in ("one", "two")]
+        assert all(node.ready for node in self.public)
+        serving = [*words, "--model", self.model, "--units"]
+        self.hosts = [
+            processes.node(*serving, span, name=f"host{number}")
+            for number, span in enumerate([*HALVES, *HALVES, "0:8"])
+        ]
+        assert all(node.ready["units"] for node in self.hosts)
+
+    def ask(self, *words: str) -> tuple[int, str]:
+        """One question of a newcomer: its exit code and what it printed."""
+        words = ("chat", "the rest", "--max-tokens", "4", "--model", self.model, *words)
+        done = self.processes.run(*words, data="newcomer")
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def swarm(processes: Processes, model: Published) -> Swarm:
+    return Swarm(processes, model)
+
+
+def peer(node: NodeProcess) -> PeerId:
+    return parse_peer(node.ready["peer_id"])
+
+
+async def known_to(node: NodeProcess) -> dict[PeerId, Span | None]:
+    """Who serves what, as a stranger learns it who knows only this computer."""
+    try:
+        found: list[Announcement] = await lookup_all([parse_bootstrap(node.name)])
+    except PeerLost:
+        return {}
+    return {PeerId(record.peer): record.span for record in found}
+
+
+async def until_known(node: NodeProcess, wanted: Callable[[set[PeerId]], bool]) -> float:
+    """How long it takes until what a stranger learns there is as wanted, in seconds."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with asyncio.timeout(30.0):
+        while not wanted(set(await known_to(node))):  # noqa: ASYNC110 - others tell it
+            await asyncio.sleep(0.2)
+    return loop.time() - began
+
+
+async def test_newcomers_find_the_model_when_the_first_computer_is_gone(swarm: Swarm) -> None:
+    serving = {peer(host) for host in swarm.hosts}
+    for node in swarm.public:
+        await until_known(node, serving.__eq__)
+    swarm.first.signal(signal.SIGKILL)
+    swarm.first.process.wait(10)
+
+    # Who knows another one finds everybody, and gets an answer.
+    for node in swarm.public:
+        assert set(await known_to(node)) == serving
+        code, told = await asyncio.to_thread(swarm.ask, "--bootstrap", node.name)
+        assert code == 0, told
+    # A host that comes now is found too.
+    words = ["--bootstrap", swarm.public[0].name, "--model", swarm.model, "--units", "0:4"]
+    late = swarm.processes.node(*words, name="late")
+    assert late.ready["units"] == "0:4"
+    await until_known(swarm.public[1], (serving | {peer(late)}).__eq__)
+
+    # One that vanishes is known to be gone long before its announcement expires.
+    gone = swarm.hosts[0]
+    gone.signal(signal.SIGKILL)
+    for node in swarm.public:
+        assert await until_known(node, lambda found: peer(gone) not in found) < NOTICED_SECONDS
+    # One that leaves says so.
+    assert swarm.hosts[1].stop() == 0
+    left = {peer(late), *(peer(host) for host in swarm.hosts[2:])}
+    for node in swarm.public:
+        assert set(await known_to(node)) == left
+
+
+async def test_a_restart_needs_no_bootstrap(swarm: Swarm) -> None:
+    host = swarm.hosts[4]
+    contacts = host.folder / FILE
+    others = {node.ready["peer_id"] for node in (swarm.first, *swarm.public)}
+    async with asyncio.timeout(60.0):
+        while not contacts.exists() or len(json.loads(contacts.read_text())) < len(others):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    assert {line.partition("@")[0] for line in json.loads(contacts.read_text())} == others
+    assert host.stop() == 0
+    swarm.first.signal(signal.SIGKILL)
+    again = swarm.processes.node("--model", swarm.model, "--units", "0:8", name="host4")
+    assert again.ready["units"] == "0:8"
+    for node in swarm.public:
+        await until_known(node, lambda found: peer(again) in found)
