@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from app.ids import PeerId, peer_text
 from app.known_contacts import FILE, MOST_BYTES, MOST_CONTACTS, KnownContacts
 from app.net.dht_messages import MAX_CONTACT_ADDRESSES, Contact
-from app.net.identity import new_identity
 
-PEERS = [new_identity().peer_id for _ in range(MOST_CONTACTS + 6)]
+PEERS = [PeerId(bytes([number]) * 32) for number in range(MOST_CONTACTS + 6)]
 
 
 def contact(number: int, *addresses: str) -> Contact:

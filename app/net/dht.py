@@ -47,7 +47,7 @@ from app.net.kademlia_keys import (
     shelves_to_write,
 )
 from app.net.kademlia_lookup import PATHS, Lookup
-from app.net.records import Announcement, open_record
+from app.net.records import Announcement, newest_of, open_record
 from app.net.wire import Refused, SignedRecord
 from app.tasks import TaskOwner
 
@@ -246,10 +246,18 @@ class Dht:
         asked = self._bootstraps
         answerers: set[PeerId] = set()
         try:
-            return await self._lookup(model, units, answerers)
-        finally:
-            if asked == self._bootstraps:
-                self.answered = frozenset(answerers)
+            found = await self._lookup(model, units, answerers)
+        except PeerLost:
+            self._note_answerers(asked, frozenset())
+            raise
+        self._note_answerers(asked, frozenset(answerers))
+        return found
+
+    def _note_answerers(
+        self, asked: Sequence[tuple[PeerId, str]], answerers: frozenset[PeerId]
+    ) -> None:
+        if asked == self._bootstraps:  # else others are asked by now
+            self.answered = answerers
 
     async def _lookup(
         self, model: ModelId | None, units: int | None, answerers: set[PeerId]
@@ -257,16 +265,11 @@ class Dht:
         if model is None:
             return await self._lookup_all(answerers)
         search = await self._search(Shelf("model", model), answerers)
-        newest = {offer.peer: offer for offer in search.found}
-        if search.count > len(newest):
-            spans = [offer.span for offer in newest.values() if offer.span is not None]
-            shelves = groups_to_ask(model, spans, units)
-            for found in await self._search_many(shelves, answerers):
-                for offer in found:
-                    old = newest.get(offer.peer)
-                    if old is None or offer.sequence > old.sequence:
-                        newest[offer.peer] = offer
-        return list(newest.values())
+        found = [search.found]
+        if search.count > len(search.found):
+            spans = [offer.span for offer in search.found if offer.span is not None]
+            found += await self._search_many(groups_to_ask(model, spans, units), answerers)
+        return newest_of(found)
 
     def forget(self, writer: PeerId) -> None:
         """Drop what a computer announced that is gone, and do not ask it again unseen.
@@ -412,15 +415,9 @@ class Dht:
 
     async def _lookup_all(self, answerers: set[PeerId]) -> list[Announcement]:
         search = await self._search(MODELS, answerers)
-        newest = {(offer.peer, offer.model): offer for offer in search.found}
         models = list(dict.fromkeys(ModelId(offer.model) for offer in search.found))
         shelves = [Shelf("model", model) for model in models[:MAX_MODELS_LOOKED_UP]]
-        for found in await self._search_many(shelves, answerers):
-            for offer in found:
-                old = newest.get((offer.peer, offer.model))
-                if old is None or offer.sequence > old.sequence:
-                    newest[(offer.peer, offer.model)] = offer
-        return list(newest.values())
+        return newest_of([search.found, *await self._search_many(shelves, answerers)])
 
     def _raise_if_alone(self, lookup: Lookup) -> None:
         # A bootstrap that is the first computer of its swarm has nobody to ask, and knows all.

@@ -8,6 +8,7 @@ it expires. `app/net/kademlia_store.py` keeps them.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -132,6 +133,16 @@ def open_record(record: SignedRecord, *, now_wall: float) -> Announcement:
 def supersedes(new: Announcement, old: Announcement) -> bool:
     """Whether `new` takes the place of `old`: same writer and model, higher sequence."""
     return new.peer == old.peer and new.model == old.model and new.sequence > old.sequence
+
+
+def newest_of(found: Iterable[Iterable[Announcement]]) -> list[Announcement]:
+    """Each offer of what several told once, as its writer wrote it last."""
+    newest: dict[tuple[bytes, bytes], Announcement] = {}
+    for offer in (offer for offers in found for offer in offers):
+        old = newest.get((offer.peer, offer.model))
+        if old is None or supersedes(offer, old):
+            newest[(offer.peer, offer.model)] = offer
+    return list(newest.values())
 
 
 def _check(announcement: Announcement) -> None:

@@ -16,6 +16,7 @@ from app.net.records import (
     RECORD_DOMAIN,
     Announcement,
     StaleRecord,
+    newest_of,
     open_record,
     sign_announcement,
     supersedes,
@@ -142,6 +143,15 @@ def test_the_newest_of_one_writer_and_model_wins() -> None:
     assert not supersedes(old, old)
     assert not supersedes(announcement(sequence=6, model=b"o" * 32), old)
     assert not supersedes(announcement(new_identity(), sequence=6), old)
+
+
+def test_of_what_several_tell_the_newest_counts() -> None:
+    old, new = announcement(), announcement(sequence=6)
+    other_model = announcement(model=b"o" * 32)
+    other_writer = announcement(new_identity())
+    told = [[old, other_model], [new], [old, other_writer]]
+    assert newest_of(told) == [new, other_model, other_writer]
+    assert newest_of([]) == []
 
 
 @settings(deadline=None, max_examples=200)
