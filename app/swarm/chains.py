@@ -24,8 +24,9 @@ from app.swarm.repair import patched
 from app.swarm.route import ANSWER_TOKENS, Costs, Link, Offer, Prediction, Route, find_route
 from app.swarm.token_chain import ChainBroken, ModelShape, OwnEnds
 
-FRESH_SECONDS: Final = 15.0
-"""So long a look-up may serve for a repair: asking again would cost a round trip first."""
+FRESH_SECONDS: Final = 45.0
+"""So long a look-up may serve for a repair, nearly as long as what is announced holds: asking
+again would cost a round trip first, or a second when a directory went down with the helper."""
 
 
 class AloneIsFaster(NotServed):

@@ -30,10 +30,13 @@ from app.swarm.host_session import (
     Session,
     check_served,
     check_wait,
+    dismiss,
     refused,
     relink_fault,
+    session_fault,
     step_fault,
     step_result,
+    tell,
 )
 
 logger = logging.getLogger(__name__)
@@ -155,18 +158,23 @@ class Host:
             now = self._clock.monotonic()
             if self._engine.overdue:
                 await self._tell_who_waits()
+            for session in [s for s in self._sessions.values() if s.next_has_gone()]:
+                # At once, and not with the next step: the last one may have got lost on the way.
+                reason = "the way to the next computer broke"
+                await tell(session, session_fault(session, "next_lost", reason))
             for session in [s for s in self._sessions.values() if s.expires <= now]:
                 logger.info("a session of %s ran out", short_peer_text(session.client))
                 reason = "nothing was asked for too long; the room went back"
-                await self._dismiss(session, "lease_over", reason)
+                await dismiss(session, "lease_over", reason)
 
     async def _tell_who_waits(self) -> None:
         """The engine stands still: clients may want to go on elsewhere."""
         for session in list(self._sessions.values()):
             step, session.waiting = session.waiting, None
             if step is not None:
-                with contextlib.suppress(PeerLost):
-                    await self._fault(session, step, "stalled", "the computation stands still")
+                await tell(
+                    session, step_fault(session, step, "stalled", "the computation stands still")
+                )
 
     async def drain(self, seconds: float) -> None:
         """Take no more sessions and end those there are; returns when none is left.
@@ -187,27 +195,11 @@ class Host:
                 if session.id in dismissed or (now < ends_at and resting < RESTING_SECONDS):
                     continue
                 dismissed.add(session.id)
-                await self._dismiss(session, "leaving", "this computer stops sharing for now")
+                await dismiss(session, "leaving", "this computer stops sharing for now")
             self._ended.clear()
             if self._sessions:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._ended.wait(), LOOK_SECONDS)
-
-    async def _dismiss(self, session: Session, code: str, reason: str) -> None:
-        """Say why and end it, without waiting for a client that takes nothing."""
-        fault = wire.SessionFault(
-            session=session.id,
-            epoch=session.epoch,
-            position=0,
-            code=code,
-            reason=reason,
-        )
-        try:
-            async with asyncio.timeout(0):
-                await session.channel.send(fault)
-            await session.channel.close()
-        except (PeerLost, TimeoutError):
-            session.channel.abort()
 
     # ── opening and ending ───────────────────────────────────────────────────
 

@@ -33,6 +33,8 @@ class Session:
     previous: PeerId | None
     absorb: bool
     next: Channel | None = None
+    gone: Channel | None = None
+    """The channel to the next host that broke, when its client was told."""
     ready: bool = False
     log: BoundaryLog = field(default_factory=BoundaryLog)
     waiting: wire.Step | None = None
@@ -50,6 +52,13 @@ class Session:
     def hands_on(self) -> bool:
         """Whether what is computed goes to another host, and not back to the client."""
         return self.opening.next is not None
+
+    def next_has_gone(self) -> bool:
+        """Whether the channel to the next host broke; True once for each."""
+        if self.next is None or not self.next.closed or self.next is self.gone:
+            return False
+        self.gone = self.next
+        return True
 
     def deadline_of(self, step: wire.Step) -> float | None:
         """Seconds after which nobody waits for a step any more; None is for ever."""
@@ -108,6 +117,31 @@ def step_fault(
         reason=reason[: wire.MAX_REASON_CHARACTERS],
         retry_after_seconds=retry_after_seconds,
     )
+
+
+def session_fault(session: Session, code: str, reason: str) -> wire.SessionFault:
+    """What a client learns that is not the answer to a step."""
+    return wire.SessionFault(
+        session=session.id, epoch=session.epoch, position=0, code=code, reason=reason
+    )
+
+
+async def tell(session: Session, fault: wire.SessionFault) -> bool:
+    """Say it without waiting for a client that takes nothing; whether it went out."""
+    try:
+        async with asyncio.timeout(0):
+            await session.channel.send(fault)
+    except (PeerLost, TimeoutError):
+        return False
+    return True
+
+
+async def dismiss(session: Session, code: str, reason: str) -> None:
+    """Say why a session is over, and end its channel."""
+    if not await tell(session, session_fault(session, code, reason)):
+        session.channel.abort()
+    else:
+        await session.channel.close()
 
 
 def relink_fault(relink: wire.SessionRelink, code: str, reason: str) -> wire.SessionFault:

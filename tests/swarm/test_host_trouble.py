@@ -210,3 +210,27 @@ async def test_a_client_that_takes_nothing_does_not_stop_the_sweep(
         await settled()
         assert host.host.status.sessions == 0
         assert host.host.tokens_free == 512
+
+
+@pytest.mark.usefixtures("sweeping")
+async def test_a_broken_way_to_the_next_host_is_told_though_no_step_is_sent(
+    swarm: SmallSwarm,
+) -> None:
+    """The last step may have got lost on that way: nobody would send another one."""
+
+    async def take_all(hop: Channel) -> None:
+        while True:
+            await hop.receive()
+
+    host, client = await swarm.host("0:3"), await swarm.computer()
+    after = await swarm.computer({"hop": take_all})
+    swarm.tasks.start(host.host.sweep(), name="sweep")
+    hop = wire.NextHop(peer=after.peer_id, addresses=[after.address])
+    channel = await opened(client, host, opening("0:3", following=hop))
+    swarm.network.cut(after.peer_id)
+    told = await fault(channel)
+    assert (told.code, told.epoch) == ("next_lost", 0)
+    await settled()
+    assert not channel.closed
+    await channel.send(tokens_step(0, TOKENS))
+    assert (await fault(channel)).code == "next_lost"
