@@ -88,10 +88,16 @@ class Announcer:
         tokens_free: int,
         sessions: int,
         capacity: int = 0,
+        ready: bool = True,
+        moves_to: Span | None = None,
     ) -> None:
         """Tell what is served here; what fails is logged and tried again next time.
 
         While there is nobody to tell, nothing is.
+
+        Args:
+            ready: False while the units are on their way.
+            moves_to: units on their way, to be served instead.
         """
         if not self._directory.has_anybody:
             if not self._told_alone:
@@ -108,11 +114,30 @@ class Announcer:
                 kv_tokens_free=tokens_free,
                 sessions=sessions,
                 capacity=capacity,
+                ready=ready,
+                moves_to=moves_to,
             )
         except (PeerLost, Refusal) as error:
             logger.warning("not announced: %s", error)
         else:
             self._due_at = self._clock.monotonic() + ANNOUNCE_SECONDS
+
+    async def keep_telling_coming(
+        self, model: OpenModel, span: Span, *, capacity: int, every: float
+    ) -> None:
+        """Tell every so many seconds what will be served here, so that not all come for the same;
+        until it is cancelled. How fast it will be is not known yet."""
+        while True:
+            await self.announce(
+                model,
+                span,
+                layers_per_second=0.0,
+                tokens_free=0,
+                sessions=0,
+                capacity=capacity,
+                ready=False,
+            )
+            await asyncio.sleep(every)
 
     async def withdraw(self, model: OpenModel) -> None:
         """Take the announcement back, in `WITHDRAW_SECONDS` or not at all."""
@@ -131,6 +156,8 @@ class Announcer:
         kv_tokens_free: int = 0,
         sessions: int = 0,
         capacity: int = 0,
+        ready: bool = True,
+        moves_to: Span | None = None,
     ) -> None:
         now = self._clock.wall()
         self._sequence = max(self._sequence + 1, int(now * 100))
@@ -147,6 +174,8 @@ class Announcer:
             kv_tokens_free=kv_tokens_free,
             sessions=sessions,
             capacity=capacity,
+            ready=ready,
+            moves_to=moves_to,
             place=self._endpoint.place,
             public=self._public,
             version=__version__,

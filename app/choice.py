@@ -23,10 +23,14 @@ MAX_FILE_BYTES: Final = 4096
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """A model's id in hex, and the units of it; without a span, what fits and is needed."""
+    """A model's id in hex, and the units of it; without a span, what fits and is needed.
+
+    `automatic`: the owner named no units, so others may be served where they are needed more.
+    """
 
     model: Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{{2 * MODEL_ID_BYTES}}}$")]
     span: Span | None = None
+    automatic: bool = False
 
 
 def load_choice(folder: Path) -> Choice | None:

@@ -1,12 +1,14 @@
 """What may be chosen to share, and what to expect of it: the list of model offers.
 
-The arithmetic is `app/offers.py`'s; here it meets the disk, the memory and the swarm.
+The arithmetic is `app/offers.py`'s and `app/swarm/placement.py`'s; here it meets the disk, the
+memory and the swarm.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from app.announced import Announced
@@ -19,9 +21,15 @@ from app.errors import PotluckError
 from app.ids import ModelId, PeerId, Span
 from app.known_models import KnownModels
 from app.measured_speed import MeasuredSpeed
-from app.offers import Fit, block_bytes, fit, room_bytes
+from app.net.coordinates import distance_seconds
+from app.net.records import Announcement
+from app.net.wire import Place
+from app.offers import block_bytes, longest_fit, room_bytes
 from app.sharing import Sharing
 from app.snapshot import Wanted
+from app.swarm.layout import Layout
+from app.swarm.placement import Own, Placement, Server, may_leave, place, standby
+from app.swarm.route import Offer
 from app.trial import try_writing
 
 logger = logging.getLogger(__name__)
@@ -36,6 +44,7 @@ class ModelOffers:
     Args:
         speed: what was measured of this computer.
         own: this computer's name, whose own announcement does not count.
+        place: where it stands in the network, as far as that is known.
     """
 
     def __init__(
@@ -48,12 +57,14 @@ class ModelOffers:
         speed: MeasuredSpeed,
         own: PeerId,
         clock: Clock,
+        place: Callable[[], Place | None] = lambda: None,
     ) -> None:
         self._data = data
         self._models = models
         self._announced = announced
         self._sharing = sharing
         self._own = own
+        self._whereabouts = place
         self._clock = clock
         self._hardware: Hardware | None = None
         self._looked_at = float("-inf")
@@ -77,7 +88,31 @@ class ModelOffers:
     async def suggested(self, model: OpenModel) -> Span | None:
         """The span of a model to serve here; None if not even one unit fits."""
         await self._announced.refresh()
-        return self._fit(model, await self._room()).suggested
+        return self._suggested(model, await self._room())
+
+    async def better(
+        self, model: OpenModel, current: Span, *, sessions: int, draw: float
+    ) -> Placement | None:
+        """Where this computer, which serves these units, is needed clearly more; None to stay.
+
+        Args:
+            sessions: conversations on it now.
+            draw: a random number from 0 to below 1: of many who could help only some act.
+        """
+        await self._announced.refresh()
+        own = self._own_side(model, await self._room(), current, sessions)
+        return place(_layout(model), self._servers(model), own, draw=draw)
+
+    async def may_leave(self, model: OpenModel, current: Span, new: Span) -> bool:
+        """Whether others serve all units that would be left, by a fresh look."""
+        self._announced.forget_time()
+        await self._announced.refresh()
+        return may_leave(self._servers(model), self._own, current, new)
+
+    async def to_stand_by(self, model: OpenModel, current: Span) -> Span | None:
+        """A crowded span that there is room for besides, to have its units here."""
+        own = self._own_side(model, await self._room(), current, 0)
+        return standby(_layout(model), self._servers(model), own)
 
     def missing_bytes(self, model: OpenModel, span: Span) -> int:
         """What of a span would have to be downloaded."""
@@ -89,8 +124,7 @@ class ModelOffers:
     ) -> ModelOffer:
         manifest = model.manifest
         chosen = wanted is not None and wanted.model.id == model.id
-        possible = self._fit(model, room)
-        span = wanted.span if wanted is not None and chosen else possible.suggested
+        span = wanted.span if wanted is not None and chosen else self._suggested(model, room)
         held = [unit for unit in manifest.units if self._data.store.has(unit)]
         blocks = [] if span is None else manifest.units[max(1, span.start) : span.stop]
         return ModelOffer(
@@ -100,7 +134,7 @@ class ModelOffers:
             licence=manifest.licence,
             units=len(manifest.units),
             bytes=manifest.payload_bytes,
-            fits_units=possible.units,
+            fits_units=longest_fit([unit.size for unit in manifest.units], room),
             suggested_start=0 if span is None else span.start,
             suggested_stop=0 if span is None else span.stop,
             missing_bytes=0 if span is None else self.missing_bytes(model, span),
@@ -114,9 +148,32 @@ class ModelOffers:
             trust_said=known.trust.said,
         )
 
-    def _fit(self, model: OpenModel, room: int) -> Fit:
-        holders = [r.span for r in self._announced.of(model.id, without=self._own) if r.span]
-        return fit([unit.size for unit in model.manifest.units], room, holders)
+    def _suggested(self, model: OpenModel, room: int) -> Span | None:
+        # The same at each look, and another one for each computer where several are as good.
+        draw = int.from_bytes(self._own[:6]) / (1 << 48)
+        own = self._own_side(model, room, None, 0)
+        found = place(_layout(model), self._servers(model), own, draw=draw)
+        return None if found is None else found.span
+
+    def _own_side(self, model: OpenModel, room: int, current: Span | None, sessions: int) -> Own:
+        units = model.manifest.units
+        mean = block_bytes([unit.size for unit in units]) / max(1, len(units) - 2)
+        return Own(
+            peer=self._own,
+            room_bytes=room,
+            work_per_second=(self._speed.bytes_per_second or 0.0) / max(1.0, mean),
+            current=current,
+            held={n for n, unit in enumerate(units) if self._data.store.has(unit)},
+            sessions=sessions,
+        )
+
+    def _servers(self, model: OpenModel) -> list[Server]:
+        here = self._whereabouts()
+        return [
+            server_of(record, model.plan.head_unit, here)
+            for record in self._announced.of(model.id, without=self._own)
+            if record.span is not None
+        ]
 
     def _measure(self) -> None:
         """Take over the bytes of weights computed in a second by what runs now."""
@@ -171,3 +228,40 @@ class ModelOffers:
         return sum(
             unit.size for unit in order.model.manifest.units[order.span.start : order.span.stop]
         )
+
+
+def server_of(record: Announcement, head_unit: int, here: Place | None) -> Server:
+    """What placement makes of an announcement that names a span.
+
+    Args:
+        head_unit: the number of the model's last unit.
+        here: where this computer stands.
+    """
+    assert record.span is not None
+    offer = Offer(
+        peer=PeerId(record.peer),
+        addresses=(),
+        span=record.span,
+        layers_per_second=record.layers_per_second,
+        tokens_free=record.kv_tokens_free,
+    )
+    away = None
+    if here is not None and record.place is not None:
+        away = distance_seconds(here, record.place) / 2
+    return Server(
+        peer=offer.peer,
+        span=offer.span,
+        tokens_per_second=(
+            1.0 / offer.compute_seconds(offer.span, head_unit)
+            if record.ready or record.layers_per_second > 0
+            else 0.0
+        ),
+        load=min(1.0, record.sessions / record.capacity) if record.capacity else 0.0,
+        ready=record.ready,
+        moves_to=record.moves_to,
+        one_way_seconds=away,
+    )
+
+
+def _layout(model: OpenModel) -> Layout:
+    return Layout([unit.size for unit in model.manifest.units])

@@ -39,6 +39,7 @@ from app.known_models import KnownModels
 from app.logs import RecentLines
 from app.measured_speed import MeasuredSpeed
 from app.model_offers import ModelOffers
+from app.moving import Moving
 from app.net import wire
 from app.net.addresses import format_address, parse_address
 from app.net.channel import Channel
@@ -159,6 +160,7 @@ class Node:
         if options.api is not None:
             await self._open_api(options.api)
         self._tasks.start(self.service.keep_house(), name="housekeeping")
+        self._tasks.start(self.moving.keep_placed(), name="placement")
         keeping_folder = keep_folder(lock, warn=self.service.warn, quit=self.service.quit)
         self._tasks.start(keeping_folder, name="data folder")
         keeping = keep_node_file(self.data.folder, self.status, clock=self._clock)
@@ -325,7 +327,14 @@ class Node:
         )
         self._stack.callback(parts.count)
         offers = ModelOffers(
-            data, self.models, announced, self.sharing, speed=speed, own=own, clock=clock
+            data,
+            self.models,
+            announced,
+            self.sharing,
+            speed=speed,
+            own=own,
+            clock=clock,
+            place=lambda: self.endpoint.place,
         )
         wishes = Wishes(
             data,
@@ -335,7 +344,9 @@ class Node:
             told=told,
             machine=self._machine,
             changed=changed,
+            clock=clock,
         )
+        self.moving = Moving(data, offers, self.sharing, wishes, fetch=fetching.fetch)
         found = read_settings(data.folder / SETTINGS_FILE)
         governor = await self._stack.enter_async_context(
             Governor(

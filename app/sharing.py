@@ -112,6 +112,7 @@ class Sharing:
         self._credits = credits
         self._is_mending = False
         self._mount_again = False
+        self._told_coming: OpenModel | None = None
         self._changed = changed
         self._clock = clock
         self._rest = rest
@@ -130,6 +131,7 @@ class Sharing:
         self._sessions_before = 0
         self.phase: Phase = "off"
         self.problem: PotluckError | None = None
+        self.moves_to: Span | None = None
 
     async def __aenter__(self) -> Sharing:
         await self._tasks.__aenter__()
@@ -184,6 +186,13 @@ class Sharing:
         """Tell what is served without waiting for the next turn: it, or whom to tell, changed."""
         self._news.set()
 
+    def intend(self, span: Span | None) -> None:
+        """Tell that units of the model that is served are on their way, to be served instead;
+        None tells that they are not any more."""
+        if span != self.moves_to:
+            self.moves_to = span
+            self.announce_soon()
+
     async def settled(self) -> None:
         """Wait until what is served is what was wished last, or it has failed."""
         async with self._settled:
@@ -211,6 +220,11 @@ class Sharing:
     def host(self) -> Host | None:
         """What serves it."""
         return None if self._serving is None else self._serving.host
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether something is served; it is too while what comes after it is fetched."""
+        return self._serving is not None and self.phase in ("serving", "fetching")
 
     @property
     def layers_per_second(self) -> float:
@@ -242,7 +256,7 @@ class Sharing:
     def own_offer(self, model: ModelId) -> Offer | None:
         """This computer as its own helper, over its own address."""
         serving = self._serving
-        if serving is None or serving.order.model.id != model or self.phase != "serving":
+        if serving is None or serving.order.model.id != model or not self._is_open:
             return None
         return Offer(
             peer=self._endpoint.peer_id,
@@ -292,7 +306,10 @@ class Sharing:
             outdated = self._mount_again
             self._mount_again = False
             if self._serving is not None and (self._serving.order != wished or outdated):
-                await self._put_away(drain_seconds=DRAIN_SECONDS)
+                if wished is not None and not outdated:
+                    await self._unless_wish_changes(self._fetch_beside(wished))
+                if wished == self._wished:
+                    await self._put_away(drain_seconds=DRAIN_SECONDS)
             elif wished is not None and self._serving is None:
                 # A worker may be starting: it is gone when this is over, and not before.
                 self._bringing_up = True
@@ -300,6 +317,10 @@ class Sharing:
                     await self._unless_wish_changes(self._bring_up(wished))
                 finally:
                     self._bringing_up = False
+                if self._serving is None:
+                    await self._withdraw_coming()
+            elif self._serving is not None and self.phase == "fetching":
+                self._enter("serving")  # something else was wished for a moment
             await self._tell()
             if self._wish_changed.is_set():
                 retry_seconds = FIRST_RETRY_SECONDS
@@ -332,7 +353,14 @@ class Sharing:
     async def _bring_up(self, order: ShareOrder) -> None:
         try:
             self._enter("fetching")
-            await self._fetch(order.model, order.span)
+            async with TaskOwner("coming") as telling:
+                if self._announcer is not None and not self._is_here(order):
+                    self._told_coming = order.model
+                    coming = self._announcer.keep_telling_coming(
+                        order.model, order.span, capacity=order.sequences, every=ANNOUNCE_CHECK_SECONDS
+                    )
+                    telling.start(coming, name="announcements")
+                await self._fetch(order.model, order.span)
             self._enter("mounting")
             await self._mount(order)
         except PotluckError as error:
@@ -346,6 +374,19 @@ class Sharing:
             logger.info("sharing units %s of %s", order.span, order.model.manifest.name)
             self._failed = self.problem = None
             self._enter("serving")
+
+    async def _fetch_beside(self, order: ShareOrder) -> None:
+        """Bring what is wished while what was wished before is served on; what fails is tried
+        again, and said, when that is put away."""
+        if self._is_here(order):
+            return
+        self._enter("fetching")
+        with contextlib.suppress(PotluckError):
+            await self._fetch(order.model, order.span)
+
+    def _is_here(self, order: ShareOrder) -> bool:
+        units = order.model.manifest.units[order.span.start : order.span.stop]
+        return all(self._data.store.has(unit) for unit in units)
 
     async def _mount(self, order: ShareOrder) -> None:
         request = self._data.mount_request(
@@ -376,6 +417,7 @@ class Sharing:
             tasks.start(host.sweep(), name="leases")
             serving = _Serving(order, engine, host, building.pop_all())
         self._serving = serving
+        self._told_coming = self.moves_to = None
         if self._announcer is not None:
             tasks.start(self._keep_announcing(serving), name="announcements")
             with contextlib.suppress(TimeoutError):
@@ -424,8 +466,14 @@ class Sharing:
                     await self._news.wait()
             due = self._news.is_set() or self._announcer.is_due(serving.host.tokens_free)
             self._news.clear()
-            if due and self.phase == "serving":
+            if due and self._is_open:
                 await self._announce(serving)
+
+    async def _withdraw_coming(self) -> None:
+        """What was on its way does not come for now."""
+        model, self._told_coming = self._told_coming, None
+        if model is not None and self._announcer is not None:
+            await self._announcer.withdraw(model)
 
     async def _announce(self, serving: _Serving) -> None:
         assert self._announcer is not None
@@ -437,6 +485,7 @@ class Sharing:
             tokens_free=serving.host.tokens_free,
             sessions=serving.host.status.sessions,
             capacity=serving.order.sequences,
+            moves_to=self.moves_to,
         )
 
 

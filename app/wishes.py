@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from app.api.shapes import ChooseModelRequest
 from app.choice import Choice, load_choice, save_choice
+from app.clock import Clock
 from app.data_folder import DataFolder, OpenModel
 from app.errors import PotluckError, Refusal, UsageError
 from app.ids import ModelId, Span
@@ -28,6 +30,9 @@ from app.snapshot import Wanted
 
 logger = logging.getLogger(__name__)
 
+MOVED_SAID_SECONDS: Final = 3600.0
+"""How long it is said that this computer serves other units than before."""
+
 
 class Wishes:
     """Has served what is wanted, as far as the rules allow.
@@ -40,6 +45,9 @@ class Wishes:
     Attributes:
         wanted: None when no model was chosen.
         as_told: whether the command line decided.
+        automatic: whether the owner chose the model and named no units, so that these may become
+            others (`app/moving.py`).
+        disturbed: set when something else is wanted, or sharing rests.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Wishes:
         told: Wanted | None,
         machine: Callable[[], Machine],
         changed: Callable[[], None],
+        clock: Clock,
     ) -> None:
         self._data = data
         self._models = models
@@ -60,8 +69,12 @@ class Wishes:
         self._machine = machine
         self._changed = changed
         self._governor: Governor | None = None
+        self._clock = clock
+        self._moved: tuple[Sentence, float] | None = None
         self.wanted = told
         self.as_told = told is not None
+        self.automatic = False
+        self.disturbed = asyncio.Event()
 
     async def begin(self, governor: Governor) -> None:
         """Follow this governor from now on, and serve what was chosen if it allows."""
@@ -83,6 +96,7 @@ class Wishes:
 
     async def pause(self, verdict: Verdict) -> None:
         """As `Workplace.pause`: returns when the memory is free."""
+        self.disturbed.set()
         self._sharing.wish(None)
         self._changed()
         await self._sharing.settled()
@@ -119,6 +133,9 @@ class Wishes:
     def warnings(self) -> list[Sentence]:
         """What stands in the way of sharing until the owner changes it."""
         own = [DAMAGED] if self.governor.manual.remark else []
+        if self._moved is not None:
+            words, at = self._moved
+            own += [words] if self._clock.monotonic() - at < MOVED_SAID_SECONDS else []
         return own + settings_remarks(self._data.settings)
 
     # ── the owner's choice ───────────────────────────────────────────────────
@@ -137,10 +154,24 @@ class Wishes:
         span = await self._span_of(model, request)
         units = model.manifest.units[span.start : span.stop]
         await asyncio.to_thread(self._data.store.require_room, units)
-        await asyncio.to_thread(save_choice, self._data.folder, Choice(model.id.hex(), span))
+        choice = Choice(model.id.hex(), span, automatic=request.start is None)
+        await asyncio.to_thread(save_choice, self._data.folder, choice)
         logger.info("chosen to share: units %s of %s", span, model.manifest.name)
-        self._want(model, span)
+        self._want(model, span, automatic=choice.automatic)
         self._sharing.retry()
+        self.renew()
+
+    async def move(self, wanted: Wanted, words: Sentence) -> None:
+        """Serve other units of the same model, which are here, from now on.
+
+        Args:
+            words: what is said of it.
+        """
+        choice = Choice(wanted.model.id.hex(), wanted.span, automatic=True)
+        await asyncio.to_thread(save_choice, self._data.folder, choice)
+        logger.info("%s", words)
+        self._want(wanted.model, wanted.span, automatic=True)
+        self._moved = words, self._clock.monotonic()
         self.renew()
 
     async def choose_what_costs_nothing(self) -> None:
@@ -161,14 +192,19 @@ class Wishes:
         spans = [(self.wanted.model, self.wanted.span)] if self.wanted is not None else []
         if (order := self._sharing.order) is not None:
             spans.append((order.model, order.span))
+            if self._sharing.moves_to is not None:
+                spans.append((order.model, self._sharing.moves_to))
         return {
             unit.sha256
             for model, span in spans
             for unit in model.manifest.units[span.start : span.stop]
         }
 
-    def _want(self, model: OpenModel, span: Span) -> None:
+    def _want(self, model: OpenModel, span: Span, *, automatic: bool = False) -> None:
         self.wanted = Wanted(model, span)
+        self.automatic = automatic
+        self._moved = None
+        self.disturbed.set()
         self._models.chosen = model.id
 
     async def _span_of(self, model: OpenModel, request: ChooseModelRequest) -> Span:
@@ -198,7 +234,7 @@ class Wishes:
             logger.warning("%s", error)
             return
         if span is not None and model.plan.whole.covers(span):
-            self._want(model, span)
+            self._want(model, span, automatic=choice.automatic or choice.span is None)
 
 
 def checked_span(model: OpenModel, start: int, stop: int) -> Span:

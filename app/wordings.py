@@ -55,10 +55,16 @@ STATES: Final = {
     "some_layers": "{count:count} layers",
     "the_words": "the words",
     "the_last_step": "the last step",
+    "layer_number": "layer {number}",
+    "layers_between": "layers {first} to {last}",
 }
 """The first line of the tray's menu: from `app/snapshot.py`."""
 
 REMARKS: Final = {
+    "moved_nobody": "Moved to {layers} of {model}: nobody else served them.",
+    "moved_twice": "Moved to {layers} of {model}: only one other computer served them.",
+    "moved_faster": "Moved to {layers} of {model}: they held up everybody's answers most.",
+    "moved_shorter": "Moved to {layers} of {model}: answers pass through fewer computers now.",
     "decision_unread": "What you had decided about sharing could not be read, so sharing rests; "
     "say once more whether to share.",
     "limits_allow_nothing": "Your limits allow no work at all: give the processor or the graphics "

@@ -37,7 +37,8 @@ async def test_less_memory_fits_fewer_layers_and_suggests_them(
     async with running_node(tmp_path) as running:
         offer = await running.offer()
         assert 0 < offer["fits_units"] < 10
-        assert offer["suggested_start"] == 0
+        # The first to come begins at an end, where others can go on.
+        assert offer["suggested_start"] == 0 or offer["suggested_stop"] == 10
         assert offer["missing_bytes"] < offer["bytes"]
         await running.ask("POST", "/models/choose", {"model": "guide"})
         chosen = load_choice(tmp_path)

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from app.client import lookup_all
+from app.data_folder import OpenModel
 from app.engine import mounting, supervisor
 from app.engine.child import Child
 from app.engine.download import Downloader
@@ -292,3 +293,69 @@ async def test_damage_that_cannot_be_had_again_is_said_and_tried_later(
 def _ladder(folder: Path) -> str:
     file = folder / "engine.json"
     return file.read_text() if file.exists() else ""
+
+
+async def test_what_was_served_is_served_on_until_what_comes_next_is_here(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_node(tmp_path, manifest=guide, units=Span(0, 3)) as running:
+        sharing = running.node.sharing
+        before, after = sharing.order, order_of(running, Span(2, 5))
+        assert before is not None
+        fetch, may_come = sharing._fetch, asyncio.Event()
+
+        async def slow(model: OpenModel, span: Span) -> None:
+            await may_come.wait()
+            await fetch(model, span)
+
+        monkeypatch.setattr(sharing, "_fetch", slow)
+        sharing.wish(after)
+        await until(lambda: sharing.phase == "fetching")
+        assert sharing.order == before
+        assert sharing.own_offer(before.model.id) is not None
+        sharing.wish(before)  # changed one's mind
+        await until(lambda: sharing.phase == "serving")
+        assert sharing.order == before
+        sharing.wish(after)
+        await until(lambda: sharing.phase == "fetching")
+        may_come.set()
+        await sharing.settled()
+        assert (sharing.order, sharing.phase) == (after, "serving")
+
+
+async def test_units_on_their_way_are_announced_and_taken_back_when_they_do_not_come(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_node(
+        tmp_path / "a", manifest=guide, units=Span(0, 3), public=True
+    ) as running:
+        peer = str(running.node.ready_line()["peer_id"])
+        bootstrap = [(parse_peer(peer), running.node.endpoint.address)]
+        sharing = running.node.sharing
+        order = order_of(running, Span(3, 6))
+        sharing.wish(None)
+        await sharing.settled()
+
+        async def never(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        announcer = sharing._announcer
+        assert announcer is not None
+        announce, sent = announcer.announce, asyncio.Event()
+
+        async def noted(*given: Any, **named: Any) -> None:
+            await announce(*given, **named)
+            sent.set()
+
+        monkeypatch.setattr(announcer, "announce", noted)
+        monkeypatch.setattr(sharing, "_fetch", never)
+        # Nothing is told of units that are here.
+        for unit in order.model.manifest.units[3:6]:
+            running.node.data.store.remove(unit.sha256)
+        sharing.wish(order)
+        await sent.wait()
+        records = await lookup_all(bootstrap)
+        assert [(record.span, record.ready) for record in records] == [(Span(3, 6), False)]
+        sharing.wish(None)
+        await sharing.settled()
+        assert await lookup_all(bootstrap) == []

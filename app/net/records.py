@@ -51,6 +51,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         kv_tokens_free: positions that new sessions may still use.
         sessions, capacity: how many sessions it serves now, and how many it would at most.
         ready: False while the units are still on their way; nobody can be served yet.
+        moves_to: the units on their way here, which it will serve instead of `span`.
         place: where it stands in the network.
         public: whether strangers may use it.
         version: the software's version, for people.
@@ -69,6 +70,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     sessions: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     capacity: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     ready: bool = True
+    moves_to: Span | None = None
     place: Place | None = None
     public: bool = False
     version: Word = ""

@@ -14,7 +14,6 @@ Counterparts: `app/wishes.py` acts on this in the node, `app/swarm/route.py` joi
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ids import PeerId, Span
+from app.swarm.coverage import replicas
 from app.swarm.layout import Layout
 from app.swarm.throughput import Floats, Numbers, Served, Throughput
 
@@ -55,7 +55,7 @@ FASTEST: Final = 50.0
 """A speed is believed up to so many times the middle one of all."""
 BUSY_SHARE: Final = 0.5
 """What is lost of a computer, to one more conversation, when all its places are taken."""
-HOPE: Final = 0.3
+HOPE: Final = 0.6
 """What a place that nobody's spans meet yet is worth, of what it would be if somebody came and
 filled up the rest between boundaries that are in use. Small computers begin so. It is less where
 several would have to come, and where there are few."""
@@ -83,7 +83,7 @@ class Server:
     """Another computer, as it was announced.
 
     Attributes:
-        tokens_per_second: through all its units, measured.
+        tokens_per_second: through all its units, measured; 0.0 is unknown.
         load: which part of its places is taken, 0 to 1.
         ready: False while the units are still on their way.
         moves_to: the units on their way there, which it will serve instead.
@@ -151,6 +151,10 @@ def place(layout: Layout, servers: Sequence[Server], own: Own, *, draw: float) -
     if not choice.count:
         return None
     if own.current is None:
+        whole = Span(0, layout.units)
+        if layout.memory(whole) <= own.room_bytes:
+            # It weakens no part, and answers without a chain.
+            return Placement(whole, "first", 1.0, layout.missing_bytes(whole, own.held))
         best = choice.best(draw, choice.soon_here())
         return Placement(choice.span(best), "first", 1.0, choice.missing_bytes(best))
     return choice.move(draw)
@@ -183,15 +187,6 @@ def standby(layout: Layout, servers: Sequence[Server], own: Own) -> Span | None:
         and layout.memory(span) <= room
     ]
     return min(crowded)[2] if crowded else None
-
-
-def coverage(units: int, spans: Sequence[Span]) -> list[int]:
-    """How many computers serve each unit."""
-    steps = [0] * (units + 1)
-    for span in spans:
-        steps[min(span.start, units)] += 1
-        steps[min(span.stop, units)] -= 1
-    return list(itertools.accumulate(steps[:units]))
 
 
 class _Choice:
@@ -288,7 +283,7 @@ class _Choice:
         for end, _ in ends.most_common(max(0, MOST_POINTS - len(points))):
             points.add(end)
         self._inhabited = {0, layout.units} | set(ends)
-        if len(self._servers) < FEW and min(coverage(layout.units, self._goals)) == 0:
+        if len(self._servers) < FEW and min(replicas(self._goals, layout.units)) == 0:
             points |= {layout.farthest(point, room) for point in points}
             points |= {layout.nearest(point, room) for point in points}
         return sorted(points)
@@ -355,19 +350,24 @@ class _Choice:
 
     def _speed(self) -> float:
         """This computer's, or that of the middle of the others while it is unknown."""
-        if self._own.work_per_second > 0:
-            return self._own.work_per_second
-        others = [each.tokens_per_second * self._layout.work(each.span) for each in self._servers]
-        return max(median(others), 1e-3) if others else 1.0
+        return self._own.work_per_second if self._own.work_per_second > 0 else self._middle()
+
+    def _middle(self) -> float:
+        """The speed of the middle one of the others."""
+        speeds = [each.tokens_per_second * self._layout.work(each.span) for each in self._servers]
+        return median(
+            [speed for speed in speeds if speed > 0] or [self._own.work_per_second or 1.0]
+        )
 
     def _rates(self) -> list[float]:
         """What each of the others lets through where it is going to be."""
-        work = [each.tokens_per_second * self._layout.work(each.span) for each in self._servers]
-        most = FASTEST * median([*work, self._speed()])
-        return [
-            min(speed, most) / self._layout.work(each.goal) * (1.0 - BUSY_SHARE * each.load)
-            for each, speed in zip(self._servers, work, strict=True)
-        ]
+        middle = self._middle()
+        rates = []
+        for each in self._servers:
+            speed = each.tokens_per_second * self._layout.work(each.span) or middle
+            rate = min(speed, FASTEST * middle) / self._layout.work(each.goal)
+            rates.append(rate * (1.0 - BUSY_SHARE * each.load))
+        return rates
 
     def _neighbours(self) -> Floats:
         """How far it is on the average to the nearest before and behind each place."""
@@ -386,10 +386,10 @@ class _Choice:
         chains that lead through; units of a place that leads nowhere do not count."""
         units = self._layout.units
         spans = set(self._goals)
-        bare = [count == 0 for count in coverage(units, self._goals)]
+        bare = [count == 0 for count in replicas(self._goals, units)]
         reached, reaching = _reached(units, spans, bare), _reaching(units, spans, bare)
         joined = [span for span in self._goals if reached[span.start] and reaching[span.stop]]
-        counts = np.array(coverage(units, joined))
+        counts = np.array(replicas(joined, units))
         holes = np.concatenate([[0], np.cumsum(counts == 0)])
         thin = np.concatenate([[0], np.cumsum((counts > 0) & (counts < ENOUGH))])
         points = np.array(self._points)

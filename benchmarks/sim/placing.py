@@ -20,8 +20,9 @@ from statistics import fmean
 from typing import Final
 
 from app.ids import PeerId, Span
+from app.swarm.coverage import replicas
 from app.swarm.layout import Layout
-from app.swarm.placement import Own, Server, coverage, may_leave, place
+from app.swarm.placement import Own, Server, may_leave, place
 from benchmarks.sim.clockwork import Clockwork
 
 GB: Final = 1 << 30
@@ -149,7 +150,7 @@ class Placing:
 
     def _counts(self) -> list[int]:
         spans = [one.current for one in self.computers if one.current is not None]
-        return coverage(self.layout.units, spans)
+        return replicas(spans, self.layout.units)
 
     def _hops(self) -> float:
         """The mean over the units of what part of a chain a computer is, turned round."""
@@ -234,7 +235,8 @@ class Placing:
             record = Server(
                 one.peer,
                 span,
-                one.speed / self.layout.work(span),
+                # How fast it will be is not known before it computes.
+                0.0 if one.current is None else one.speed / self.layout.work(span),
                 ready=one.current is not None,
                 moves_to=one.coming if one.current is not None else None,
             )

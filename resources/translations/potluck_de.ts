@@ -668,6 +668,22 @@
       <translation>Monatsbudget</translation>
     </message>
     <message>
+      <source>Moved to {layers} of {model}: answers pass through fewer computers now.</source>
+      <translation>Teilt jetzt {layers} von {model}: Antworten laufen nun über weniger Computer.</translation>
+    </message>
+    <message>
+      <source>Moved to {layers} of {model}: nobody else served them.</source>
+      <translation>Teilt jetzt {layers} von {model}: Niemand sonst hielt das bereit.</translation>
+    </message>
+    <message>
+      <source>Moved to {layers} of {model}: only one other computer served them.</source>
+      <translation>Teilt jetzt {layers} von {model}: Nur ein anderer Computer hielt das bereit.</translation>
+    </message>
+    <message>
+      <source>Moved to {layers} of {model}: they held up everybody's answers most.</source>
+      <translation>Teilt jetzt {layers} von {model}: Das hielt die Antworten aller am meisten auf.</translation>
+    </message>
+    <message>
       <source>NVML power limit</source>
       <translation>NVML-Leistungsgrenze</translation>
     </message>
@@ -1840,12 +1856,16 @@
       <translation>Schicht {layer}</translation>
     </message>
     <message>
+      <source>layer {number}</source>
+      <translation>Schicht {number}</translation>
+    </message>
+    <message>
       <source>layer {n}</source>
       <translation>Schicht {n}</translation>
     </message>
     <message>
       <source>layers {first} to {last}</source>
-      <translation>Schichten {first} bis {last}</translation>
+      <translation>die Schichten {first} bis {last}</translation>
     </message>
     <message>
       <source>layers {layers}</source>
