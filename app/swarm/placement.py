@@ -55,7 +55,7 @@ FASTEST: Final = 50.0
 """A speed is believed up to so many times the middle one of all."""
 BUSY_SHARE: Final = 0.5
 """What is lost of a computer, to one more conversation, when all its places are taken."""
-HOPE: Final = 0.6
+HOPE: Final = 0.5
 """What a place that nobody's spans meet yet is worth, of what it would be if somebody came and
 filled up the rest between boundaries that are in use. Small computers begin so. It is less where
 several would have to come, and where there are few."""
@@ -150,8 +150,10 @@ def place(layout: Layout, servers: Sequence[Server], own: Own, *, draw: float) -
     choice = _Choice(layout, [each for each in servers if each.peer != own.peer], own)
     if not choice.count:
         return None
+    whole = Span(0, layout.units)
+    if own.current == whole:
+        return None
     if own.current is None:
-        whole = Span(0, layout.units)
         if layout.memory(whole) <= own.room_bytes:
             # It weakens no part, and answers without a chain.
             return Placement(whole, "first", 1.0, layout.missing_bytes(whole, own.held))

@@ -15,7 +15,7 @@ def outcome() -> Outcome:
         Scene(
             computers=40,
             unit_bytes=(GB // 2, *[GB] * 20, GB // 2),
-            settle_seconds=3600.0,
+            settle_seconds=5400.0,
             calm_seconds=1800.0,
             churn_seconds=1800.0,
         )

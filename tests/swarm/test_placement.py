@@ -176,6 +176,12 @@ def test_of_many_who_could_help_only_some_act() -> None:
     assert 10 < sum(acting) < 40
 
 
+def test_who_serves_the_whole_stays() -> None:
+    assert moved(me(10, "0:10"), *(server(name, "0:5") for name in "abcd")) is None
+    crowd = [server(name, "0:5", 80.0) for name in "abcd"] + [server(name, "5:10") for name in "xy"]
+    assert moved(me(10, "0:10"), *crowd) is None
+
+
 def test_after_a_move_nobody_moves_back() -> None:
     servers = [server(name, "0:5") for name in "abc"] + [server(name, "5:10") for name in "xy"]
     found = moved(me(5, "0:5"), *servers)
