@@ -174,7 +174,8 @@ class RingChain:
                     say("helper_left_at_once", helper=short_peer_text(peer)), peer=peer
                 )
         self._broken = None
-        self._empty.clear()
+        # Who was new stays so until a step has come through: should another computer fail
+        # before, it may have got only a part of what is being sent again.
         # The next step waits until they have caught up.
         self._replaying_pieces = -(-len(self._sent) // self._rows_per_step)
 
@@ -215,6 +216,7 @@ class RingChain:
             candidates = await self._finish(outcome)
             self._sent += tokens
             self._replaying_pieces = 0
+            self._empty.clear()
             return candidates
         except TimeoutError:
             # Any of them may be the silent one; together they are avoided.

@@ -215,6 +215,28 @@ async def test_one_repair_after_the_other(swarm: SmallSwarm) -> None:
         assert same(await step(chain, 16, [8]), wanted)
 
 
+async def test_a_failure_before_newcomers_have_caught_up_forgets_nothing(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boundary_log, "STEP_BYTES", 2 * 4 * swarm.model.width)  # two rows each
+    client, hosts = await swarm.computer(), await swarm.hosts(*SPANS)
+    second, third = await swarm.host("2:4"), await swarm.host("4:6")
+    wanted = await step(swarm.alone(), 0, [*PROMPT, 1])
+    async with swarm.ring(client, hosts) as chain:
+        await step(chain, 0, PROMPT)
+        swarm.cut(hosts[1])
+        await settled()
+        second.engine.hold()
+        await soon(chain.mend(plan(chain, [hosts[1]], [second])))
+        swarm.cut(hosts[2])
+        await settled()
+        mending = asyncio.ensure_future(chain.mend(plan(chain, [hosts[2]], [third])))
+        await settled()
+        second.engine.go_on()
+        await soon(mending)
+        assert same(await soon(step(chain, 8, [1])), wanted)
+
+
 async def test_a_newcomer_that_fails_too_is_named_and_replaced(swarm: SmallSwarm) -> None:
     client, hosts = await swarm.computer(), await swarm.hosts(*SPANS)
     spare = await swarm.hosts("2:4", "2:4")
