@@ -32,7 +32,8 @@ What becomes of answers while computers fail, measured with real processes. Writ
 is among the tests (`tests/chaos/test_chaos.py`), and the same in virtual time, for thousands of
 schedules, is `python3 dev.py run python -m tests.chaos.storms`.
 
-{nodes} nodes on one computer share the embedded guide as {spans}.
+{nodes} nodes on one computer share the embedded guide as
+{spans}.
 {writers} people write all the time, greedy and with a temperature and a seed. Every {between:g} s
 in the mean something happens to a node, up to {at_once} at once. Every answer has to be, token by
 token, that of the whole model on one computer; afterwards no place may still be held, no process
@@ -40,7 +41,8 @@ be left over, and nothing have grown.
 
 - Machine: {machine}; {load:.1f} processes wanted a processor in the mean.
 - Seed: {seed}. Time: {minutes:.1f} minutes.
-- Answers: {answers}, finished: {finished} ({greedy} greedy), {tokens} tokens.
+- Answers: {answers}, finished: {finished} ({greedy} greedy), {tokens} tokens. Told at once that
+  nobody was there: {turned_away}.
 - Faults: {faults}. Repairs that people's computers made: {repairs}.
 - Processes: {processes} in all. None grew by more than {grown:.0f} MiB, none had more than {files}
   files open at the end.
@@ -109,6 +111,7 @@ def page(story: Story, *, load: float) -> str:
         answers=len(story.written),
         finished=len(finished),
         greedy=greedy,
+        turned_away=story.turned_away,
         tokens=story.tokens,
         faults=len(story.struck),
         repairs=story.repairs,

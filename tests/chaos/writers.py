@@ -15,11 +15,12 @@ from random import Random
 from typing import Final
 
 from app.client import Client, ClientOptions
-from app.errors import PotluckError
+from app.errors import NotServed, PeerLost, PotluckError
 from app.ids import peer_text
 from app.opened_model import Message
 from app.swarm.generate import Answer
 from app.swarm.sampling import SamplingOptions
+from app.swarm.token_chain import ChainBroken
 
 READING_SECONDS: Final = 0.03
 """Between two tokens, so that a dozen nodes on few processors have time to breathe."""
@@ -51,6 +52,9 @@ class Written:
     asked: list[float] = field(default_factory=list)
     came: list[float] = field(default_factory=list)
     problem: str = ""
+    turned_away: bool = False
+    """Whether it was told at once, and before the first token of its conversation, that nobody
+    is there: a person would ask again."""
 
     @property
     def helpers(self) -> set[str]:
@@ -110,13 +114,15 @@ class Writer:
             try:
                 async with Client(options(self._folder, seed, self._bootstraps())) as client:
                     for _ in range(QUESTIONS_EACH):
-                        await self._answer(client, seed)
+                        if not await self._answer(client, seed):
+                            break
                         if over.is_set():
                             break
             except PotluckError as error:
                 self.written.append(Written(self.number, (0, seed), problem=repr(error)))
 
-    async def _answer(self, client: Client, seed: int | None) -> None:
+    async def _answer(self, client: Client, seed: int | None) -> bool:
+        """Ask one question; whether it makes sense to ask another one."""
         question = self._chance.randrange(len(QUESTIONS))
         written = self.current = Written(self.number, (question, seed))
         self.written.append(written)
@@ -129,5 +135,8 @@ class Writer:
                 written.asked.append(time.monotonic())
         except PotluckError as error:
             written.problem = f"{type(error).__name__}: {error}"
+            nobody = isinstance(error, NotServed | PeerLost) and not isinstance(error, ChainBroken)
+            written.turned_away = nobody and not written.answer.parts
         finally:
             self.current = None
+        return not written.problem
