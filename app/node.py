@@ -46,7 +46,7 @@ from app.net.channel import Channel
 from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
-from app.node_file import connection_lines, keep_node_file
+from app.node_file import connection_lines, keep_node_file, serving_lines
 from app.opened_model import sweep_scratch
 from app.own_processes import OwnProcesses
 from app.policy.governor import Governor, month_name
@@ -484,20 +484,5 @@ class Node:
     def status(self) -> dict[str, object]:
         """What this node is and does, in words and numbers for programs."""
         status: dict[str, object] = {**self.ready_line(), "pid": os.getpid()}
-        order, engine, host = self.sharing.order, self.sharing.engine, self.sharing.host
-        if order is not None and engine is not None and host is not None:
-            status |= {
-                "model": order.model.manifest.name,
-                "model_id": order.model.id.hex(),
-                "configuration": engine.status.configuration,
-                "threads": engine.status.threads,
-                "layers_per_second": round(engine.status.layers_per_second, 1),
-                "shared_layers_per_second": round(self.sharing.layers_per_second, 1),
-                "worker_pid": engine.worker_pid,
-                "worker_restarts": engine.status.restarts,
-                "sessions": host.status.sessions,
-                "sessions_ever": self.sharing.sessions_ever,
-                "positions_computed": self.sharing.positions_computed,
-                "tokens_free": host.tokens_free,
-            }
+        status |= serving_lines(self.sharing)
         return status | {"connections": connection_lines(self.endpoint.connections())}

@@ -20,6 +20,7 @@ from app.api.shapes import NODE_FILE
 from app.clock import Clock
 from app.ids import peer_text
 from app.net.endpoint import ConnectionStatus
+from app.sharing import Sharing
 from app.small_files import read_small, write_whole
 
 WRITE_SECONDS: Final = 2.0
@@ -39,6 +40,27 @@ def connection_lines(connections: Sequence[ConnectionStatus]) -> list[dict[str, 
         }
         for connection in connections
     ]
+
+
+def serving_lines(sharing: Sharing) -> dict[str, object]:
+    """What is served now, in words and numbers; nothing while nothing is."""
+    order, engine, host = sharing.order, sharing.engine, sharing.host
+    if order is None or engine is None or host is None:
+        return {}
+    return {
+        "model": order.model.manifest.name,
+        "model_id": order.model.id.hex(),
+        "configuration": engine.status.configuration,
+        "threads": engine.status.threads,
+        "layers_per_second": round(engine.status.layers_per_second, 1),
+        "shared_layers_per_second": round(sharing.layers_per_second, 1),
+        "worker_pid": engine.worker_pid,
+        "worker_restarts": engine.status.restarts,
+        "sessions": host.status.sessions,
+        "sessions_ever": sharing.sessions_ever,
+        "positions_computed": sharing.positions_computed,
+        "tokens_free": host.tokens_free,
+    }
 
 
 async def keep_node_file(
