@@ -132,6 +132,7 @@ class Dht:
             seen_at=seen_at,
         )
         self._looking: asyncio.Task[None] | None = None
+        self._over = False  # others may ask until the endpoint closes as well
         self._keepers = Keepers()
         self._crowded: set[ModelId] = set()
         self._allowances = Allowances()
@@ -149,6 +150,7 @@ class Dht:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._over = True
         await self._tasks.close()
 
     # ── whom it asks ─────────────────────────────────────────────────────────
@@ -351,7 +353,7 @@ class Dht:
     def _look_soon(self) -> None:
         """Dial those that say they are reachable: one after the other, so that nobody can
         have this computer dial around at a rate that harms anyone."""
-        if self._looking is None or self._looking.done():
+        if not self._over and (self._looking is None or self._looking.done()):
             self._looking = self._tasks.start(self._look_at_offered(), name="newcomers")
 
     async def _look_at_offered(self) -> None:

@@ -322,6 +322,16 @@ def _after(serve: Callable[[Channel], Any], answered: asyncio.Event) -> Callable
     return wrapped
 
 
+async def test_who_asks_while_it_ends_is_answered_and_nothing_is_begun(swarm: Swarm) -> None:
+    node = await swarm.start()
+    _, channel = await channel_to(swarm, node)
+    await node.dht.__aexit__(None, None, None)
+    for _ in range(2):
+        await channel.send(FindRecords(key=id_bytes(Shelf("model", MODEL).key)))
+        async with asyncio.timeout(5):
+            assert isinstance(await channel.receive(), Records)
+
+
 def test_private_addresses_are_for_swarms_that_begin_at_one() -> None:
     assert rules_for(["192.168.1.4:4600"]).local
     assert not rules_for(["8.8.8.8:4600", "start.example:4600"]).local
