@@ -30,19 +30,19 @@ from app.swarm.throughput import Floats, Numbers, Served, Throughput
 
 ENOUGH: Final = 2
 """So many computers are to serve each unit before anything else counts."""
-CLEARLY_BETTER: Final = 1.15
+CLEARLY_BETTER: Final = 1.1
 """A place is left for one that is worth this much more, the cost of moving not counted. It lets
-the parts of a model differ by a fourteenth: what a place is worth falls with the square of what is
+the parts of a model differ by a twentieth: what a place is worth falls with the square of what is
 there."""
-MOVE_PAYS_SECONDS: Final = 7200.0
+MOVE_PAYS_SECONDS: Final = 14_400.0
 """What moving costs is spread over so long; most computers are on for some hours."""
 SOON_SECONDS: Final = 1800.0
 """Whoever serves nothing yet begins with what is here in so long; more may follow."""
 MOUNT_SECONDS: Final = 20.0
 SESSION_SECONDS: Final = 5.0
 """What it costs each conversation on the old units that somebody else takes over."""
-LONGER_IS_BETTER: Final = 0.15
-"""How much chains count: half as many computers in a row are worth 1.11 times the throughput."""
+LONGER_IS_BETTER: Final = 0.1
+"""How much chains count: half as many computers in a row are worth 1.07 times the throughput."""
 HOP_SECONDS: Final = 0.002
 UNKNOWN_SECONDS: Final = 0.025
 """One way to a computer of which nothing is known."""
@@ -55,12 +55,10 @@ FASTEST: Final = 50.0
 """A speed is believed up to so many times the middle one of all."""
 BUSY_SHARE: Final = 0.5
 """What is lost of a computer, to one more conversation, when all its places are taken."""
-HOPE: Final = 0.5
-"""What a place that nobody's spans meet yet is worth, of what it would be if somebody came and
-filled up the rest between boundaries that are in use. Small computers begin so. It is less where
-several would have to come, and where there are few."""
-FEW_COME: Final = 10
-"""Among so many computers the hope is half of what it is among very many."""
+MANY_COME: Final = 80
+"""A place that nobody's spans meet yet is worth something in the hope that somebody comes and
+fills up the rest between boundaries that are in use; without it, long spans would shut out all
+computers too small for them. Among so many computers it is half of what it would be then."""
 LEAK_SHARE: Final = 1e-3
 """What a part that nobody serves is taken to let through, of what this computer could."""
 ALIKE: Final = 0.02
@@ -342,7 +340,7 @@ class _Choice:
             shares[behind] - shares[before], 1e-9
         )
         others = np.maximum(1.0, 1.0 / np.maximum(part, 1e-9) - 1.0)
-        hope = HOPE * len(self._servers) / (len(self._servers) + FEW_COME)
+        hope = len(self._servers) / (len(self._servers) + MANY_COME)
         hoped = hope / others * part * network.gains(before, behind, rates)
         return np.where((before == starts) & (behind == self._stops), 0.0, hoped)
 
