@@ -123,10 +123,10 @@ class Announcer:
             self._due_at = self._clock.monotonic() + ANNOUNCE_SECONDS
 
     async def keep_telling_coming(
-        self, model: OpenModel, span: Span, *, capacity: int, every: float
+        self, model: OpenModel, span: Span, *, capacity: int, check_seconds: float
     ) -> None:
-        """Tell every so many seconds what will be served here, so that not all come for the same;
-        until it is cancelled. How fast it will be is not known yet."""
+        """Tell what will be served here, so that not all come for the same, and again when that is
+        due; until it is cancelled. How fast it will be is not known yet."""
         while True:
             await self.announce(
                 model,
@@ -137,7 +137,9 @@ class Announcer:
                 capacity=capacity,
                 ready=False,
             )
-            await asyncio.sleep(every)
+            await asyncio.sleep(check_seconds)
+            while not self.is_due(0):
+                await asyncio.sleep(check_seconds)
 
     async def withdraw(self, model: OpenModel) -> None:
         """Take the announcement back, in `WITHDRAW_SECONDS` or not at all."""

@@ -357,7 +357,10 @@ class Sharing:
                 if self._announcer is not None and not self._is_here(order):
                     self._told_coming = order.model
                     coming = self._announcer.keep_telling_coming(
-                        order.model, order.span, capacity=order.sequences, every=ANNOUNCE_CHECK_SECONDS
+                        order.model,
+                        order.span,
+                        capacity=order.sequences,
+                        check_seconds=ANNOUNCE_CHECK_SECONDS,
                     )
                     telling.start(coming, name="announcements")
                 await self._fetch(order.model, order.span)
