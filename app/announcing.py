@@ -127,19 +127,20 @@ class Announcer:
     ) -> None:
         """Tell what will be served here, so that not all come for the same, and again when that is
         due; until it is cancelled. How fast it will be is not known yet."""
+        due = True
         while True:
-            await self.announce(
-                model,
-                span,
-                layers_per_second=0.0,
-                tokens_free=0,
-                sessions=0,
-                capacity=capacity,
-                ready=False,
-            )
+            if due:
+                await self.announce(
+                    model,
+                    span,
+                    layers_per_second=0.0,
+                    tokens_free=0,
+                    sessions=0,
+                    capacity=capacity,
+                    ready=False,
+                )
             await asyncio.sleep(check_seconds)
-            while not self.is_due(0):
-                await asyncio.sleep(check_seconds)
+            due = self.is_due(0)
 
     async def withdraw(self, model: OpenModel) -> None:
         """Take the announcement back, in `WITHDRAW_SECONDS` or not at all."""
