@@ -123,21 +123,24 @@ class Announcer:
             self._due_at = self._clock.monotonic() + ANNOUNCE_SECONDS
 
     async def keep_telling_coming(
-        self, model: OpenModel, span: Span, *, capacity: int, every: float
+        self, model: OpenModel, span: Span, *, capacity: int, check_seconds: float
     ) -> None:
-        """Tell every so many seconds what will be served here, so that not all come for the same;
-        until it is cancelled. How fast it will be is not known yet."""
+        """Tell what will be served here, so that not all come for the same, and again when that is
+        due; until it is cancelled. How fast it will be is not known yet."""
+        due = True
         while True:
-            await self.announce(
-                model,
-                span,
-                layers_per_second=0.0,
-                tokens_free=0,
-                sessions=0,
-                capacity=capacity,
-                ready=False,
-            )
-            await asyncio.sleep(every)
+            if due:
+                await self.announce(
+                    model,
+                    span,
+                    layers_per_second=0.0,
+                    tokens_free=0,
+                    sessions=0,
+                    capacity=capacity,
+                    ready=False,
+                )
+            await asyncio.sleep(check_seconds)
+            due = self.is_due(0)
 
     async def withdraw(self, model: OpenModel) -> None:
         """Take the announcement back, in `WITHDRAW_SECONDS` or not at all."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from app.announced import Announced
@@ -22,6 +21,7 @@ from app.ids import ModelId, PeerId, Span
 from app.known_models import KnownModels
 from app.measured_speed import MeasuredSpeed
 from app.net.coordinates import distance_seconds
+from app.net.endpoint import Endpoint
 from app.net.records import Announcement
 from app.net.wire import Place
 from app.offers import block_bytes, longest_fit, room_bytes
@@ -42,9 +42,9 @@ class ModelOffers:
     """Looks at every model this computer knows.
 
     Args:
+        endpoint: knows this computer's name, whose own announcement does not count, and where it
+            stands in the network.
         speed: what was measured of this computer.
-        own: this computer's name, whose own announcement does not count.
-        place: where it stands in the network, as far as that is known.
     """
 
     def __init__(
@@ -53,18 +53,17 @@ class ModelOffers:
         models: KnownModels,
         announced: Announced,
         sharing: Sharing,
+        endpoint: Endpoint,
         *,
         speed: MeasuredSpeed,
-        own: PeerId,
         clock: Clock,
-        place: Callable[[], Place | None] = lambda: None,
     ) -> None:
         self._data = data
         self._models = models
         self._announced = announced
         self._sharing = sharing
-        self._own = own
-        self._whereabouts = place
+        self._own = endpoint.peer_id
+        self._endpoint = endpoint
         self._clock = clock
         self._hardware: Hardware | None = None
         self._looked_at = float("-inf")
@@ -168,7 +167,7 @@ class ModelOffers:
         )
 
     def _servers(self, model: OpenModel) -> list[Server]:
-        here = self._whereabouts()
+        here = self._endpoint.place
         return [
             server_of(record, model.plan.head_unit, here)
             for record in self._announced.of(model.id, without=self._own)

@@ -327,14 +327,7 @@ class Node:
         )
         self._stack.callback(parts.count)
         offers = ModelOffers(
-            data,
-            self.models,
-            announced,
-            self.sharing,
-            speed=speed,
-            own=own,
-            clock=clock,
-            place=lambda: self.endpoint.place,
+            data, self.models, announced, self.sharing, self.endpoint, speed=speed, clock=clock
         )
         wishes = Wishes(
             data,

@@ -360,7 +360,7 @@ class Sharing:
                         order.model,
                         order.span,
                         capacity=order.sequences,
-                        every=ANNOUNCE_CHECK_SECONDS,
+                        check_seconds=ANNOUNCE_CHECK_SECONDS,
                     )
                     telling.start(coming, name="announcements")
                 await self._fetch(order.model, order.span)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app import model_offers as module
@@ -12,6 +13,9 @@ from app.choice import load_choice
 from app.engine.hardware import Hardware, Memory, Processor
 from app.ids import Span
 from app.measured_speed import SPEED_FILE
+from app.model_offers import server_of
+from app.net.records import Announcement
+from app.net.wire import Place
 from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 
 MB = 1 << 20
@@ -91,3 +95,27 @@ async def test_what_others_lack_is_suggested(
             assert own["served_by"] == 0
             assert own["chosen"]
     assert WHOLE.covers(Span(6, 10))
+
+
+def test_an_announcement_tells_placement_how_fast_how_full_and_how_far() -> None:
+    record = Announcement(
+        peer=b"p" * 32,
+        sequence=1,
+        issued_at=0.0,
+        expires_at=60.0,
+        model=b"m" * 32,
+        span=Span(0, 5),
+        layers_per_second=8.0,
+        sessions=3,
+        capacity=4,
+        moves_to=Span(5, 10),
+        place=Place(x=30.0, y=0.0, z=0.0, height=5.0, error=0.1),
+    )
+    here = Place(x=0.0, y=0.0, z=0.0, height=5.0, error=0.1)
+    server = server_of(record, 9, here)
+    assert (server.tokens_per_second, server.load, server.goal) == (2.0, 0.75, Span(5, 10))
+    assert server.one_way_seconds == pytest.approx(0.02)
+    coming = msgspec.structs.replace(record, ready=False, layers_per_second=0.0, capacity=0)
+    server = server_of(coming, 9, None)
+    assert (server.tokens_per_second, server.load) == (0.0, 0.0)
+    assert (server.ready, server.one_way_seconds) == (False, None)

@@ -46,15 +46,17 @@ LONGER_IS_BETTER: Final = 0.1
 HOP_SECONDS: Final = 0.002
 UNKNOWN_SECONDS: Final = 0.025
 """One way to a computer of which nothing is known."""
-ACTORS: Final = 10
-"""So many of the computers that look in the same few minutes act: about one while it is not
-known yet what the one before did."""
-ACTORS_FOR_HOLES: Final = 40
+ACTORS: Final = 40
+"""So many of the computers that look in the same few minutes act: two or three while it is not
+known yet what the ones before did."""
+ACTORS_FOR_HOLES: Final = 80
 """... where a unit is served by nobody: it matters more that somebody comes soon."""
 FASTEST: Final = 50.0
 """A speed is believed up to so many times the middle one of all."""
 BUSY_SHARE: Final = 0.5
 """What is lost of a computer, to one more conversation, when all its places are taken."""
+WITHOUT_EMBEDDING: Final = 0.05
+"""What a place is worth less that leaves the embedding to others, though chains may enter there."""
 MANY_COME: Final = 80
 """A place that nobody's spans meet yet is worth something in the hope that somebody comes and
 fills up the rest between boundaries that are in use; without it, long spans would shut out all
@@ -327,6 +329,7 @@ class _Choice:
             [0 if p in self._inhabited else layout.cuts.get(p, 2 * CELLS_DEPTH) for p in points]
         )
         rough = DEEP * (depth[self._starts] + depth[self._stops])
+        rough += np.where(points[self._starts] == 1, WITHOUT_EMBEDDING, 0.0)
         self._worth = (
             self._gains * chain_seconds**-LONGER_IS_BETTER * (1.0 - np.minimum(0.5, rough))
         )

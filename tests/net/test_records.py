@@ -40,6 +40,7 @@ def announcement(identity: Identity = WRITER, **changed: object) -> Announcement
         layers_per_second=100.0,
         kv_tokens_free=4096,
         sessions=2,
+        moves_to=Span(6, 9),
         public=True,
         version="0.1.0",
     )

@@ -30,8 +30,10 @@ def server(tmp_path: Path) -> Iterator[dict[str, str]]:
     program = shutil.which("Xvfb")
     assert program is not None, "these tests speak to Xvfb; install it"
     read, write = os.pipe()
+    command = [program, "-displayfd", str(write), "-nolisten", "tcp", "-screen", "0", "640x480x24"]
     process = subprocess.Popen(
-        [program, "-displayfd", str(write), "-nolisten", "tcp", "-screen", "0", "640x480x24"],
+        # Without -noreset it begins anew when its last client has gone, and throws out the next.
+        [*command, "-noreset"],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )
