@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from app import __version__
@@ -17,7 +17,6 @@ from app.clock import Clock
 from app.data_folder import OpenModel
 from app.errors import PeerLost, PotluckError, Refusal
 from app.ids import Span
-from app.net.addresses import format_address, is_loopback, parse_address
 from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
@@ -43,8 +42,7 @@ class Announcer:
 
     Args:
         public: whether strangers may use this computer to find others.
-        addresses: where the owner says that others can dial this computer; empty are those
-            that the endpoint can tell.
+        addresses: where others can dial this computer; None is where the endpoint is bound.
     """
 
     def __init__(
@@ -55,9 +53,9 @@ class Announcer:
         *,
         public: bool,
         clock: Clock,
-        addresses: Sequence[str] = (),
+        addresses: Callable[[], Sequence[str]] | None = None,
     ) -> None:
-        self._addresses = list(addresses)
+        self._addresses = addresses or (lambda: [endpoint.address])
         self._identity = identity
         self._endpoint = endpoint
         self._directory = directory
@@ -171,7 +169,7 @@ class Announcer:
             expires_at=now + LIFETIME_SECONDS,
             model=model.id,
             model_name=model.manifest.name[:64],
-            addresses=self._addresses or announced_addresses(self._endpoint),
+            addresses=list(self._addresses()),
             span=span,
             layers_per_second=layers_per_second,
             kv_tokens_free=kv_tokens_free,
@@ -189,22 +187,3 @@ class Announcer:
 def steady_speed(announced: float, now: float) -> float:
     """The speed to announce: what was announced, unless it is another by now."""
     return announced if abs(now - announced) <= SPEED_CHANGE * announced else now
-
-
-def announced_addresses(endpoint: Endpoint) -> list[str]:
-    """Where others may dial this computer, best guess first."""
-    host, port = parse_address(endpoint.address)
-    if host not in ("0.0.0.0", "::"):
-        return [endpoint.address]
-    found = [endpoint.observed_address] if endpoint.observed_address else []
-    seen_host = parse_address(found[0])[0] if found else "127.0.0.1"
-    if is_loopback(seen_host):
-        found.append(format_address("127.0.0.1", port))
-    return list(dict.fromkeys(found))
-
-
-def own_address(endpoint: Endpoint) -> str:
-    """Where this computer reaches itself."""
-    host, port = parse_address(endpoint.address)
-    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-    return format_address(loopback.get(host, host), port)

@@ -22,6 +22,7 @@ from app.fetching import Fetching
 from app.ids import PeerId, new_session
 from app.known_contacts import KnownContacts
 from app.measured_speed import MeasuredSpeed
+from app.net.dht import Dht
 from app.net.dht_messages import Contact
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
@@ -168,6 +169,27 @@ async def lookup_all(
     Raises:
         PeerLost: none of them answers.
     """
+    async with _asking(bootstraps, known) as directory:
+        return await directory.lookup(None)
+
+
+async def count_answers(
+    bootstraps: Sequence[tuple[PeerId, str]], known: Sequence[Contact] = ()
+) -> int:
+    """How many computers answer, of these and of those they tell of.
+
+    Raises:
+        PeerLost: none of them.
+    """
+    async with _asking(bootstraps, known) as directory:
+        return await directory.join()
+
+
+@asynccontextmanager
+async def _asking(
+    bootstraps: Sequence[tuple[PeerId, str]], known: Sequence[Contact]
+) -> AsyncIterator[Dht]:
+    """The directory under a name that is thrown away."""
     clock = SystemClock()
     async with (
         Endpoint(
@@ -175,4 +197,4 @@ async def lookup_all(
         ) as endpoint,
         conversation_directory(endpoint, bootstraps, known, clock) as directory,
     ):
-        return await directory.lookup(None)
+        yield directory

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from app.client import lookup_all
+from app.client import count_answers, lookup_all
 from app.clock import SystemClock
 from app.data_folder import DataFolder, OpenModel
 from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
@@ -300,6 +300,9 @@ async def doctor(options: argparse.Namespace) -> int:
     for fine, line in [*_hardware_lines(hardware), *_folder_lines(data)]:
         good &= fine
         print(f"{'ok  ' if fine else 'MISS'} {line}")
+    fine, line = await _network_line(data)
+    good &= fine
+    print(f"{'ok  ' if fine else 'MISS'} {line}")
     try:
         identity = await data.identity()
         print(f"ok   identity {short_peer_text(identity.peer_id)}..., kept in {identity.kept_in}")
@@ -337,9 +340,22 @@ def _folder_lines(data: DataFolder) -> Iterator[tuple[bool, str]]:
         yield free > 2 << 30, f"disk: {gigabytes(free)} free; Potluck may use {quota}"
     writable = os.access(data.folder, os.W_OK)
     yield writable, f"data folder: {data.folder}{'' if writable else ' cannot be written'}"
-    known = data.bootstraps([])
-    words = f"{len(known)} known" if known else "none known; give one with --bootstrap"
-    yield True, f"bootstraps: {words}"
+
+
+async def _network_line(data: DataFolder) -> tuple[bool, str]:
+    """Whom this computer asks first, and whether one of them is there."""
+    bootstraps, known = data.bootstraps([]), KnownContacts(data.folder).load()
+    words = (
+        f"bootstraps: {len(bootstraps) or 'none'} known,"
+        f" and {len(known) or 'no'} computer{'' if len(known) == 1 else 's'} from earlier runs"
+    )
+    if not bootstraps and not known:
+        return True, f"{words}; give one with --bootstrap"
+    try:
+        answers = await count_answers(bootstraps, known)
+    except PeerLost as error:
+        return False, f"{words}; {one_line(str(error))}"
+    return True, f"{words}; {answers} computer{' answers' if answers == 1 else 's answer'}"
 
 
 async def _measured(data: DataFolder, model: OpenModel) -> str:

@@ -366,12 +366,14 @@ class Desk:
 def _log(answer: Answer, written: Written) -> None:
     """That an answer was written and how, and never what it says."""
     logger.info(
-        "answered with %s: %d tokens, %.1f tokens/s, computers in the chain: %d, repairs: %d",
+        "answered with %s: %d tokens, %.1f tokens/s, computers in the chain: %d, repairs: %d,"
+        " asked in vain: %d",
         written.model,
         len(answer.tokens),
         answer.tokens_per_second,
         len(written.chain),
         answer.repairs,
+        answer.declined,
     )
 
 

@@ -141,7 +141,7 @@ class ModelOffers:
             expected_tokens_per_second=self._speed.expected(
                 model.id, sum(unit.size for unit in blocks), whole=span == model.plan.whole
             ),
-            served_by=len(self._announced.of(model.id, without=self._own)),
+            served_by=sum(r.ready for r in self._announced.of(model.id, without=self._own)),
             chosen=chosen,
             trust=known.trust.words,
             trust_said=known.trust.said,

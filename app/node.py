@@ -21,7 +21,7 @@ import psutil
 
 from app import __version__
 from app.announced import Announced
-from app.announcing import Announcer, announced_addresses, own_address
+from app.announcing import Announcer
 from app.answering import Answering
 from app.api.server import ApiServer
 from app.api.token import ApiToken
@@ -48,6 +48,7 @@ from app.net.endpoint import Endpoint
 from app.net.identity import Identity
 from app.node_file import connection_lines, keep_node_file, serving_lines
 from app.opened_model import sweep_scratch
+from app.own_addresses import OwnAddresses, own_address
 from app.own_processes import OwnProcesses
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
@@ -217,14 +218,15 @@ class Node:
             )
         )
         self._is_public = public
-        addresses = announced[: wire.MAX_ADDRESSES]
+        given = announced[: wire.MAX_ADDRESSES]
+        own = OwnAddresses(self.endpoint, clock=self._clock, given=given)
         known = KnownContacts(self.data.folder)
         self._directory = Dht(
             self.endpoint,
             bootstraps,
             known=await asyncio.to_thread(known.load),
             clock=self._clock,
-            reachable=lambda: self._reachable(addresses),
+            reachable=own.now if public else tuple,
             seen_at=self.endpoint.address_of,
             keeper_lost=lambda: self._announcer.keeper_lost(),
         )
@@ -234,18 +236,14 @@ class Node:
             self._directory,
             public=public,
             clock=self._clock,
-            addresses=addresses,
+            addresses=lambda: own.now(
+                self._directory.rules, [peer for peer, _ in self._directory.bootstraps]
+            ),
         )
         await self._stack.enter_async_context(self._directory)
         self._stack.callback(lambda: known.keep(self._directory.contacts()))
         keeping = known.keep_up(self._directory.contacts)
         self._tasks.start(keeping, name="contacts")
-
-    def _reachable(self, addresses: Sequence[str]) -> Sequence[str]:
-        """Where strangers can dial this computer; nowhere unless its owner said so."""
-        if not self._is_public:
-            return ()
-        return addresses or announced_addresses(self.endpoint)
 
     async def _open_service(self, told: Wanted | None) -> None:
         """Everything between the network and the API."""

@@ -17,7 +17,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Literal
 
-from app.announcing import Announcer, own_address, steady_speed
+from app.announcing import Announcer, steady_speed
 from app.clock import Clock
 from app.data_folder import DataFolder, OpenModel
 from app.engine.supervisor import Engine
@@ -27,6 +27,7 @@ from app.net import wire
 from app.net.channel import Channel
 from app.net.endpoint import Endpoint
 from app.opened_model import Fetch, Mend
+from app.own_addresses import own_address
 from app.swarm.credits import Credits
 from app.swarm.host import Host
 from app.swarm.route import Offer

@@ -231,6 +231,7 @@ def answer_line(answer: Answer, prompt_tokens: int) -> dict[str, object]:
         "first_token_seconds": round(answer.first_token_seconds, 4),
         "finish": answer.finish,
         "repairs": answer.repairs,
+        "declined": answer.declined,
         "predicted": None if answer.predicted is None else predicted_line(answer.predicted),
     }
 

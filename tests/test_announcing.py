@@ -11,8 +11,6 @@ from app.announcing import (
     ANNOUNCE_SECONDS,
     WITHDRAW_SECONDS,
     Announcer,
-    announced_addresses,
-    own_address,
     steady_speed,
 )
 from app.clock import SystemClock
@@ -20,7 +18,6 @@ from app.errors import PeerLost
 from app.ids import Span
 from app.net.dht import Dht
 from app.net.endpoint import Endpoint
-from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.net.wire import Place, SignedRecord
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node
@@ -72,15 +69,6 @@ async def test_the_announcement_tells_where_this_computer_stands(
         ) as endpoint:
             (record,) = await announced(running, endpoint, Span(2, 5))
             assert record.place == place
-
-
-async def test_a_computer_that_listens_everywhere_names_where_it_was_seen() -> None:
-    async with Endpoint(
-        new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=CLOCK
-    ) as endpoint:
-        port = endpoint.address.rpartition(":")[2]
-        assert own_address(endpoint) == f"127.0.0.1:{port}"
-        assert announced_addresses(endpoint) == [f"127.0.0.1:{port}"]
 
 
 def test_a_speed_is_announced_anew_when_it_is_another_by_a_fifth() -> None:

@@ -60,7 +60,7 @@ PURE = {
     "net": {
         *("addresses", "framing", "wire", "records", "windows", "offences", "coordinates"),
         *("kademlia", "kademlia_keys", "kademlia_table", "kademlia_lookup", "kademlia_store"),
-        *("dht_messages", "dht_keepers", "address_groups", "allowances"),
+        *("dht_messages", "dht_keepers", "address_groups", "allowances", "observed"),
         *("punching", "relay_frames"),
     },
     "swarm": {

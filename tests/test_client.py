@@ -13,10 +13,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.client import DEFAULT_MAX_TOKENS, LEAST_ROOM, Client, ClientOptions, lookup_all
+from app.client import (
+    DEFAULT_MAX_TOKENS,
+    LEAST_ROOM,
+    Client,
+    ClientOptions,
+    count_answers,
+    lookup_all,
+)
 from app.clock import SystemClock
 from app.errors import EngineFault, NotServed, PeerLost, UsageError
 from app.ids import Span, peer_text
+from app.net.addresses import parse_bootstrap
 from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
@@ -125,6 +133,9 @@ async def test_a_bootstrap_that_is_away_is_named(
             await client.answer(await client.request(PROMPT))
     with pytest.raises(PeerLost, match="no bootstrap answers"):
         await lookup_all([(nobody, "127.0.0.1:9")])
+    with pytest.raises(PeerLost, match="no bootstrap answers"):
+        await count_answers([(nobody, "127.0.0.1:9")])
+    assert await count_answers([parse_bootstrap(asking.bootstraps[0])]) == 1
 
 
 async def test_one_bootstrap_of_several_is_enough(

@@ -338,6 +338,34 @@ def test_a_computer_that_can_do_it_is_all_right(told: Told, computer: Callable[.
     assert lines[-1] == "ok   engine: runs"
 
 
+def test_the_doctor_tells_whom_it_knows_and_that_none_of_them_answers(
+    told: Told, computer: Callable[..., None], tmp_path: Path
+) -> None:
+    computer(Memory(16 << 30, 8 << 30))
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "contacts.json").write_text(json.dumps([NOBODY]))
+    code, output, _ = told("doctor")
+    (missing,) = [line for line in output.splitlines() if line.startswith("MISS ")]
+    assert code == 1
+    assert missing.startswith("MISS bootstraps: none known, and 1 computer from earlier runs; no ")
+
+
+def test_the_doctor_tells_that_somebody_answers(
+    told: Told, computer: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def counted(*known: object) -> int:
+        return 2
+
+    monkeypatch.setattr("app.commands.count_answers", counted)
+    computer(Memory(16 << 30, 8 << 30))
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "settings.toml").write_text(f'bootstrap = ["{NOBODY}"]\n')
+    code, output, _ = told("doctor")
+    assert code == 0
+    told_line = "ok   bootstraps: 1 known, and no computers from earlier runs; 2 computers answer"
+    assert told_line in output.splitlines()
+
+
 def test_what_is_missing_is_marked_and_the_rest_is_told_too(
     told: Told, computer: Callable[..., None]
 ) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from app import model_offers as module
 from app import service as service_module
+from app.announced import Announced
 from app.choice import load_choice
 from app.engine.hardware import Hardware, Memory, Processor
-from app.ids import Span
+from app.ids import ModelId, PeerId, Span
 from app.measured_speed import SPEED_FILE
 from app.model_offers import server_of
 from app.net.records import Announcement
@@ -79,6 +80,17 @@ async def test_what_to_expect_of_a_model_is_known_after_a_restart(
         assert again == expected > 0
 
 
+all_announced = Announced.of
+
+
+def and_as_many_on_their_way(
+    self: Announced, model: ModelId, *, without: PeerId
+) -> list[Announcement]:
+    """Everything announced, and the same by others that fetch it still."""
+    found = all_announced(self, model, without=without)
+    return [*found, *(msgspec.structs.replace(record, ready=False) for record in found)]
+
+
 async def test_what_others_lack_is_suggested(
     tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +101,9 @@ async def test_what_others_lack_is_suggested(
         async with running_node(tmp_path / "b", bootstraps=(bootstrap,)) as running:
             offer = await running.offer()
             assert offer["served_by"] == 1
+            monkeypatch.setattr(Announced, "of", and_as_many_on_their_way)
+            assert (await running.offer())["served_by"] == 1
+            monkeypatch.undo()
             assert (offer["suggested_start"], offer["suggested_stop"]) == (6, 10)
             # Its own layers are no others': it may keep what it has.
             own = await first.offer()

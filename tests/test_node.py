@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from app.announcing import announced_addresses
 from app.client import lookup_all
 from app.clock import SystemClock
 from app.errors import PeerLost, Refusal, UsageError
@@ -234,13 +233,6 @@ async def test_a_node_that_nobody_can_find_says_so(
         async with Node(options(tmp_path, model=DRAFT, units=Span(0, 1))):
             pass
     assert "nobody can find this one" in caplog.text
-
-
-async def test_a_node_on_every_address_announces_one_that_can_be_dialled(tmp_path: Path) -> None:
-    async with Node(options(tmp_path, listen="0.0.0.0:0")) as node:
-        (address,) = announced_addresses(node.endpoint)
-        assert address.startswith("127.0.0.1:")
-        assert address.split(":")[1] == node.endpoint.address.split(":")[1]
 
 
 async def test_the_settings_address_is_used_and_another_one_where_it_cannot_be_had(

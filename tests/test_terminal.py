@@ -336,6 +336,7 @@ def test_a_line_for_programs_has_every_key() -> None:
         "first_token_seconds": 0.0,
         "finish": "length",
         "repairs": 0,
+        "declined": 0,
         "predicted": None,
     }
     answer.predicted = Prediction(

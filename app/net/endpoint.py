@@ -21,6 +21,7 @@ from app.net.connection import CHECK_SECONDS, Connection
 from app.net.coordinates import Coordinates
 from app.net.identity import Identity
 from app.net.idling import longest_idle, unneeded
+from app.net.observed import Observed
 from app.net.offences import Offences
 from app.net.port import Port
 from app.net.quic import (
@@ -88,7 +89,7 @@ class Endpoint:
             a few conversations whose they are. It only listens, and finds its place by that.
 
     Attributes:
-        observed_address: where others say they see this computer; None until one did.
+        observed: where those that were dialled say they see this computer.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Endpoint:
         self._coordinates = Coordinates(identity.peer_id, start)
         self._tells_place = tells_place
         self._closing = False
-        self.observed_address: str | None = None
+        self.observed = Observed()
 
     async def __aenter__(self) -> Endpoint:
         await self._port.open(*self._listen)
@@ -408,7 +409,7 @@ class Endpoint:
         else:
             known.append(connection)
         if connection.observed is not None:
-            self.observed_address = connection.observed
+            self.observed.note(peer, connection.address, connection.observed)
         while len(known) > MAX_CONNECTIONS_PER_PEER:
             known[0].end("too many connections from one computer")
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from app.errors import BadInput, Refusal
 from app.ids import ModelId, PeerId
 from app.net.address_groups import AddressRules
+from app.net.addresses import is_loopback, parse_address
 from app.net.dht_messages import (
     KEY_BYTES,
     MAX_CONTACT_ADDRESSES,
@@ -165,9 +166,12 @@ class Kademlia:
 
         A connection that the other side opened proves nothing of the addresses it names;
         naming others' would get it around every limit on address groups. A bootstrap that
-        a person gave by name is taken as it is.
+        a person gave by name is taken as it is, and so is a neighbour on this very computer:
+        it speaks from loopback and names where others find it.
         """
         if not seen_at or not all(map(self._rules.allows, contact.addresses)):
+            return True
+        if any(is_loopback(parse_address(address)[0]) for address in seen_at):
             return True
         return bool(self._rules.groups(contact.addresses) & self._rules.groups(seen_at))
 

@@ -89,8 +89,9 @@ def _nobody_listens() -> None:
 class Answer:
     """What was written so far, by whom, and how fast.
 
-    `waiting` is a word for the person while no token comes because helpers are replaced or
-    waited for; `waits` is called, without arguments, whenever that changes.
+    `parts` is the chain that wrote the last token. `waiting` is a word for the person while no
+    token comes because helpers are replaced or waited for; `waits` is called, without
+    arguments, whenever that changes.
     """
 
     text: str = ""
@@ -102,6 +103,9 @@ class Answer:
     work: dict[ChainPart, int] = field(default_factory=dict)
     """How many positions each part has computed for this answer, the question included."""
     repairs: int = 0
+    """How often a helper was lost in the middle, and replaced or told everything again."""
+    declined: int = 0
+    """How often one was asked in vain: it was full, busy, or not there from the start."""
     first_token_seconds: float = 0.0
     tokens_per_second: float = 0.0
     remark: Sentence | None = None
@@ -137,6 +141,8 @@ class Generator:
         self._clock = clock
         self._chain: TokenChain | None = None
         self._known: list[int] = []
+        # Who can be lost: whoever belongs to the chain that is open.
+        self._members: set[PeerId | None] = set()
         # Who failed, and until when it is avoided.
         self._failed: dict[PeerId, float] = {}
         self._began_again_at: int | None = None
@@ -221,7 +227,8 @@ class Generator:
                 continue
             self._known = tokens
             self._at_ease()
-            for part in chain.parts:
+            answer.parts = chain.parts
+            for part in answer.parts:
                 answer.work[part] = answer.work.get(part, 0) + len(tokens) - position
             return choose(
                 candidates.ids[0],
@@ -246,7 +253,7 @@ class Generator:
                 await self._wait(missing, answer)
             self._known = []
         self._was_served = True
-        answer.parts = self._chain.parts
+        self._members = {part.peer for part in self._chain.parts}
         return self._chain
 
     def _avoided(self) -> list[PeerId]:
@@ -308,7 +315,11 @@ class Generator:
 
     async def _note_failure(self, broken: ChainBroken, answer: Answer) -> None:
         """Count it, and avoid whoever is to blame."""
-        answer.repairs += 1
+        if self._is_loss(broken):
+            answer.repairs += 1
+            self._members.difference_update(broken.suspects)
+        else:
+            answer.declined += 1
         now = self._clock.monotonic()
         if self._trouble_since is None:
             self._trouble_since = now
@@ -324,6 +335,12 @@ class Generator:
             await self._wait(broken, answer, seconds=min(retry, LONGEST_RETRY_SECONDS))
         elif self._futile > QUICK_REPAIRS:
             await self._wait(broken, answer)
+
+    def _is_loss(self, broken: ChainBroken) -> bool:
+        """Whether the answer has lost somebody, or was somebody only asked in vain?"""
+        if self._chain is None or broken.retry_after_seconds is not None:
+            return False
+        return not broken.suspects or not self._members.isdisjoint(broken.suspects)
 
     async def _wait(
         self,

@@ -120,7 +120,6 @@ class MemoryEndpoint:
     ) -> None:
         self.peer_id = identity.peer_id
         self.address = address
-        self.observed_address: str | None = None
         self.bad_inputs: Counter[PeerId] = Counter()
         self.dialled: Counter[PeerId] = Counter()
         self._network = network

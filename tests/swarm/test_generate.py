@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.errors import NotServed
-from app.ids import PeerId
+from app.ids import PeerId, Span
 from app.net import wire
 from app.swarm import generate
 from app.swarm.generate import (
@@ -375,7 +375,7 @@ async def test_a_host_that_dies_is_replaced_and_the_text_goes_on(
     answer = await interrupt(party, request, 5, trouble)
     assert answer.text == wanted.text
     assert answer.tokens == wanted.tokens
-    assert answer.repairs == 1
+    assert (answer.repairs, answer.declined) == (1, 0)
     assert party.peers(answer) == [party.hosts[0].peer, spare.peer]
     assert party.opened[1][0] == {dying.peer}
     assert (0, 11) in party.steps()  # everything so far was sent again
@@ -421,8 +421,9 @@ async def test_a_host_that_declines_is_not_asked_again(party: Party) -> None:
     wanted = await expected(party, asked())
     answer = await write(party.generator, asked())
     assert answer.text == wanted.text
-    assert answer.repairs == 1
+    assert (answer.repairs, answer.declined) == (0, 1)
     assert [avoid for avoid, _ in party.opened] == [set(), {full.peer}]
+    assert full.peer not in party.peers(answer)
 
 
 async def test_when_nobody_is_left_it_says_who_is_missing(
@@ -445,7 +446,7 @@ class Hopeless:
 
     @property
     def parts(self) -> list[ChainPart]:
-        return []
+        return [ChainPart(None, Span(0, 6))]
 
     @property
     def tokens(self) -> int:
@@ -482,7 +483,8 @@ def test_what_never_works_is_not_tried_for_ever(forgotten: bool) -> None:
         tries = sum(chain.steps for chain in chains)
         pauses = PATIENCE_SECONDS / LOOK_AGAIN_SECONDS
         assert pauses <= tries <= pauses + 2 * QUICK_REPAIRS
-        assert answer.repairs == tries
+        assert (answer.repairs, answer.declined) == (tries, 0)
+        assert answer.parts == [], "whoever was asked and computed nothing wrote nothing"
         await generator.close()
         assert all(chain.closed for chain in chains)
         # A chain that forgets is asked once more before another one is tried.
