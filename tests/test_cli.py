@@ -35,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing of whoever runs the tests."""
     for name, text in environment(tmp_path).items():
         monkeypatch.setenv(name, text)
-    monkeypatch.setattr("app.net.endpoint.DIAL_SECONDS", 0.05)
+    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
     return tmp_path
 
 

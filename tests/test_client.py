@@ -125,7 +125,7 @@ async def test_without_a_bootstrap_the_two_ways_on_are_named(asking: ClientOptio
 async def test_a_bootstrap_that_is_away_is_named(
     asking: ClientOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.net.endpoint.DIAL_SECONDS", 0.05)
+    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
     nobody = new_identity().peer_id
     options = replace(asking, bootstraps=[f"{peer_text(nobody)}@127.0.0.1:9"])
     async with Client(options) as client:
@@ -141,7 +141,7 @@ async def test_a_bootstrap_that_is_away_is_named(
 async def test_one_bootstrap_of_several_is_enough(
     asking: ClientOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.net.endpoint.DIAL_SECONDS", 0.2)
+    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.2)
     nobody = f"{peer_text(new_identity().peer_id)}@127.0.0.1:9"
     async with Client(replace(asking, bootstraps=[nobody, *asking.bootstraps])) as client:
         answer = await client.answer(await client.request(PROMPT, max_tokens=3))
@@ -176,7 +176,7 @@ async def test_a_gap_names_the_units(asking: ClientOptions, tmp_path: Path) -> N
 async def test_a_chain_of_computers_that_are_away_names_both_the_gap_and_who_is_away(
     asking: ClientOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.net.endpoint.DIAL_SECONDS", 0.05)
+    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
     ghost = new_identity()
     now = SystemClock().wall()
     async with AsyncExitStack() as stack:

@@ -35,7 +35,7 @@ def told(
     """Runs a command with a data folder; exit code, output and errors."""
     for name, text in environment(tmp_path).items():
         monkeypatch.setenv(name, text)
-    monkeypatch.setattr("app.net.endpoint.DIAL_SECONDS", 0.05)
+    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
 
     def type_in(*words: str) -> tuple[int, str, str]:
         code = run([*words, "--data-dir", str(tmp_path / "data")])

@@ -215,7 +215,7 @@ async def test_a_damaged_identity_is_left_as_it_is(tmp_path: Path) -> None:
 async def test_a_bootstrap_that_is_away_keeps_nobody_from_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.net.endpoint.DIAL_SECONDS", 0.05)
+    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
     nobody = f"{peer_text(PeerId(new_identity().peer_id))}@127.0.0.1:9"
     wanted = options(tmp_path, bootstraps=[nobody], model=DRAFT, units=Span(0, 1))
     with caplog.at_level(logging.WARNING):

@@ -50,7 +50,7 @@ async def test_those_who_answer_are_counted(tmp_path: Path, guide: Path) -> None
 async def test_bootstraps_of_whom_none_answers_are_told_from_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.net.endpoint.DIAL_SECONDS", 0.05)
+    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
     nobody = f"{peer_text(new_identity().peer_id)}@127.0.0.1:9"
     async with running_node(tmp_path, bootstraps=(nobody,)) as running:
         await until(lambda: connected(running) is False)

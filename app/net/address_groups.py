@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.net.addresses import parse_address
+from app.net.addresses import is_loopback, parse_address
 
 IPV4_GROUP_BITS = 24
 IPV6_GROUP_BITS = 48
@@ -57,6 +57,31 @@ def rules_for(addresses: Iterable[str]) -> AddressRules:
     internet = AddressRules()
     local = AddressRules(local=True)
     return AddressRules(local=any(local.allows(a) and not internet.allows(a) for a in addresses))
+
+
+def hand_of(address: str) -> str:
+    """What one computer's address counts for, whatever kind of swarm it is: its group, or, in a
+    house, itself.
+
+    Raises:
+        ValueError: it is no address at all.
+    """
+    return _group(address) if _kind(address) == "public" else address
+
+
+def reach_of(address: str) -> int:
+    """How far away whoever is at a numeric address may be: 0 is this computer, 1 is in reach of
+    private addresses, 2 anywhere; -1 is nobody: a name, many computers, no port.
+
+    Raises:
+        ValueError: it is no address at all.
+    """
+    kind = _kind(address)
+    if kind in ("name", "unusable"):
+        return -1
+    if kind == "public":
+        return 2
+    return 0 if is_loopback(parse_address(address)[0]) else 1
 
 
 @lru_cache(maxsize=1 << 16)

@@ -1,34 +1,51 @@
-"""How many questions one computer may ask here, so that none keeps this one busy.
+"""How much others may ask of this computer, so that none keeps it busy.
 
-Pure: time is an argument, in seconds of `Clock.monotonic`. `app/net/dht.py` declines what
-goes beyond; that is no offence, because a computer with much to look up means no harm.
+Pure: time is an argument, in seconds of `Clock.monotonic`. `app/net/dht.py` declines questions
+that go beyond; that is no offence, because a computer with much to look up means no harm.
+`app/net/dialling.py` counts dials on strangers' word.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-
-from app.ids import PeerId
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 QUESTIONS_AT_ONCE = 128.0
 """A list of all models asks one computer 33 times, a crowded one's groups 16 times more."""
 QUESTIONS_PER_SECOND = 8.0
 MAX_ASKERS = 1024
-"""Peers remembered; the one that asked longest ago is forgotten first."""
+"""Names remembered; the one that asked longest ago is forgotten first."""
+
+NameT = TypeVar("NameT", bound=Hashable)
 
 
-class Allowances:
-    """What each peer has left, bounded."""
+class Allowances(Generic[NameT]):
+    """What each has left, bounded.
 
-    def __init__(self) -> None:
-        self._left: OrderedDict[PeerId, tuple[float, float]] = OrderedDict()
+    Args:
+        at_once: how much may be asked after a long pause; None is what suits questions.
+        per_second: how much of that comes back, likewise.
+    """
 
-    def take(self, peer: PeerId, now: float) -> bool:
-        """Whether this peer may ask one more."""
-        left, since = self._left.pop(peer, (QUESTIONS_AT_ONCE, now))
-        left = min(QUESTIONS_AT_ONCE, left + (now - since) * QUESTIONS_PER_SECOND)
+    def __init__(self, at_once: float | None = None, per_second: float | None = None) -> None:
+        self._at_once = QUESTIONS_AT_ONCE if at_once is None else at_once
+        self._per_second = QUESTIONS_PER_SECOND if per_second is None else per_second
+        self._left: OrderedDict[NameT, tuple[float, float]] = OrderedDict()
+
+    def take(self, name: NameT, now: float) -> bool:
+        """Whether this one may ask once more."""
+        left, since = self._left.pop(name, (self._at_once, now))
+        left = min(self._at_once, left + (now - since) * self._per_second)
         allowed = left >= 1.0
-        self._left[peer] = (left - 1.0 if allowed else left, now)
+        self._left[name] = (left - 1.0 if allowed else left, now)
         while len(self._left) > MAX_ASKERS:
             self._left.popitem(last=False)
         return allowed
+
+    def give_back(self, name: NameT) -> None:
+        """What this one asked last was no burden."""
+        known = self._left.get(name)
+        if known is not None:
+            left, since = known
+            self._left[name] = (left + 1.0, since)

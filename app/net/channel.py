@@ -41,9 +41,17 @@ class ChannelOpener(Protocol):
         ...
 
     async def open_channel(
-        self, peer: PeerId, addresses: Sequence[str], protocol: ProtocolName
+        self,
+        peer: PeerId,
+        addresses: Sequence[str],
+        protocol: ProtocolName,
+        *,
+        on_word_of: PeerId | None = None,
     ) -> Channel:
-        """A new channel to `peer`; PeerLost with the reason when there is none to be had."""
+        """A new channel to `peer`; PeerLost with the reason when there is none to be had.
+
+        `on_word_of` is the stranger who named the addresses, if it was one.
+        """
         ...
 
     def report_bad_input(self, peer: PeerId, reason: str) -> None:

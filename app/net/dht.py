@@ -135,7 +135,7 @@ class Dht:
         self._over = False  # others may ask until the endpoint closes as well
         self._keepers = Keepers()
         self._crowded: set[ModelId] = set()
-        self._allowances = Allowances()
+        self._allowances: Allowances[PeerId] = Allowances()
         self._bootstraps_changed = asyncio.Event()
         self.answered: frozenset[PeerId] | None = None
 

@@ -19,6 +19,7 @@ from app.ids import PeerId, short_peer_text
 from app.net.channel import Channel, ChannelEnded
 from app.net.connection import CHECK_SECONDS, Connection
 from app.net.coordinates import Coordinates
+from app.net.dialling import Dialling
 from app.net.identity import Identity
 from app.net.idling import longest_idle, unneeded
 from app.net.observed import Observed
@@ -28,10 +29,9 @@ from app.net.quic import (
     Address,
     BoundedConnection,
     ListenConfigurations,
-    dial_configuration,
 )
 from app.net.shaping import Shaper
-from app.net.wire import MAX_ADDRESSES, Place, ProtocolName, Refused
+from app.net.wire import Place, ProtocolName, Refused
 from app.tasks import TaskOwner
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,6 @@ ChannelHandler = Callable[[Channel], Awaitable[None]]
 """Runs as a task of the endpoint for each channel a peer opens; when it returns the
 channel is closed. A `BadInput` it raises is counted against the peer."""
 
-DIAL_SECONDS = 4.0
-NEXT_ADDRESS_SECONDS = 0.25
-"""How long one address is tried alone before the next one is tried beside it."""
 MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_PER_PEER = 4
 """Two computers that dial each other at once have two for a moment, and a program that
@@ -51,10 +48,6 @@ MAX_HALF_OPEN = 64
 RETRY_FROM_HALF_OPEN = 8
 """From so many unfinished handshakes on, a dialler has to show its address first."""
 DUPLICATE_SECONDS = 10.0
-
-
-_Dialled = Connection | PeerLost
-"""How a dial ends. A peer that is away is no failure of ours, so no task fails by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +121,14 @@ class Endpoint:
         self._connections: set[Connection] = set()
         # The newest last; the last is the one that new channels use.
         self._by_peer: dict[PeerId, list[Connection]] = {}
-        self._dials: dict[PeerId, tuple[frozenset[str], asyncio.Task[_Dialled]]] = {}
+        self._dialling = Dialling(
+            self._port,
+            self._tasks,
+            clock=clock,
+            make=lambda quic, address, wanted: self._make(quic, address, wanted=wanted),
+            live=self._live,
+            refusal=self._refusal_to_dial,
+        )
         self._offences = Offences()
         self._coordinates = Coordinates(identity.peer_id, start)
         self._tells_place = tells_place
@@ -204,18 +204,33 @@ class Endpoint:
         ]
 
     async def open_channel(
-        self, peer: PeerId, addresses: Sequence[str], protocol: ProtocolName
+        self,
+        peer: PeerId,
+        addresses: Sequence[str],
+        protocol: ProtocolName,
+        *,
+        on_word_of: PeerId | None = None,
     ) -> Channel:
         """A new channel to `peer`, over the connection there is or a new one.
 
         Concurrent calls for one peer dial once. A cancelled call leaves the dial
         to the others that wait for it.
 
+        Args:
+            on_word_of: the connected stranger who named these addresses; which of them are
+                dialled then, and how often in vain, `app/net/dialling.py` says.
+
         Raises:
             PeerLost: nobody answers, somebody else answers, or the peer declines;
                 the text says which, for each address.
         """
-        return (await self._connection_to(peer, addresses)).open_channel(protocol)
+        where = None
+        if on_word_of is not None:
+            where = self.address_of(on_word_of)
+            if where is None:
+                raise PeerLost("whoever named these addresses has left")
+        connection = await self._dialling.connection_to(peer, addresses, on_word_of=where)
+        return connection.open_channel(protocol)
 
     def report_bad_input(self, peer: PeerId, reason: str) -> None:
         """Count a broken rule; after too many the peer is cut off and refused for a while."""
@@ -234,95 +249,21 @@ class Endpoint:
         for connection in unneeded(list(self._connections), now, self._keeps):
             connection.end("this connection is not in use", idle=True)
 
-    # ── dialling ─────────────────────────────────────────────────────────────
-
-    async def _connection_to(self, peer: PeerId, addresses: Sequence[str]) -> Connection:
-        wanted = tuple(dict.fromkeys(addresses))[:MAX_ADDRESSES]
-        while True:
-            connection = self._live(peer)
-            if connection is not None:
-                return connection
-            self._raise_if_unwanted(peer, wanted)
-            underway = self._dials.get(peer)
-            if underway is None:
-                task = self._tasks.start(
-                    self._dial(peer, wanted), name=f"dial {short_peer_text(peer)}"
-                )
-                underway = (frozenset(wanted), task)
-                self._dials[peer] = underway
-                task.add_done_callback(lambda _: self._dials.pop(peer, None))
-            tried, task = underway
-            await asyncio.wait([task])  # a caller that gives up does not cancel it
-            if task.cancelled():
-                raise PeerLost("this computer is leaving the network")
-            outcome = task.result()
-            if isinstance(outcome, Connection):
-                return outcome
-            if tried.issuperset(wanted):
-                raise PeerLost(*outcome.args)
+    # ── dialling and answering ────────────────────────────────────────────────
 
     def _live(self, peer: PeerId) -> Connection | None:
         known = self._by_peer.get(peer)
         return known[-1] if known else None
 
-    def _raise_if_unwanted(self, peer: PeerId, addresses: Sequence[str]) -> None:
-        who = short_peer_text(peer)
+    def _refusal_to_dial(self, peer: PeerId) -> str | None:
         if self._closing:
-            raise PeerLost("this computer is leaving the network")
+            return "this computer is leaving the network"
+        if peer == self.peer_id:
+            return "it is this computer itself"
         refusal = self.refusal(peer)
-        if refusal is not None:
-            raise PeerLost(f"{who} is not dialled: {refusal}")
-        if not addresses:
-            raise PeerLost(f"no address of {who} is known")
-        if len(self._connections) >= MAX_CONNECTIONS and not self._made_room():
-            raise PeerLost(f"{who} is not dialled: {MAX_CONNECTIONS} connections are open")
-
-    async def _dial(self, peer: PeerId, addresses: Sequence[str]) -> _Dialled:
-        """The first address where `peer` itself answers; later ones are tried beside it."""
-        reasons: list[str] = []
-        attempts: set[asyncio.Task[_Dialled]] = set()
-        waiting = list(addresses)
-        try:
-            async with asyncio.timeout(DIAL_SECONDS):
-                while waiting or attempts:
-                    if waiting:
-                        text = waiting.pop(0)
-                        attempts.add(self._tasks.start(self._attempt(peer, text), name=text))
-                    done, attempts = await asyncio.wait(
-                        attempts,
-                        timeout=NEXT_ADDRESS_SECONDS if waiting else None,
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                    for outcome in [task.result() for task in done]:
-                        if isinstance(outcome, Connection):
-                            return outcome
-                        reasons.append(str(outcome))
-        except TimeoutError:
-            reasons.append(f"no answer within {DIAL_SECONDS:g} seconds")
-        finally:
-            for task in attempts:
-                task.cancel()
-        return PeerLost(f"{short_peer_text(peer)} cannot be reached: {'; '.join(reasons)}")
-
-    async def _attempt(self, peer: PeerId, text: str) -> _Dialled:
-        try:
-            address = await self._port.resolve(text)
-        except (OSError, ValueError) as error:
-            return PeerLost(f"{text}: {error}")
-        connection = self._make(
-            BoundedConnection(configuration=dial_configuration(address[0])), address, wanted=peer
-        )
-        self._port.adopt(connection, connection.line.quic.host_cid)
-        connection.line.dial(address)
-        try:
-            await asyncio.wait([connection.ready])
-        except asyncio.CancelledError:
-            connection.end("another address answered first")
-            raise
-        failure = connection.ready.exception()
-        return failure if isinstance(failure, PeerLost) else connection
-
-    # ── answering ────────────────────────────────────────────────────────────
+        if refusal is None and len(self._connections) >= MAX_CONNECTIONS and not self._made_room():
+            refusal = f"{MAX_CONNECTIONS} connections are open"
+        return refusal
 
     def _wants_retry(self) -> bool:
         return self._half_open() >= RETRY_FROM_HALF_OPEN

@@ -30,6 +30,8 @@ WINDOW_BYTES = 4 << 20
 MAX_CHANNELS_PER_CONNECTION = 64
 MAX_ROWS_PER_STEP = 128
 MAX_POSITION = 1 << 22
+MAX_HOSTS = 128
+"""Of one chain: a client that joins hosts to a circle keeps them busy for so many steps only."""
 MAX_VOCABULARY = 1 << 20
 MAX_CANDIDATES = 1024
 MAX_HIDDEN_WIDTH = 1 << 16
@@ -273,7 +275,8 @@ class Step(Message, frozen=True, tag="step"):
     32-bit little-endian floats. The last `outputs` rows are wanted from the head.
     The receiver first forgets everything at or after `position`. A `replay` has been
     through the chain before and restores the memory of a host that is new to it.
-    Nobody waits for it any more `deadline_seconds` after it came.
+    Nobody waits for it any more `deadline_seconds` after it came. `hosts` counts those
+    that it has been through.
     """
 
     session: SessionBytes
@@ -285,6 +288,7 @@ class Step(Message, frozen=True, tag="step"):
     tokens: Annotated[list[Token], msgspec.Meta(max_length=MAX_ROWS_PER_STEP)] | None = None
     hidden: Payload = b""
     deadline_seconds: Deadline | None = None
+    hosts: Annotated[int, msgspec.Meta(ge=0, lt=MAX_HOSTS)] = 0
 
 
 class StepResult(Message, frozen=True, tag="step_result"):

@@ -28,15 +28,19 @@ from app.net.channel import Channel, ChannelOpener
 from app.swarm.credits import Credits, blocks_in
 from app.swarm.host_session import (
     Session,
+    attach,
+    check_neighbours,
     check_served,
     check_wait,
     dismiss,
     refused,
     relink_fault,
+    relink_trouble,
     session_fault,
     step_fault,
     step_result,
     tell,
+    to_blame,
 )
 
 logger = logging.getLogger(__name__)
@@ -158,11 +162,15 @@ class Host:
             now = self._clock.monotonic()
             if self._engine.overdue:
                 await self._tell_who_waits()
+            for session in [s for s in self._sessions.values() if s.channel.closed]:
+                session.leave_next()
             for session in [s for s in self._sessions.values() if s.next_has_gone()]:
                 # At once, and not with the next step: the last one may have got lost on the way.
                 reason = "the way to the next computer broke"
                 await tell(session, session_fault(session, "next_lost", reason))
             for session in [s for s in self._sessions.values() if s.expires <= now]:
+                if session.channel.closed:
+                    continue  # it was told
                 logger.info("a session of %s ran out", short_peer_text(session.client))
                 reason = "nothing was asked for too long; the room went back"
                 await dismiss(session, "lease_over", reason)
@@ -223,7 +231,7 @@ class Host:
         try:
             await self._engine.forget(sequence)
             if opening.next is not None:
-                session.next = await self._attach(session, opening.next)
+                await attach(self._opener, session, opening.next)
         except BaseException:
             await self._end(session)
             raise
@@ -241,6 +249,7 @@ class Host:
         if self._leaving:
             raise Refusal("this computer stops sharing for now", code="leaving")
         check_served(opening, self._model, self._engine.span)
+        check_neighbours(opening, opening.span, own=self._opener.peer_id)
         if SessionId(opening.session) in self._sessions:
             raise BadInput("a session that is open already")
         held = sum(session.client == client for session in self._sessions.values())
@@ -254,11 +263,6 @@ class Host:
             raise BadInput("a session that is open already")
         earlier.channel.abort()
         await self._end(earlier)
-
-    async def _attach(self, session: Session, hop: wire.NextHop) -> Channel:
-        channel = await self._opener.open_channel(PeerId(hop.peer), hop.addresses, "hop")
-        await channel.send(wire.HopAttach(session=session.id, epoch=session.epoch))
-        return channel
 
     async def _find(self, wanted: SessionId, *, previous: PeerId) -> Session | None:
         """The session that this peer feeds, waiting a little for a client whose words took
@@ -279,10 +283,10 @@ class Host:
         if self._sessions.get(session.id) is not session:
             return
         del self._sessions[session.id]
+        session.over = True
         self.status.sessions = len(self._sessions)
         self._ended.set()
-        if session.next is not None:
-            session.next.abort()
+        session.leave_next()
         async with session.computing:  # a step of the host before may still be under way
             with contextlib.suppress(EngineFault):
                 await self._engine.forget(session.sequence)
@@ -297,10 +301,9 @@ class Host:
         session = self._sessions.get(SessionId(relink.session))
         if session is None or session.client != client or not session.ready:
             return relink_fault(relink, "no_session", "there is no such session here")
-        if relink.epoch < session.epoch:
-            return relink_fault(relink, "stale", "a later word was here before")
-        if session.hands_on != (relink.next is not None):
-            return relink_fault(relink, "wrong_end", "the last host of a chain stays the last")
+        trouble = relink_trouble(session, relink, own=self._opener.peer_id)
+        if trouble is not None:
+            return trouble
         following = session.next
         if following is not None and (
             relink.next is None or relink.next.peer != following.peer or following.closed
@@ -315,7 +318,7 @@ class Host:
             await self._tell_those_who_attach()
             try:
                 if following is None and relink.next is not None:
-                    session.next = await self._attach(session, relink.next)
+                    await attach(self._opener, session, relink.next)
                 await self._replay(session, relink.replay)
             except PeerLost as error:
                 return relink_fault(relink, "next_lost", str(error))
@@ -433,7 +436,7 @@ class Host:
         if result.code == "withdrawn":
             return
         if result.code == "input":
-            self._opener.report_bad_input(feeder, result.fault)
+            self._opener.report_bad_input(to_blame(session, step, feeder), result.fault)
         if result.code:
             await self._fault(session, step, result.code, result.fault)
             return
@@ -458,6 +461,9 @@ class Host:
     ) -> None:
         if session.next is None:
             return  # its client looks for another one, and will have this sent again
+        if step.hosts + 1 >= wire.MAX_HOSTS:
+            await self._fault(session, step, "circle", "the chain leads in a circle")
+            return
         try:
             await session.next.send(
                 wire.Step(
@@ -468,6 +474,7 @@ class Host:
                     outputs=step.outputs,
                     hidden=result.hidden,
                     replay=step.replay,
+                    hosts=step.hosts + 1,
                     deadline_seconds=deadline_seconds,
                 )
             )

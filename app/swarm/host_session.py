@@ -9,11 +9,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from app.engine.frames import PartResult
 from app.errors import BadInput, NoRoom, PeerLost, Refusal
 from app.ids import ModelId, PeerId, SessionId, Span
 from app.net import wire
-from app.net.channel import Channel
+from app.net.channel import Channel, ChannelOpener
 from app.swarm.boundary_log import BoundaryLog
 
 LONGEST_WAIT_SECONDS: Final = 10.0
@@ -36,6 +38,7 @@ class Session:
     gone: Channel | None = None
     """The channel to the next host that broke, when its client was told."""
     ready: bool = False
+    over: bool = False
     log: BoundaryLog = field(default_factory=BoundaryLog)
     waiting: wire.Step | None = None
     """The step that the engine has now; None when it has none, or its client was told."""
@@ -60,6 +63,11 @@ class Session:
         self.gone = self.next
         return True
 
+    def leave_next(self) -> None:
+        """It is over: a step that waits for room on the way to the next host waits no more."""
+        if self.next is not None:
+            self.next.abort()
+
     def deadline_of(self, step: wire.Step) -> float | None:
         """Seconds after which nobody waits for a step any more; None is for ever."""
         return (
@@ -83,8 +91,20 @@ def check_served(opening: wire.SessionOpen, model: ModelId, mounted: Span) -> No
         raise Refusal(
             f"units {wanted} are wanted and {mounted} are mounted here", code="wrong_span"
         )
-    if wanted.start == 0 and opening.previous is not None:
+
+
+def check_neighbours(
+    words: wire.SessionOpen | wire.SessionRelink, span: Span, *, own: PeerId
+) -> None:
+    """Whether somebody can stand before and after a session's units.
+
+    Raises:
+        BadInput: nobody can, or a computer would feed itself.
+    """
+    if span.start == 0 and words.previous is not None:
         raise BadInput("a host before the one that takes the tokens")
+    if words.previous == own or (words.next is not None and words.next.peer == own):
+        raise BadInput("a chain that leads from a computer to itself")
 
 
 def check_wait(seconds: float) -> None:
@@ -126,6 +146,19 @@ def session_fault(session: Session, code: str, reason: str) -> wire.SessionFault
     )
 
 
+def to_blame(session: Session, step: wire.Step, feeder: PeerId) -> PeerId:
+    """Who is counted for a step that cannot be computed.
+
+    Values that are not finite are the fault of whoever sends them: no sound computer hands
+    them on. Otherwise sound computers may not fit together because one client joined them, and
+    it must not be able to set them against each other; nothing more is taken from there then.
+    """
+    if feeder == session.client or not np.isfinite(np.frombuffer(step.hidden, "<f4")).all():
+        return feeder
+    session.previous = None
+    return session.client
+
+
 async def tell(session: Session, fault: wire.SessionFault) -> bool:
     """Say it without waiting for a client that takes nothing; whether it went out."""
     try:
@@ -142,6 +175,39 @@ async def dismiss(session: Session, code: str, reason: str) -> None:
         session.channel.abort()
     else:
         await session.channel.close()
+    session.leave_next()
+
+
+async def attach(opener: ChannelOpener, session: Session, hop: wire.NextHop) -> None:
+    """Reach the next host.
+
+    Raises:
+        PeerLost: it is not to be had, or the session has ended meanwhile.
+    """
+    channel = await opener.open_channel(
+        PeerId(hop.peer), hop.addresses, "hop", on_word_of=session.client
+    )
+    if session.over:
+        channel.abort()  # nobody would let it go any more
+        raise PeerLost("the session ended meanwhile")
+    session.next = channel
+    await channel.send(wire.HopAttach(session=session.id, epoch=session.epoch))
+
+
+def relink_trouble(
+    session: Session, relink: wire.SessionRelink, *, own: PeerId
+) -> wire.SessionFault | None:
+    """Why a session's client cannot give it these neighbours; None when it can.
+
+    Raises:
+        BadInput: nobody could.
+    """
+    check_neighbours(relink, session.opening.span, own=own)
+    if relink.epoch < session.epoch:
+        return relink_fault(relink, "stale", "a later word was here before")
+    if session.hands_on != (relink.next is not None):
+        return relink_fault(relink, "wrong_end", "the last host of a chain stays the last")
+    return None
 
 
 def relink_fault(relink: wire.SessionRelink, code: str, reason: str) -> wire.SessionFault:

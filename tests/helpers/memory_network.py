@@ -144,7 +144,12 @@ class MemoryEndpoint:
         await self._tasks.close()
 
     async def open_channel(
-        self, peer: PeerId, addresses: Sequence[str], protocol: ProtocolName
+        self,
+        peer: PeerId,
+        addresses: Sequence[str],
+        protocol: ProtocolName,
+        *,
+        on_word_of: PeerId | None = None,
     ) -> Channel:
         reasons = []
         for address in addresses:

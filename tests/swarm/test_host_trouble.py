@@ -134,9 +134,14 @@ async def test_steps_wait_until_the_host_after_is_reached(
     reachable, dial = asyncio.Event(), host.endpoint.open_channel
 
     async def dial_slowly(
-        peer: PeerId, addresses: Sequence[str], protocol: wire.ProtocolName
+        peer: PeerId,
+        addresses: Sequence[str],
+        protocol: wire.ProtocolName,
+        *,
+        on_word_of: PeerId | None = None,
     ) -> Channel:
         await reachable.wait()
+        assert on_word_of == client.peer_id
         return await dial(peer, addresses, protocol)
 
     monkeypatch.setattr(host.endpoint, "open_channel", dial_slowly)

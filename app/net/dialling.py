@@ -1,0 +1,189 @@
+"""Dialling peers: the first of their addresses where they themselves answer.
+
+A private sibling of `app/net/endpoint.py`, which owns the connections; the counterpart is
+whoever answers there.
+
+Some addresses are a stranger's word: a client names the computer that its host hands on to.
+Nobody may have this computer dial where its own word could not come from: somebody on the
+internet not into this house, somebody in this house not into this computer. And dials in vain
+are counted for the group of addresses that such words come from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from app.clock import Clock
+from app.errors import PeerLost
+from app.ids import PeerId, short_peer_text
+from app.net.address_groups import hand_of, reach_of
+from app.net.addresses import format_address
+from app.net.allowances import Allowances
+from app.net.connection import Connection
+from app.net.port import Port
+from app.net.quic import Address, BoundedConnection, dial_configuration
+from app.net.wire import MAX_ADDRESSES
+from app.tasks import TaskOwner
+
+DIAL_SECONDS = 4.0
+NEXT_ADDRESS_SECONDS = 0.25
+"""How long one address is tried alone before the next one is tried beside it."""
+MAX_ADDRESSES_ON_WORD = 4
+"""For IPv4 and IPv6, in the house and outside; more would only point at victims."""
+VAIN_DIALS_AT_ONCE = 32.0
+VAIN_DIALS_PER_SECOND = 0.5
+"""A client whose hosts fail one after the other needs a few in a minute."""
+
+_ANYWHERE = -1
+"""An address that this computer found itself may be one of anybody."""
+_Dialled = Connection | PeerLost
+"""How a dial ends. A peer that is away is no failure of ours, so no task fails by it."""
+
+
+class Dialling:
+    """Dials for one endpoint; calls for one peer at the same time dial once.
+
+    Args:
+        make: a new connection to an address, to a wanted peer.
+        live: the connection that there is to a peer.
+        refusal: why a peer is not to be dialled now; None when it may be.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        tasks: TaskOwner,
+        *,
+        clock: Clock,
+        make: Callable[[BoundedConnection, Address, PeerId], Connection],
+        live: Callable[[PeerId], Connection | None],
+        refusal: Callable[[PeerId], str | None],
+    ) -> None:
+        self._port = port
+        self._tasks = tasks
+        self._clock = clock
+        self._make = make
+        self._live = live
+        self._refusal = refusal
+        # By whom is dialled, and how near it may be (`reach_of`).
+        self._dials: dict[tuple[PeerId, int], tuple[frozenset[str], asyncio.Task[_Dialled]]] = {}
+        self._vain: Allowances[str] = Allowances(VAIN_DIALS_AT_ONCE, VAIN_DIALS_PER_SECOND)
+
+    async def connection_to(
+        self, peer: PeerId, addresses: Sequence[str], *, on_word_of: str | None = None
+    ) -> Connection:
+        """The connection there is, or a new one. A cancelled call leaves the dial to others.
+
+        Args:
+            on_word_of: where the stranger speaks from who named these addresses, as
+                `HOST:PORT`; None when this computer found them itself.
+
+        Raises:
+            PeerLost: there is none to be had; the text says why, for each address.
+        """
+        connection = self._live(peer)
+        if connection is not None:
+            return connection
+        wanted = tuple(dict.fromkeys(addresses))[:MAX_ADDRESSES]
+        if on_word_of is None:
+            return await self._connection_to(peer, wanted, _ANYWHERE)
+        hand, nearest = hand_of(on_word_of), max(0, reach_of(on_word_of))
+        wanted = tuple(text for text in wanted if _may_be_tried(text, nearest))
+        if not wanted:
+            raise PeerLost(f"{short_peer_text(peer)} has no address that this computer would dial")
+        if not self._vain.take(hand, self._clock.monotonic()):
+            raise PeerLost("you have had this computer dial in vain too often lately")
+        connection = await self._connection_to(peer, wanted[:MAX_ADDRESSES_ON_WORD], nearest)
+        self._vain.give_back(hand)
+        return connection
+
+    async def _connection_to(
+        self, peer: PeerId, wanted: tuple[str, ...], nearest: int
+    ) -> Connection:
+        while True:
+            connection = self._live(peer)
+            if connection is not None:
+                return connection
+            self._raise_if_unwanted(peer, wanted)
+            underway = self._dials.get((peer, nearest))
+            if underway is None:
+                name = f"dial {short_peer_text(peer)}"
+                task = self._tasks.start(self._dial(peer, wanted, nearest), name=name)
+                underway = (frozenset(wanted), task)
+                self._dials[peer, nearest] = underway
+                task.add_done_callback(lambda _: self._dials.pop((peer, nearest), None))
+            tried, task = underway
+            await asyncio.wait([task])  # a caller that gives up does not cancel it
+            if task.cancelled():
+                raise PeerLost("this computer is leaving the network")
+            outcome = task.result()
+            if isinstance(outcome, Connection):
+                return outcome
+            if tried.issuperset(wanted):
+                raise PeerLost(*outcome.args)
+
+    def _raise_if_unwanted(self, peer: PeerId, addresses: Sequence[str]) -> None:
+        who = short_peer_text(peer)
+        refusal = self._refusal(peer)
+        if refusal is not None:
+            raise PeerLost(f"{who} is not dialled: {refusal}")
+        if not addresses:
+            raise PeerLost(f"no address of {who} is known")
+
+    async def _dial(self, peer: PeerId, addresses: Sequence[str], nearest: int) -> _Dialled:
+        """The first address where `peer` itself answers; later ones are tried beside it."""
+        reasons: list[str] = []
+        attempts: set[asyncio.Task[_Dialled]] = set()
+        waiting = list(addresses)
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                while waiting or attempts:
+                    if waiting:
+                        text = waiting.pop(0)
+                        attempt = self._attempt(peer, text, nearest)
+                        attempts.add(self._tasks.start(attempt, name=text))
+                    done, attempts = await asyncio.wait(
+                        attempts,
+                        timeout=NEXT_ADDRESS_SECONDS if waiting else None,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    for outcome in [task.result() for task in done]:
+                        if isinstance(outcome, Connection):
+                            return outcome
+                        reasons.append(str(outcome))
+        except TimeoutError:
+            reasons.append(f"no answer within {DIAL_SECONDS:g} seconds")
+        finally:
+            for task in attempts:
+                task.cancel()
+        return PeerLost(f"{short_peer_text(peer)} cannot be reached: {'; '.join(reasons)}")
+
+    async def _attempt(self, peer: PeerId, text: str, nearest: int) -> _Dialled:
+        try:
+            address = await self._port.resolve(text)
+        except (OSError, ValueError) as error:
+            return PeerLost(f"{text}: {error}")
+        if nearest > _ANYWHERE and reach_of(format_address(address[0], address[1])) < nearest:
+            return PeerLost(f"{text}: this computer would not dial there")
+        connection = self._make(
+            BoundedConnection(configuration=dial_configuration(address[0])), address, peer
+        )
+        self._port.adopt(connection, connection.line.quic.host_cid)
+        connection.line.dial(address)
+        try:
+            await asyncio.wait([connection.ready])
+        except asyncio.CancelledError:
+            connection.end("another address answered first")
+            raise
+        failure = connection.ready.exception()
+        return failure if isinstance(failure, PeerLost) else connection
+
+
+def _may_be_tried(text: str, nearest: int) -> bool:
+    """A name may: where it leads is judged when it was looked up."""
+    try:
+        reach = reach_of(text)
+    except ValueError:
+        return False
+    return reach < 0 or reach >= nearest
