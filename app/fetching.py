@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence, Set
+from statistics import median
 from typing import Final
 
 from app.api.shapes import Download
@@ -26,6 +27,11 @@ logger = logging.getLogger(__name__)
 MOST_REMARKS: Final = 3
 """About damaged layers, the latest; a disk that fails must not fill the window."""
 
+TELLING_BYTES: Final = 4 << 20
+"""A shorter download tells how long it takes to begin, not how fast the line is."""
+RATES_KEPT: Final = 1024
+"""Some minutes: the newest, told a few times a second."""
+
 Limit = Callable[[int], Awaitable[None]]
 """Awaited with the bytes of each piece that came; returns when more may come."""
 
@@ -37,6 +43,7 @@ class Fetching:
         changed: called when a download moves.
         show: whether progress is also told on standard error.
         dropped: called with the hashes of layers that were damaged and removed.
+        measured: called with the bytes a second of a download over the network.
 
     Attributes:
         current: the download that is under way; None without.
@@ -51,12 +58,14 @@ class Fetching:
         limit: Limit | None = None,
         show: bool = False,
         dropped: Callable[[Set[bytes]], None] = lambda _: None,
+        measured: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._data = data
         self._changed = changed
         self._limit = limit
         self._show = show
         self._dropped = dropped
+        self._measured = measured
         self._one_at_a_time = asyncio.Lock()
         self.current: Download | None = None
         self.remarks: deque[Sentence] = deque(maxlen=MOST_REMARKS)
@@ -118,7 +127,11 @@ class Fetching:
             return False
         line = ProgressLine(model.manifest.name) if self._show else None
 
+        rates: deque[float] = deque(maxlen=RATES_KEPT)
+
         def show(progress: Progress) -> None:
+            if progress.bytes_per_second:
+                rates.append(progress.bytes_per_second)
             self._moved(model, progress)
             if line is not None:
                 line.update(progress)
@@ -131,6 +144,9 @@ class Fetching:
         finally:
             self.current = None
             self._changed()
+        if not model.is_embedded and sum(entries[unit].size for unit in wanted) >= TELLING_BYTES:
+            # The middle: a pause in between says nothing about the line.
+            self._measured(median(rates or [0.0]))
         await asyncio.to_thread(self._data.soundness.note, [entries[unit] for unit in wanted])
         return True
 

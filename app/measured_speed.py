@@ -1,12 +1,13 @@
-"""How fast this computer was found to compute: DATA/speed.json.
+"""How fast this computer was found to compute, and its line to bring layers: DATA/speed.json.
 
 So that what to expect of a model (`app/model_offers.py`) is known before anything was loaded
-since the start. Two things are kept: how many bytes of weights are computed in a second, and how
-fast each model wrote that ran on this computer alone, in tokens a second by the arithmetic of a
-chat's own line (`app/swarm/generate.py`): all tokens but the first, by the time between the first
-and the last. Each is the middle of the last few measurements, because one alone says as much about
-what else the computer did. A file that cannot be used means that nothing is known; it is said in
-the log.
+since the start, and what a move to other layers costs. Three things are kept: how many bytes of
+weights are computed in a second, how many bytes of layers come over the line in one
+(`app/line_speed.py`), and how fast each model wrote that ran on this computer alone, in tokens a
+second by the arithmetic of a chat's own line (`app/swarm/generate.py`): all tokens but the first,
+by the time between the first and the last. Each is the middle of the last few measurements,
+because one alone says as much about what else the computer did. A file that cannot be used means
+that nothing is known; it is said in the log.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class _Kept(msgspec.Struct, frozen=True):
     """`wrote` is by a model's id in hex: the block bytes of it, and its tokens a second."""
 
     bytes_per_second: Bytes | None = None
+    line_bytes_per_second: Bytes | None = None
     wrote: Annotated[dict[str, tuple[Bytes, Tokens]], msgspec.Meta(max_length=MOST_MODELS)] = {}
 
 
@@ -62,6 +64,8 @@ class MeasuredSpeed:
         }
         if self._saved.bytes_per_second is None:
             self._bytes.clear()
+        line = self._saved.line_bytes_per_second
+        self._line = deque([] if line is None else [line], maxlen=MEASUREMENTS)
 
     @property
     def bytes_per_second(self) -> float | None:
@@ -74,6 +78,16 @@ class MeasuredSpeed:
             return
         if SLOWEST <= bytes_per_second <= FASTEST:
             self._bytes.append(bytes_per_second)
+
+    @property
+    def line_bytes_per_second(self) -> float | None:
+        """How fast layers come here over the network; None while none ever came."""
+        return median(self._line) if self._line else None
+
+    def note_line(self, bytes_per_second: float) -> None:
+        """Layers came this fast; what cannot be is ignored."""
+        if SLOWEST <= bytes_per_second <= FASTEST:
+            self._line.append(bytes_per_second)
 
     def note_wrote(self, model: ModelId, block_bytes: int, tokens_per_second: float) -> None:
         """A model wrote this fast on this computer alone."""
@@ -105,9 +119,11 @@ class MeasuredSpeed:
     def is_news(self) -> bool:
         """Whether what was measured differs from what is kept."""
         now, kept = self._kept(), self._saved
-        if now.wrote.keys() != kept.wrote.keys() or _differ(
-            now.bytes_per_second, kept.bytes_per_second
-        ):
+        if now.wrote.keys() != kept.wrote.keys():
+            return True
+        if _differ(now.bytes_per_second, kept.bytes_per_second):
+            return True
+        if _differ(now.line_bytes_per_second, kept.line_bytes_per_second):
             return True
         return any(_differ(now.wrote[m][1], kept.wrote[m][1]) for m in now.wrote)
 
@@ -126,7 +142,7 @@ class MeasuredSpeed:
 
     def _kept(self) -> _Kept:
         wrote = {model: (size, median(found)) for model, (size, found) in self._wrote.items()}
-        return _Kept(self.bytes_per_second, wrote)
+        return _Kept(self.bytes_per_second, self.line_bytes_per_second, wrote)
 
 
 def rounded(tokens_per_second: float) -> float:

@@ -19,6 +19,7 @@ from app.engine.hardware import Hardware, read_hardware
 from app.errors import PotluckError
 from app.ids import ModelId, PeerId, Span
 from app.known_models import KnownModels
+from app.line_speed import LineSpeed
 from app.measured_speed import MeasuredSpeed
 from app.net.coordinates import distance_seconds
 from app.net.endpoint import Endpoint
@@ -56,6 +57,7 @@ class ModelOffers:
         endpoint: Endpoint,
         *,
         speed: MeasuredSpeed,
+        line: LineSpeed,
         clock: Clock,
     ) -> None:
         self._data = data
@@ -68,6 +70,7 @@ class ModelOffers:
         self._hardware: Hardware | None = None
         self._looked_at = float("-inf")
         self._speed = speed
+        self._line = line
         self._tried: ModelId | None = None
 
     async def all(self, wanted: Wanted | None) -> list[ModelOffer]:
@@ -162,6 +165,7 @@ class ModelOffers:
             room_bytes=room,
             work_per_second=(self._speed.bytes_per_second or 0.0) / max(1.0, mean),
             current=current,
+            line_bytes_per_second=self._line.bytes_per_second,
             held={n for n, unit in enumerate(units) if self._data.store.has(unit)},
             sessions=sessions,
         )

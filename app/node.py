@@ -36,6 +36,7 @@ from app.folder_watch import keep_folder
 from app.ids import ModelId, Span, peer_text
 from app.known_contacts import KnownContacts
 from app.known_models import KnownModels
+from app.line_speed import LineSpeed
 from app.logs import RecentLines
 from app.measured_speed import MeasuredSpeed
 from app.model_offers import ModelOffers
@@ -251,12 +252,15 @@ class Node:
         self._cards = cards = Cards(data.folder)
         pacer = self._pacer(cards)
         credits = Credits()
+        speed = MeasuredSpeed(data.folder)
+        line = LineSpeed(speed, lambda: self._traffic.download_cap)
         fetching = Fetching(
             data,
             changed=changed,
             limit=self._traffic.limit,
             show=self._options.api is None,
             dropped=lambda hashes: self.sharing.were_damaged(hashes),
+            measured=line.note,
         )
         self.sharing = await self._stack.enter_async_context(
             Sharing(
@@ -282,7 +286,6 @@ class Node:
             public=self._is_public,
         )
         own = self.identity.peer_id
-        speed = MeasuredSpeed(data.folder)
         self.desk = await self._stack.enter_async_context(
             Desk(
                 data,
@@ -325,7 +328,14 @@ class Node:
         )
         self._stack.callback(parts.count)
         offers = ModelOffers(
-            data, self.models, announced, self.sharing, self.endpoint, speed=speed, clock=clock
+            data,
+            self.models,
+            announced,
+            self.sharing,
+            self.endpoint,
+            speed=speed,
+            line=line,
+            clock=clock,
         )
         wishes = Wishes(
             data,

@@ -38,7 +38,15 @@ async def test_what_comes_with_potluck_counts_as_no_data(tmp_path: Path, guide: 
     async def limit(size: int) -> None:
         counted.append(size)
 
-    fetching = Fetching(data, changed=lambda: shown.append(fetching.current), limit=limit)
+    def measured(bytes_per_second: float) -> None:
+        raise AssertionError("no line was used")
+
+    fetching = Fetching(
+        data,
+        changed=lambda: shown.append(fetching.current),
+        limit=limit,
+        measured=measured,
+    )
     await fetching.fetch(model, Span(0, 3))
     assert counted == []
     assert all(data.store.has(unit) for unit in model.manifest.units[:3])
@@ -49,7 +57,11 @@ async def test_what_comes_with_potluck_counts_as_no_data(tmp_path: Path, guide: 
     assert shown == []  # nothing was missing
 
 
-async def test_what_comes_from_elsewhere_is_limited_and_shown(tmp_path: Path, guide: Path) -> None:
+async def test_what_comes_from_elsewhere_is_limited_shown_and_measured(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.fetching.TELLING_BYTES", 1)
+    speeds: list[float] = []
     async with Origin(GUIDE.read_bytes()) as origin:
         data, model = open_guide(tmp_path, guide, origin.url)
         counted: list[int] = []
@@ -58,7 +70,12 @@ async def test_what_comes_from_elsewhere_is_limited_and_shown(tmp_path: Path, gu
             counted.append(size)
 
         shown: list[Download | None] = []
-        fetching = Fetching(data, changed=lambda: shown.append(fetching.current), limit=limit)
+        fetching = Fetching(
+            data,
+            changed=lambda: shown.append(fetching.current),
+            limit=limit,
+            measured=speeds.append,
+        )
         # Two who want the same wait for one download.
         await asyncio.gather(*(fetching.fetch(model, Span(1, 3)) for _ in range(2)))
         assert sum(counted) >= sum(unit.size for unit in model.manifest.units[1:3])
@@ -66,6 +83,11 @@ async def test_what_comes_from_elsewhere_is_limited_and_shown(tmp_path: Path, gu
         last = [download for download in shown if download is not None][-1]
         assert last.done_bytes == last.total_bytes
         assert last.model == "Potluck Guide"
+        assert len(speeds) == 1
+        assert speeds[0] > 0
+        monkeypatch.setattr("app.fetching.TELLING_BYTES", 1 << 30)
+        await fetching.fetch(model, Span(3, 5))
+        assert len(speeds) == 1  # too little to tell
 
 
 async def test_a_download_that_fails_is_not_shown_any_more(tmp_path: Path, guide: Path) -> None:

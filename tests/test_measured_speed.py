@@ -38,6 +38,17 @@ def test_what_was_measured_is_known_after_a_restart(tmp_path: Path) -> None:
     assert MeasuredSpeed(tmp_path).bytes_per_second == 4e9
 
 
+def test_how_fast_layers_come_is_known_after_a_restart(tmp_path: Path) -> None:
+    speed = MeasuredSpeed(tmp_path)
+    assert speed.line_bytes_per_second is None
+    for measured in (5e6, 0.0, 6e6, 1.0, 7e6):
+        speed.note_line(measured)
+    assert speed.is_news
+    speed.save()
+    assert not speed.is_news
+    assert MeasuredSpeed(tmp_path).line_bytes_per_second == 6e6
+
+
 def test_a_little_faster_or_slower_is_not_written_down(tmp_path: Path) -> None:
     speed = MeasuredSpeed(tmp_path)
     speed.note(4.0e9)

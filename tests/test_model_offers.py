@@ -80,6 +80,19 @@ async def test_what_to_expect_of_a_model_is_known_after_a_restart(
         assert again == expected > 0
 
 
+async def test_over_a_slow_line_less_is_suggested_to_begin_with(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopt_guide(tmp_path, guide)
+    with_memory(monkeypatch, (1 << 30) + 5 * MB)
+    half_an_hour = 1800
+    async with running_node(tmp_path) as running:
+        assert (await running.offer())["missing_bytes"] > half_an_hour * 1000
+    (tmp_path / SPEED_FILE).write_text('{"line_bytes_per_second": 1000.0}')
+    async with running_node(tmp_path) as running:
+        assert 0 < (await running.offer())["missing_bytes"] <= half_an_hour * 1000
+
+
 all_announced = Announced.of
 
 

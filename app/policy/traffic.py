@@ -85,6 +85,11 @@ class Traffic:
         else:
             self._transfers.clear()
 
+    @property
+    def download_cap(self) -> float | None:
+        """What the owner allows now, in bytes a second; None is everything."""
+        return self._down.rate
+
     def sending(self, size: int) -> float | None:
         """Count a datagram to be sent: seconds it has to wait, None if it is not to go."""
         now = self._clock.monotonic()

@@ -36,6 +36,8 @@ the parts of a model differ by a twentieth: what a place is worth falls with the
 there."""
 MOVE_PAYS_SECONDS: Final = 14_400.0
 """What moving costs is spread over so long; most computers are on for some hours."""
+LINE_BYTES_PER_SECOND: Final = 2.5e6
+"""How fast units come, until that was measured."""
 SOON_SECONDS: Final = 1800.0
 """Whoever serves nothing yet begins with what is here in so long; more may follow."""
 MOUNT_SECONDS: Final = 20.0
@@ -122,7 +124,7 @@ class Own:
     work_per_second: float
     current: Span | None = None
     held: Collection[int] = ()
-    line_bytes_per_second: float = 2.5e6
+    line_bytes_per_second: float = LINE_BYTES_PER_SECOND
     sessions: int = 0
 
 

@@ -46,6 +46,12 @@ def test_without_caps_nothing_waits_and_everything_is_counted(made: Setting) -> 
     assert made.traffic.month_bytes == 2000 * DATAGRAM
 
 
+def test_the_cap_on_downloads_can_be_asked_for(made: Setting) -> None:
+    assert made.traffic.download_cap is None
+    made.cap(up=CAP, down=2 * CAP)
+    assert made.traffic.download_cap == 2 * CAP
+
+
 def test_datagrams_wait_in_order_and_what_would_wait_too_long_is_lost(made: Setting) -> None:
     made.cap(up=CAP)
     waits = [made.traffic.sending(DATAGRAM) for _ in range(500)]
