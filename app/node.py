@@ -215,6 +215,7 @@ class Node:
                 agent=f"potluck {__version__}",
                 shaper=self._traffic,
                 on_peer_gone=lambda peer: self._directory.forget(peer),
+                on_peer_idle=lambda peer: self._directory.lost_sight(peer),
                 keeps=lambda peer: self._directory.needs(peer),
             )
         )

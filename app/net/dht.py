@@ -17,13 +17,12 @@ from types import TracebackType
 from typing import Protocol
 
 from app.clock import Clock
-from app.errors import BadInput, PeerLost, Refusal
+from app.errors import BadInput, PeerLost
 from app.ids import ModelId, PeerId
 from app.net.address_groups import AddressRules, rules_for
 from app.net.allowances import Allowances
 from app.net.channel import Channel, ChannelOpener
 from app.net.dht_asking import Asking
-from app.net.dht_keepers import Keepers
 from app.net.dht_messages import (
     MAX_CONTACT_ADDRESSES,
     Contact,
@@ -34,17 +33,15 @@ from app.net.dht_messages import (
     Store,
     Stored,
 )
-from app.net.kademlia import Kademlia, RecordSearch, credible
+from app.net.dht_writing import Writing
+from app.net.kademlia import Kademlia, RecordSearch
 from app.net.kademlia_keys import (
-    CROWDED,
     MODELS,
-    REPLICAS,
     NodeId,
     Shelf,
     groups_to_ask,
     id_bytes,
     node_id,
-    shelves_to_write,
 )
 from app.net.kademlia_lookup import PATHS, Lookup
 from app.net.records import Announcement, newest_of, open_record
@@ -55,6 +52,9 @@ logger = logging.getLogger(__name__)
 
 LOOKUP_SECONDS = 12.0
 """A look-up ends then with what it has: two dials in vain, one after the other."""
+UNWATCHED_SECONDS = 120.0
+"""How long the offer is told of a computer whose connection was let go: it writes again every
+100 s (`app/announcing.py`)."""
 MAINTAIN_SECONDS = 60.0
 CHECKS_AT_ONCE = 8
 MAX_MODELS_LOOKED_UP = 32
@@ -131,10 +131,16 @@ class Dht:
             reachable=self._own_addresses,
             seen_at=seen_at,
         )
+        self._writing = Writing(
+            endpoint.peer_id,
+            self._asking,
+            machine=lambda: self.machine,
+            find=self._find_near,
+            keeps=lambda: bool(self._own_addresses()),
+            clock=clock,
+        )
         self._looking: asyncio.Task[None] | None = None
         self._over = False  # others may ask until the endpoint closes as well
-        self._keepers = Keepers()
-        self._crowded: set[ModelId] = set()
         self._allowances: Allowances[PeerId] = Allowances()
         self._bootstraps_changed = asyncio.Event()
         self.answered: frozenset[PeerId] | None = None
@@ -176,7 +182,7 @@ class Dht:
             return
         self._bootstraps = tuple(bootstraps)
         self.answered = None
-        self._keepers.clear()
+        self._writing.keepers.clear()
         rules = self._judge()
         if rules != self.rules:
             # From a house to the internet or back: who was known there is of no use here.
@@ -197,7 +203,7 @@ class Dht:
     def needs(self, peer: PeerId) -> bool:
         """Whether a connection is worth keeping: one end keeps what the other announced, and
         should notice when it goes."""
-        return peer in self._keepers or self.machine.store.keeps_for(peer)
+        return peer in self._writing.keepers or self.machine.store.keeps_for(peer)
 
     # ── what callers of a directory need ─────────────────────────────────────
 
@@ -214,24 +220,7 @@ class Dht:
         announcement = open_record(record, now_wall=self._clock.wall())
         if announcement.peer != self._endpoint.peer_id:
             raise BadInput("a record of another computer than this one")
-        model = ModelId(announcement.model)
-        shelves = shelves_to_write(announcement, crowded=model in self._crowded)
-        if announcement.span is None:
-            # Withdrawn from wherever it was written.
-            shelves += self._keepers.groups_of(model)
-        first, *others = await asyncio.gather(
-            *(self._write(shelf, record, announcement) for shelf in shelves)
-        )
-        if isinstance(first, Refusal | PeerLost):
-            raise first
-        kept, counts = first
-        if credible(counts) >= CROWDED:
-            self._crowded.add(model)
-        elif counts:
-            self._crowded.discard(model)
-        for other in (other for other in others if isinstance(other, Refusal | PeerLost)):
-            logger.debug("not written everywhere: %s", other)
-        return kept
+        return await self._writing.write(record, announcement)
 
     async def lookup(
         self, model: ModelId | None, *, units: int | None = None
@@ -280,12 +269,17 @@ class Dht:
         switched off would otherwise be dialled in vain until its records expire.
         """
         before = len(self.machine.store)
-        if self._keepers.lost(writer):
+        if self._writing.keepers.lost(writer):
             self._keeper_lost()
         self.machine.store.forget(writer)
         self.machine.table.failed(writer)
         if len(self.machine.store) != before:
             self._changed()
+
+    def lost_sight(self, writer: PeerId) -> None:
+        """The connection to a computer was let go, because nobody used it or others needed the
+        room. Nobody would notice now if it went; if it is there, it soon writes again."""
+        self.machine.store.hurry(writer, self._clock.wall() + UNWATCHED_SECONDS)
 
     async def serve(self, channel: Channel) -> None:
         """The handler of "directory" channels; BadInput for anything but requests."""
@@ -322,9 +316,7 @@ class Dht:
         Raises:
             PeerLost: nobody answers, or nobody is known.
         """
-        lookup = await self._find(node_id(self._endpoint.peer_id))
-        self._raise_if_alone(lookup)
-        return lookup.answers
+        return (await self._find_near(node_id(self._endpoint.peer_id))).answers
 
     async def maintain(self) -> None:
         """What is due now: joining, looking whether contacts are there, refreshing buckets."""
@@ -377,6 +369,12 @@ class Dht:
         await self._asking.run(lookup, question, LOOKUP_SECONDS)
         return lookup
 
+    async def _find_near(self, target: NodeId) -> Lookup:
+        """As `_find`; PeerLost when there is nobody at all."""
+        lookup = await self._find(target)
+        self._raise_if_alone(lookup)
+        return lookup
+
     async def _search(self, shelf: Shelf, answerers: set[PeerId]) -> RecordSearch:
         self.machine.table.touched(shelf.key, self._clock.monotonic())
         search = RecordSearch(shelf, self.machine)
@@ -427,56 +425,6 @@ class Dht:
             reasons = "; ".join(self._asking.reasons(self._first()))
             reasons = reasons or ("not in time" if self.knows_somebody else "none is given")
             raise PeerLost(f"no bootstrap answers: {reasons}")
-
-    # ── writing ──────────────────────────────────────────────────────────────
-
-    async def _write(
-        self, shelf: Shelf, record: SignedRecord, announcement: Announcement
-    ) -> tuple[int, list[int]] | Refusal | PeerLost:
-        """How many keep it and what they say is there, or why nobody does."""
-        holders = self._keepers.of(shelf)
-        try:
-            # Taking an offer back has little time: where it was written is known.
-            hurried = announcement.span is None and bool(holders.contacts)
-            if holders.wanted(self._clock.monotonic()) and not hurried:
-                lookup = await self._find(shelf.key)
-                holders.found(lookup.closest(), self._clock.monotonic())
-                if not lookup.answers:
-                    self._raise_if_alone(lookup)
-        except PeerLost as error:
-            return error
-        counts: list[int] = []
-        refusals: list[Refusal] = []
-        if self._keeps_itself(shelf, holders.contacts):
-            try:
-                counts.append(self.machine.keep(shelf, record, announcement))
-            except Refusal as error:
-                refusals.append(error)
-        store = Store(record=record, shelf=shelf.name, group=shelf.group)
-        answers = await asyncio.gather(
-            *(self._asking.ask(contact, store, Stored) for contact in holders.contacts)
-        )
-        for contact, answer in zip(holders.contacts, answers, strict=False):
-            match answer:
-                case Stored():
-                    counts.append(answer.count)
-                case Refused():
-                    refusals.append(Refusal(answer.reason, code=answer.code))
-                    if answer.code in ("not_near", "not_public"):
-                        holders.failed(PeerId(contact.peer))
-                case None:
-                    holders.failed(PeerId(contact.peer))
-        if counts:
-            return len(counts), counts
-        if refusals:
-            return refusals[0]
-        return PeerLost("none of the computers that should keep this offer answers")
-
-    def _keeps_itself(self, shelf: Shelf, holders: Sequence[Contact]) -> bool:
-        if not self._own_addresses():
-            return False
-        distance = node_id(self._endpoint.peer_id) ^ shelf.key
-        return len(holders) < REPLICAS or distance < node_id(holders[-1].peer) ^ shelf.key
 
     def _first(self) -> list[Contact]:
         """Whom a look-up asks besides those in the table."""

@@ -95,20 +95,22 @@ class Endpoint:
         agent: str = "potluck",
         shaper: Shaper | None = None,
         shape_loopback: bool = False,
-        on_peer_gone: Callable[[PeerId], None] | None = None,
+        on_peer_gone: Callable[[PeerId], None] = lambda peer: None,
+        on_peer_idle: Callable[[PeerId], None] = lambda peer: None,
         keeps: Callable[[PeerId], bool] = lambda peer: False,
         start: Place | None = None,
         tells_place: bool = True,
     ) -> None:
-        """`on_peer_gone` is told when the last connection to a peer has ended, but not when it
-        ended because nobody used it. `keeps` says whose connection stays although nobody
-        does, so that both ends notice when the other goes."""
+        """`on_peer_gone` is told when the last connection to a peer has ended, `on_peer_idle`
+        when it ended only because nobody used it. `keeps` says whose connection stays although
+        nobody does, so that both ends notice when the other goes."""
         self._identity = identity
         self._listen = listen
         self._handlers = dict(handlers)
         self._clock = clock
         self._agent = agent
         self._on_peer_gone = on_peer_gone
+        self._on_peer_idle = on_peer_idle
         self._keeps = keeps
         self._answers = ListenConfigurations(identity)
         self._tasks = TaskOwner("endpoint")
@@ -364,9 +366,9 @@ class Endpoint:
             if not known and connection.peer is not None:
                 del self._by_peer[connection.peer]
                 self._coordinates.forget(connection.peer)
-                gone = not connection.ended_idle and not self._closing
-                if self._on_peer_gone is not None and gone:
-                    self._on_peer_gone(connection.peer)
+                tell = self._on_peer_idle if connection.ended_idle else self._on_peer_gone
+                if not self._closing:
+                    tell(connection.peer)
 
     def channel_opened(self, channel: Channel) -> None:
         """A peer opened a channel: run its handler."""
@@ -386,7 +388,7 @@ class Endpoint:
 
     def _made_room(self) -> bool:
         """Let the connection go that was not used for longest; whether there is such a one."""
-        idle = longest_idle(self._connections, self._clock.monotonic())
+        idle = longest_idle(self._connections, self._clock.monotonic(), self._keeps)
         if idle is not None:
             idle.end("this computer needs the room for others", idle=True)
         return idle is not None

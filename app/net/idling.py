@@ -38,11 +38,17 @@ def unneeded(
     ]
 
 
-def longest_idle(connections: Iterable[Connection], now: float) -> Connection | None:
-    """Whom to let go when there is no room for somebody new; None when all are in use."""
+def longest_idle(
+    connections: Iterable[Connection], now: float, is_kept: Callable[[PeerId], bool]
+) -> Connection | None:
+    """Whom to let go when there is no room for somebody new; None when all are in use.
+
+    Those that somebody wants kept go last: of them nobody would notice any more that they went.
+    """
     idle = [
         connection
         for connection in connections
         if connection.peer is not None and connection.idle_seconds(now) >= LEAST_IDLE_SECONDS
     ]
-    return max(idle, key=lambda connection: connection.idle_seconds(now), default=None)
+    unkept = [one for one in idle if one.peer is not None and not is_kept(one.peer)]
+    return max(unkept or idle, key=lambda one: one.idle_seconds(now), default=None)

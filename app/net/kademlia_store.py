@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from app.errors import Refusal
@@ -39,11 +39,12 @@ _Writer = tuple[PeerId, ModelId]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A record that is kept, read, and the address groups it counts for."""
+    """A record that is kept, read, the address groups it counts for, and when it is dropped."""
 
     record: SignedRecord
     announcement: Announcement
     groups: frozenset[str]
+    ends_at: float
 
 
 class Store:
@@ -72,7 +73,8 @@ class Store:
         """
         here = self._kept.get(shelf.key, {})
         writer = (PeerId(announcement.peer), ModelId(announcement.model))
-        new, old = Kept(record, announcement, frozenset(groups)), here.get(writer)
+        old = here.get(writer)
+        new = Kept(record, announcement, frozenset(groups), announcement.expires_at)
         if old is not None and not supersedes(announcement, old.announcement):
             return len(here)
         if old is None:
@@ -93,7 +95,7 @@ class Store:
         offers = [
             kept
             for kept in self._kept.get(key, {}).values()
-            if kept.announcement.expires_at > now_wall and kept.announcement.span is not None
+            if kept.ends_at > now_wall and kept.announcement.span is not None
         ]
         if len(offers) <= limit:
             return offers, len(offers)
@@ -106,6 +108,18 @@ class Store:
         if writer in self._writers:
             self._drop_all(lambda kept: kept.announcement.peer == writer)
 
+    def hurry(self, writer: PeerId, ends_at: float) -> None:
+        """Keep offers of a computer only so long, unless it writes them again. What it took back
+        stays known for as long as it would."""
+        if writer not in self._writers:
+            return
+        for here in self._kept.values():
+            for name, kept in here.items():
+                is_offer = kept.announcement.span is not None
+                if name[0] == writer and is_offer and kept.ends_at > ends_at:
+                    here[name] = replace(kept, ends_at=ends_at)
+                    self._ends_at = min(self._ends_at, ends_at)
+
     def keeps_for(self, writer: PeerId) -> bool:
         """Whether anything of this computer is kept here."""
         return writer in self._writers
@@ -114,9 +128,9 @@ class Store:
         """Drop what has expired; cheap when nothing has."""
         if self._ends_at > now_wall:
             return
-        self._drop_all(lambda kept: kept.announcement.expires_at <= now_wall)
+        self._drop_all(lambda kept: kept.ends_at <= now_wall)
         everything = (kept for here in self._kept.values() for kept in here.values())
-        self._ends_at = min((k.announcement.expires_at for k in everything), default=float("inf"))
+        self._ends_at = min((k.ends_at for k in everything), default=float("inf"))
 
     # ── inside ───────────────────────────────────────────────────────────────
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.clock import SystemClock
-from app.errors import BadInput, PeerLost, Refusal
+from app.errors import PeerLost, Refusal
 from app.ids import PeerId, Span
 from app.net.address_groups import rules_for
 from app.net.channel import Channel
@@ -91,23 +91,6 @@ async def test_a_third_of_those_that_keep_it_may_go_at_once(swarm: Swarm) -> Non
     assert who(await swarm.nodes[15].dht.lookup(MODEL)) == {host.endpoint.peer_id}
 
 
-async def test_an_offer_that_was_withdrawn_is_not_found(swarm: Swarm) -> None:
-    await swarm.grow(10)
-    host, asker = swarm.nodes[3], swarm.nodes[8]
-    await host.dht.announce(host.offer())
-    await host.dht.announce(host.offer(sequence=2, span=None))
-    assert await asker.dht.lookup(MODEL) == []
-    assert await asker.dht.lookup(None) == []
-
-
-async def test_a_record_dies_when_its_writer_does_not_write_again(swarm: Swarm) -> None:
-    await swarm.grow(4)
-    host, asker = swarm.nodes[1], swarm.nodes[2]
-    await host.dht.announce(host.offer())
-    swarm.clock.advance(601)
-    assert await asker.dht.lookup(MODEL) == []
-
-
 async def test_every_model_that_somebody_serves_is_found(swarm: Swarm) -> None:
     await swarm.grow(10)
     one, two, asker = swarm.nodes[1], swarm.nodes[2], swarm.nodes[9]
@@ -120,25 +103,10 @@ async def test_every_model_that_somebody_serves_is_found(swarm: Swarm) -> None:
     }
 
 
-async def test_offers_of_a_crowded_model_are_written_to_their_groups_too(
-    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.net.dht.CROWDED", 2)
-    await swarm.grow(6)
-    one, two, asker = swarm.nodes[1], swarm.nodes[2], swarm.nodes[5]
-    await one.dht.announce(one.offer())
-    await two.dht.announce(two.offer(span=Span(30, 40)))
-    await two.dht.announce(two.offer(span=Span(30, 40), sequence=2))
-    search = await asker.dht._search(Shelf("group", MODEL, 2), set())
-    assert who(search.found) == {two.endpoint.peer_id}
-    await two.dht.announce(two.offer(span=None, sequence=3))
-    assert (await asker.dht._search(Shelf("group", MODEL, 2), set())).found == []
-
-
 async def test_a_crowded_model_is_sought_in_its_groups(
     swarm: Swarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.net.dht.CROWDED", 2)
+    monkeypatch.setattr("app.net.dht_writing.CROWDED", 2)
     monkeypatch.setattr("app.net.kademlia.MAX_RECORDS_FOUND", 1)
     await swarm.grow(6)
     hosts = swarm.nodes[1:4]
@@ -148,13 +116,6 @@ async def test_a_crowded_model_is_sought_in_its_groups(
             await host.dht.announce(host.offer(span=span, sequence=sequence))
     found = await swarm.nodes[5].dht.lookup(MODEL, units=48)
     assert who(found) == {host.endpoint.peer_id for host in hosts}
-
-
-async def test_this_computer_announces_only_its_own(swarm: Swarm) -> None:
-    first = await swarm.start()
-    other = await swarm.start([first])
-    with pytest.raises(BadInput, match="another computer"):
-        await other.dht.announce(first.offer())
 
 
 async def test_the_first_computer_of_a_swarm_needs_nobody(swarm: Swarm) -> None:

@@ -8,9 +8,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from app.errors import PeerLost
 from app.net.channel import Channel
-from app.net.dht_messages import FindRecords, Records, Store
+from app.net.dht_messages import FindRecords, Records
 from app.net.identity import new_identity
 from app.net.kademlia_keys import Shelf, id_bytes
 from app.net.kademlia_table import RETRY_SECONDS
@@ -124,20 +123,6 @@ async def test_without_anybody_there_is_nobody_to_tell(swarm: Swarm) -> None:
 # ── losses ───────────────────────────────────────────────────────────────────
 
 
-async def test_writers_and_keepers_need_their_connection_and_nobody_else_does(
-    swarm: Swarm,
-) -> None:
-    first = await swarm.start()
-    host = await swarm.start([first], public=False)
-    asker = await swarm.start([first], public=False)
-    await host.dht.announce(host.offer())
-    await asker.dht.lookup(MODEL)
-    assert host.dht.needs(first.endpoint.peer_id)
-    assert first.dht.needs(host.endpoint.peer_id)
-    assert not first.dht.needs(asker.endpoint.peer_id)
-    assert not asker.dht.needs(first.endpoint.peer_id)
-
-
 async def test_a_writer_that_lost_a_keeper_is_told(swarm: Swarm) -> None:
     first = await swarm.start()
     lost: list[str] = []
@@ -148,22 +133,6 @@ async def test_a_writer_that_lost_a_keeper_is_told(swarm: Swarm) -> None:
     assert lost == []
     host.dht.forget(first.endpoint.peer_id)
     assert lost == ["one"]
-
-
-async def test_an_offer_is_taken_back_without_looking_around_first(swarm: Swarm) -> None:
-    first = await swarm.start()
-    host = await swarm.start([first], public=False)
-    await host.dht.announce(host.offer())
-    swarm.clock.advance(300.0)  # by now the keepers would be sought again
-    questions: list[object] = []
-
-    async def listen(channel: Channel) -> None:
-        questions.append(type(await channel.receive()))
-
-    first.endpoint._handlers["directory"] = listen
-    with pytest.raises(PeerLost):
-        await host.dht.announce(host.offer(sequence=2, span=None))
-    assert questions == [Store, Store]
 
 
 async def test_who_asks_too_much_is_declined_and_not_counted(

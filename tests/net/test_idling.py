@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
 from app.errors import PeerLost
 from app.ids import PeerId
+from app.net.connection import Connection
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
-from app.net.idling import CROWDED, CROWDED_IDLE_SECONDS, IDLE_SECONDS, unneeded
+from app.net.idling import CROWDED, CROWDED_IDLE_SECONDS, IDLE_SECONDS, longest_idle, unneeded
 from tests.helpers.virtual_clock import VirtualClock
 from tests.net.contract import echo, on
 
@@ -22,12 +24,14 @@ class Swarm:
     def __init__(self, *, keeps: bool = False) -> None:
         self.clock = VirtualClock()
         self.lost: list[PeerId] = []
+        self.out_of_sight: list[PeerId] = []
         self.host = Endpoint(
             new_identity(),
             listen=("127.0.0.1", 0),
             handlers=on(echo),
             clock=self.clock,
             on_peer_gone=self.lost.append,
+            on_peer_idle=self.out_of_sight.append,
         )
         self.client = Endpoint(
             new_identity(),
@@ -111,16 +115,32 @@ async def test_a_full_computer_lets_go_who_was_quiet_longest(
             await late.client.open_channel(swarm.host.peer_id, [swarm.host.address], "hop")
             assert [one.peer for one in swarm.host.connections()] == [late.client.peer_id]
             assert swarm.lost == []
+            assert swarm.out_of_sight == [swarm.client.peer_id]
 
 
 class Idle:
     """A connection as the rules see it."""
 
     dialled = True
-    peer = PeerId(b"p" * 32)
+
+    def __init__(self, name: bytes = b"p", seconds: float = CROWDED_IDLE_SECONDS) -> None:
+        self.peer = PeerId(name * 32)
+        self._seconds = seconds
 
     def idle_seconds(self, now: float) -> float:
-        return CROWDED_IDLE_SECONDS
+        return self._seconds
+
+
+def test_who_wrote_here_is_let_go_last() -> None:
+    writer, other, lately = Idle(b"w", 9.0), Idle(b"o", 5.0), Idle(b"l", 1.0)
+
+    def let_go(*open_now: Idle) -> list[PeerId | None]:
+        found = longest_idle(cast(list[Connection], open_now), 0.0, lambda p: p == writer.peer)
+        return [] if found is None else [found.peer]
+
+    assert let_go(writer, other, lately) == [other.peer]
+    assert let_go(writer, lately) == [writer.peer]
+    assert let_go(lately) == []
 
 
 def test_where_many_are_open_less_patience_is_had() -> None:

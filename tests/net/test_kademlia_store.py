@@ -108,6 +108,21 @@ def test_a_computer_that_is_gone_is_forgotten_everywhere() -> None:
     assert [kept.announcement for kept in told(store) + told(store, MODELS)] == [offer(2)] * 2
 
 
+def test_offers_of_one_out_of_sight_end_sooner_unless_it_writes_again() -> None:
+    store = Store()
+    for shelf in (SHELF, MODELS):
+        for writer in (1, 2, 3):
+            keep(store, offer(writer), shelf)
+    for writer in (1, 2):
+        store.hurry(PeerId(offer(writer).peer), NOW + 5)
+        store.hurry(PeerId(offer(writer).peer), NOW + 7)  # later is not longer
+    for shelf in (SHELF, MODELS):
+        keep(store, offer(2, sequence=2), shelf)
+    store.expire(NOW + 6)
+    assert len(store) == 4
+    assert {kept.announcement.peer for kept in told(store)} == {offer(2).peer, offer(3).peer}
+
+
 def test_a_crowded_key_is_told_in_samples_that_the_seed_chooses() -> None:
     store = Store()
     for writer in range(200):
