@@ -23,9 +23,13 @@ from app.net.wire import (
     Credit,
     OpenChannel,
     ProtocolName,
+    Step,
     decode_channel,
     encode,
 )
+
+NUMBER_BYTES = 40
+"""A whole number in a list."""
 
 
 class ChannelEnded(PeerLost):
@@ -106,6 +110,13 @@ class Channel:
     def protocol(self) -> str:
         """What the channel is for."""
         return self._protocol or ""
+
+    @property
+    def held_bytes(self) -> int:
+        """About the memory that its messages take which nobody took yet, on either side."""
+        arrived = sum(charge + _beyond(message) for message, charge in self._inbox)
+        waiting = sum(len(frame) for frame, _ in self._waiting)
+        return arrived + waiting + self._reader.pending_bytes
 
     @property
     def closed(self) -> bool:
@@ -274,6 +285,12 @@ class Channel:
             raise _copy(self._lost)
         if self._own_end_sent:
             raise ChannelEnded("the channel is closed")
+
+
+def _beyond(message: AnyMessage) -> int:
+    """What a message takes beyond the bytes of its frame: a token takes as much as a number."""
+    tokens = message.tokens if isinstance(message, Step) else None
+    return 0 if tokens is None else NUMBER_BYTES * len(tokens)
 
 
 def _copy(error: PeerLost) -> PeerLost:

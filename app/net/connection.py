@@ -22,14 +22,10 @@ from app.net.addresses import format_address
 from app.net.channel import Channel
 from app.net.framing import FrameReader
 from app.net.handshake import DialHandshake, ListenHandshake
+from app.net.heartbeat import Heartbeat
 from app.net.identity import Identity
 from app.net.quic import CONTROL_STREAM, Address, BoundedConnection, QuicLine
 from app.net.wire import (
-    BUSY_HEARTBEAT_SECONDS,
-    BUSY_LOST_AFTER_SECONDS,
-    BUSY_SECONDS,
-    HEARTBEAT_SECONDS,
-    LOST_AFTER_SECONDS,
     MAX_CHANNELS_PER_CONNECTION,
     MAX_CONTROL_FRAME_BYTES,
     MAX_REASON_CHARACTERS,
@@ -46,12 +42,10 @@ from app.net.wire import (
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 5.0
-CHECK_SECONDS = BUSY_HEARTBEAT_SECONDS
-"""How often `Connection.check` is called; a lost peer is noticed at most this much
-later than it could be, so the threshold is that much lower than the promise."""
-MAX_PINGS_PER_CHECK = 16
-MAX_PINGS_UNDERWAY = 8
-"""More than there are in `LOST_AFTER_SECONDS`; an answer to an older one measures nothing."""
+MAX_OPENED_PER_CHECK = 4 * MAX_CHANNELS_PER_CONNECTION
+"""Channels from the other side between two checks: more than anybody needs who uses them."""
+MAX_UNTAKEN_BYTES = MAX_CONTROL_FRAME_BYTES
+"""Words on the control channel that the other side does not take: a hundred heartbeats'."""
 _GIVEN_UP = 0
 _BROKE_A_RULE = 1
 
@@ -80,8 +74,8 @@ class ConnectionOwner(Protocol):
         """A heartbeat went there and back in `seconds`; the peer says that it is at `place`."""
         ...
 
-    def refusal(self, peer: PeerId) -> str | None:
-        """Why connections with this peer are not wanted now; None when they are."""
+    def refusal(self, peer: PeerId, address: str | None = None) -> str | None:
+        """Why a connection with this peer, from there, is not wanted now; None when it is."""
         ...
 
     def proven(self, connection: Connection) -> None:
@@ -146,14 +140,9 @@ class Connection:
         # Streams given up here that the other side has not ended yet; QUIC's limit
         # on open streams bounds them.
         self._given_up: set[int] = set()
-        self._heard_at = self._quiet_since = self.began_at
-        self._busy_since = self._busy_until = float("-inf")
-        self._checked_at = self.began_at
-        self._pinged_at = 0.0
-        self._ping_serial = 0
-        self._pings: dict[int, float] = {}  # when each that is not answered was sent
-        self._pings_since_check = 0
-        self._round_trip_seconds: float | None = None
+        self._heart = Heartbeat(self.began_at)
+        self._quiet_since = self.began_at
+        self._opened_since_check = 0
         self._spoken = False
         self._end: str | None = None
 
@@ -175,12 +164,18 @@ class Connection:
     @property
     def round_trip_seconds(self) -> float | None:
         """The latest heartbeat's round trip, or QUIC's own estimate before the first."""
-        return self._round_trip_seconds or self.line.quic.round_trip_seconds
+        return self._heart.round_trip_seconds or self.line.quic.round_trip_seconds
 
     @property
     def has_ended(self) -> bool:
         """Whether nothing more will come or go."""
         return self._end is not None
+
+    @property
+    def held_bytes(self) -> int:
+        """About the memory that what waits here takes, in bytes."""
+        channels = sum(channel.held_bytes for channel in self.channels.values())
+        return channels + self.line.quic.held_bytes()
 
     def idle_seconds(self, now: float) -> float:
         """For how long it has carried no channel."""
@@ -212,32 +207,24 @@ class Connection:
         return channel
 
     def check(self, now: float) -> None:
-        """Heartbeat and patience; called every `CHECK_SECONDS` of `clock.monotonic`."""
-        # When this computer itself stood still (sleep, a long computation), what the
-        # others said meanwhile is still in the socket: silence counts only while awake.
-        stalled = now - self._checked_at - 2 * CHECK_SECONDS
-        if stalled > 0:
-            self._heard_at += stalled
-        self._checked_at = now
-        self._pings_since_check = 0
+        """Heartbeat and patience; called every `heartbeat.CHECK_SECONDS` of `clock.monotonic`."""
+        self._heart.check(now)
+        self._opened_since_check = 0
         if self.peer is None:
             if now - self.began_at >= HANDSHAKE_SECONDS:
                 self.end(f"no proof within {HANDSHAKE_SECONDS:g} seconds")
             return
-        busy = now < self._busy_until
-        # What was said before it was busy was not to be expected more often.
-        silent = now - max(self._heard_at, self._busy_since if busy else self._heard_at)
-        patience = BUSY_LOST_AFTER_SECONDS if busy else LOST_AFTER_SECONDS
-        if silent >= patience - CHECK_SECONDS:
+        if self._heart.is_lost(now):
             self.lost(f"{short_peer_text(self.peer)} stopped answering")
+            return
+        if self.line.quic.untaken_bytes(CONTROL_STREAM) > MAX_UNTAKEN_BYTES:
+            self.end("it takes nothing of what it is told")
             return
         for stream, since in list(self._unopened.items()):
             if now - since >= HANDSHAKE_SECONDS:
                 self._broken(stream, "a channel that nobody says the purpose of")
-        interval = BUSY_HEARTBEAT_SECONDS if busy else HEARTBEAT_SECONDS
-        # Half a check early: a timer that fires a moment too soon must not cost a whole one.
-        if now - self._pinged_at >= interval - CHECK_SECONDS / 2 and self._end is None:
-            self._ping(now)
+        if self._heart.is_due(now) and self._end is None:
+            self._tell(self._heart.ping(now))
 
     def end(self, reason: str, *, idle: bool = False) -> None:
         """Say goodbye with a reason and close; every channel ends with PeerLost."""
@@ -264,7 +251,7 @@ class Connection:
 
     def write(self, stream: int, data: bytes, *, end: bool = False) -> None:
         """Send these bytes of a channel."""
-        self._is_busy()
+        self._heart.is_busy(self._clock.monotonic())
         self.line.write(stream, data, end=end)
 
     def reset(self, stream: int) -> None:
@@ -307,11 +294,11 @@ class Connection:
 
     def stream_data(self, stream: int, data: bytes, *, end: bool) -> None:
         """Bytes of the control channel or of another one."""
-        self._heard_at = self._clock.monotonic()
+        self._heart.heard(self._clock.monotonic())
         if stream == CONTROL_STREAM:
             self._control_data(data, end=end)
             return
-        self._is_busy()
+        self._heart.is_busy(self._clock.monotonic())
         channel = self.channels.get(stream)
         if channel is None:
             channel = self._accept(stream)
@@ -353,7 +340,8 @@ class Connection:
     def send_datagram(self, data: bytes, address: Address) -> None:
         """Count it and put it on the socket."""
         self.bytes_sent += len(data)
-        self.remote = address
+        if address != self.remote and self.line.quic.has_shown(address):
+            self.remote = address  # a datagram alone shows nothing: anybody's address fits on it
         self._owner.send_datagram(data, address)
 
     # ── the control channel ──────────────────────────────────────────────────
@@ -386,17 +374,12 @@ class Connection:
                 self.line.close("goodbye")
                 self.lost(f"{who} said goodbye: {message.reason}")
             case Ping() if self.peer is not None:
-                self._pings_since_check += 1
-                if self._pings_since_check > MAX_PINGS_PER_CHECK:
-                    raise BadInput("a flood of pings")
+                self._heart.asked()
                 self._tell(Pong(serial=message.serial, place=self._owner.told_place))
             case Pong() if self.peer is not None:
-                if not 0 < message.serial <= self._ping_serial:
-                    raise BadInput("an answer to a ping that was never sent")
-                sent_at = self._pings.pop(message.serial, None)
-                if sent_at is not None:
-                    self._round_trip_seconds = self._clock.monotonic() - sent_at
-                    self._owner.measured(self, message.place, self._round_trip_seconds)
+                seconds = self._heart.answered(message, self._clock.monotonic())
+                if seconds is not None:
+                    self._owner.measured(self, message.place, seconds)
             case _:
                 self._prove(message)
 
@@ -411,7 +394,7 @@ class Connection:
             reply = self._listen.receive(message)
             peer = self._listen.peer
             if self._listen.done and peer is not None:
-                refusal = self._owner.refusal(peer)
+                refusal = self._owner.refusal(peer, self.address)
                 if refusal is not None:
                     self.end(refusal)
                     return
@@ -424,17 +407,10 @@ class Connection:
         self.line.quic.widen()
         self._owner.proven(self)
         if self._end is None:
-            self._ping(self._clock.monotonic())  # who has just come wants to know where it is
+            # Who has just come wants to know where it is.
+            self._tell(self._heart.ping(self._clock.monotonic()))
         if not self.ready.done() and self._end is None:
             self.ready.set_result(None)
-
-    def _ping(self, now: float) -> None:
-        self._pinged_at = now
-        self._ping_serial += 1
-        self._pings[self._ping_serial] = now
-        if len(self._pings) > MAX_PINGS_UNDERWAY:
-            del self._pings[next(iter(self._pings))]
-        self._tell(Ping(serial=self._ping_serial))
 
     def _tell(self, message: ControlMessage) -> None:
         self._spoken = True
@@ -457,6 +433,10 @@ class Connection:
         channel = Channel(self, stream=stream, peer=peer, protocol=None)
         self.channels[stream] = channel
         self._unopened[stream] = self._clock.monotonic()
+        self._opened_since_check += 1
+        if self._opened_since_check > MAX_OPENED_PER_CHECK:
+            self._broken(stream, "a flood of channels")
+            return None
         return channel
 
     def _broken(self, stream: int, reason: str) -> None:
@@ -465,13 +445,6 @@ class Connection:
         if channel is not None:
             channel.lost(PeerLost(f"{short_peer_text(channel.peer)} broke a rule: {reason}"))
             self._owner.report_bad_input(channel.peer, reason)
-
-    def _is_busy(self) -> None:
-        """Something is asked or answered: silence means more now."""
-        now = self._clock.monotonic()
-        if now >= self._busy_until:
-            self._busy_since = now
-        self._busy_until = now + BUSY_SECONDS
 
     def _reset(self, stream: int, *, code: int) -> None:
         if self.line.reset(stream, code=code):

@@ -16,12 +16,21 @@ from types import TracebackType
 from app.clock import Clock
 from app.errors import BadInput, PeerLost
 from app.ids import PeerId, short_peer_text
+from app.net.addresses import format_address
 from app.net.channel import Channel, ChannelEnded
-from app.net.connection import CHECK_SECONDS, Connection
+from app.net.connection import Connection
 from app.net.coordinates import Coordinates
+from app.net.crowding import (
+    MAX_HALF_OPEN,
+    may_begin,
+    who_gives_up,
+    who_holds_too_much,
+    who_makes_way,
+)
 from app.net.dialling import Dialling
+from app.net.heartbeat import CHECK_SECONDS
 from app.net.identity import Identity
-from app.net.idling import longest_idle, unneeded
+from app.net.idling import unneeded
 from app.net.observed import Observed
 from app.net.offences import Offences
 from app.net.port import Port
@@ -44,10 +53,11 @@ MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_PER_PEER = 4
 """Two computers that dial each other at once have two for a moment, and a program that
 was restarted or runs twice under one identity has several; more is a mistake."""
-MAX_HALF_OPEN = 64
 RETRY_FROM_HALF_OPEN = 8
 """From so many unfinished handshakes on, a dialler has to show its address first."""
 DUPLICATE_SECONDS = 10.0
+WEIGH_SECONDS = 1.0
+"""How often is looked how much waits here: no line brings more than some megabytes meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +145,7 @@ class Endpoint:
         self._coordinates = Coordinates(identity.peer_id, start)
         self._tells_place = tells_place
         self._closing = False
+        self._weighed_at = float("-inf")
         self.observed = Observed()
 
     async def __aenter__(self) -> Endpoint:
@@ -250,6 +261,9 @@ class Endpoint:
             self._end_duplicates(known, now)
         for connection in unneeded(list(self._connections), now, self._keeps):
             connection.end("this connection is not in use", idle=True)
+        if now - self._weighed_at >= WEIGH_SECONDS:
+            self._weighed_at = now
+            self._end_who_holds_too_much()
 
     # ── dialling and answering ────────────────────────────────────────────────
 
@@ -268,17 +282,27 @@ class Endpoint:
         return refusal
 
     def _wants_retry(self) -> bool:
-        return self._half_open() >= RETRY_FROM_HALF_OPEN
+        return len(self._half_open()) >= RETRY_FROM_HALF_OPEN
 
-    def _half_open(self) -> int:
-        return sum(1 for known in self._connections if known.peer is None and not known.dialled)
+    def _half_open(self) -> list[Connection]:
+        return [known for known in self._connections if known.peer is None and not known.dialled]
+
+    def _may_begin(self, newcomer: str) -> bool:
+        """Whether a handshake from there is taken on; another one may make way for it."""
+        half_open = self._half_open()
+        if not may_begin(half_open, newcomer):
+            return False
+        if len(half_open) >= MAX_HALF_OPEN:
+            one = who_gives_up(half_open, newcomer)
+            if one is None:
+                return False
+            one.lost("others wait as well")
+        return len(self._connections) < MAX_CONNECTIONS + MAX_HALF_OPEN
 
     def _answer(
         self, address: Address, dialled_id: bytes, retry_id: bytes | None
     ) -> Connection | None:
-        if self._closing or self._half_open() >= MAX_HALF_OPEN:
-            return None
-        if len(self._connections) >= MAX_CONNECTIONS + MAX_HALF_OPEN:
+        if self._closing or not self._may_begin(format_address(address[0], address[1])):
             return None
         quic = BoundedConnection(
             configuration=self._answers.answer(address[0]),
@@ -330,13 +354,16 @@ class Endpoint:
         """... and no more."""
         self._port.forget_id(connection_id)
 
-    def refusal(self, peer: PeerId) -> str | None:
-        """Why connections with this peer are not wanted now; None when they are."""
+    def refusal(self, peer: PeerId, address: str | None = None) -> str | None:
+        """Why connections with this peer are not wanted now; None when they are.
+
+        `address` is where it comes from, if it dialled.
+        """
         seconds = self._offences.refused_seconds(peer, self._clock.monotonic())
         if seconds > 0:
             return f"too much bad input; refused for another {seconds:.0f} seconds"
         full = len(self._by_peer) >= MAX_CONNECTIONS and peer not in self._by_peer
-        if full and not self._made_room():
+        if full and not self._made_room(address):
             return f"this computer has {MAX_CONNECTIONS} connections already"
         return None
 
@@ -386,12 +413,20 @@ class Endpoint:
         smaller_dialled = self.peer_id < (old.peer or self.peer_id)
         return old.dialled == smaller_dialled
 
-    def _made_room(self) -> bool:
-        """Let the connection go that was not used for longest; whether there is such a one."""
-        idle = longest_idle(self._connections, self._clock.monotonic(), self._keeps)
-        if idle is not None:
-            idle.end("this computer needs the room for others", idle=True)
-        return idle is not None
+    def _made_room(self, newcomer: str | None = None) -> bool:
+        """Let somebody go for a newcomer from there; whether there is such a one."""
+        one = who_makes_way(
+            self._connections, self._clock.monotonic(), newcomer=newcomer, is_kept=self._keeps
+        )
+        if one is not None:
+            one.end("this computer needs the room for others", idle=not one.channels)
+        return one is not None
+
+    def _end_who_holds_too_much(self) -> None:
+        held = {connection: connection.held_bytes for connection in self._connections}
+        for connection in who_holds_too_much(held):
+            logger.warning("%s has too much waiting here", connection.address)
+            connection.end("too much waits here that is not taken")
 
     def _end_duplicates(self, known: list[Connection], now: float) -> None:
         if not known:

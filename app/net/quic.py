@@ -198,6 +198,22 @@ class BoundedConnection(QuicConnection):
             if not stream.receiver.is_finished
         )
 
+    def held_bytes(self) -> int:
+        """The memory that streams take: what came out of order, and what nobody took yet."""
+        return sum(
+            len(stream.receiver._buffer) + len(stream.sender._buffer)
+            for stream in self._streams.values()
+        )
+
+    def untaken_bytes(self, stream: int) -> int:
+        """What was sent on a stream, or is to be, and has not been acknowledged."""
+        known = self._streams.get(stream)
+        return 0 if known is None else len(known.sender._buffer)
+
+    def has_shown(self, address: Address) -> bool:
+        """Whether the other side has shown that it receives at an address."""
+        return any(path.is_validated and path.addr == address for path in self._network_paths)
+
     def widen(self) -> None:
         """The other side is proven: let it have a real window."""
         self._local_max_data.widen(CONNECTION_WINDOW_BYTES)

@@ -56,10 +56,12 @@ class RawDialler(QuicConnectionProtocol):
 
     @staticmethod
     @asynccontextmanager
-    async def to(address: str, *, speaks: str = APPLICATION_PROTOCOL) -> AsyncIterator[RawDialler]:
+    async def to(
+        address: str, *, speaks: str = APPLICATION_PROTOCOL, window_bytes: int = 8 << 20
+    ) -> AsyncIterator[RawDialler]:
         """Dial an address; leaves without waiting for anybody."""
         configuration = QuicConfiguration(
-            alpn_protocols=[speaks], verify_mode=ssl.CERT_NONE, max_stream_data=8 << 20
+            alpn_protocols=[speaks], verify_mode=ssl.CERT_NONE, max_stream_data=window_bytes
         )
         transport, raw = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: RawDialler(QuicConnection(configuration=configuration)),

@@ -12,9 +12,10 @@ import pytest
 from app.clock import Clock, SystemClock
 from app.errors import PeerLost
 from app.net.channel import Channel
-from app.net.connection import HANDSHAKE_SECONDS, MAX_PINGS_PER_CHECK
+from app.net.connection import HANDSHAKE_SECONDS
 from app.net.coordinates import ORIGIN
 from app.net.endpoint import Endpoint
+from app.net.heartbeat import MAX_PINGS_PER_CHECK
 from app.net.identity import new_identity
 from app.net.offences import MAX_BAD_INPUTS
 from app.net.wire import (
@@ -434,3 +435,65 @@ async def test_a_goodbye_tells_the_others_why(host: HostStart) -> None:
         raw.send(0, encode(Goodbye(reason="going home")))
         assert "going home" in await outcome
     assert endpoint.connections() == []
+
+
+async def test_who_takes_nothing_of_what_it_is_told_is_let_go(
+    host: HostStart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its heart beats, and every answer would wait here for ever."""
+    clock = VirtualClock()
+    endpoint = await host(clock=clock)
+    async with RawDialler.to(endpoint.address, window_bytes=512) as raw:
+        await raw.proven(IDENTITY, endpoint.peer_id)
+        monkeypatch.setattr(raw._quic, "_write_stream_limits", lambda *limits, **space: None)
+        for _ in range(60):
+            for _ in range(MAX_PINGS_PER_CHECK):
+                raw.send(0, encode(Ping(serial=1)))
+            received = endpoint.connections()[0].bytes_received
+            await until(lambda: endpoint.connections()[0].bytes_received > received)  # noqa: B023
+            clock.advance(0.25)
+            endpoint.check()
+            if not endpoint.connections():
+                break
+        assert endpoint.connections() == []
+
+
+async def test_of_two_the_one_that_has_too_much_waiting_here_goes(
+    host: HostStart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.net.crowding.MOST_HELD_BYTES", 1 << 20)
+    clock = VirtualClock()
+    endpoint = await host(hold, clock=clock)
+    async with (
+        RawDialler.to(endpoint.address) as greedy,
+        RawDialler.to(endpoint.address) as modest,
+    ):
+        other = new_identity()
+        await greedy.proven(IDENTITY, endpoint.peer_id)
+        await modest.proven(other, endpoint.peer_id)
+        for raw, count in ((greedy, 20), (modest, 1)):
+            raw.open(4)
+            for position in range(count):
+                raw.send(4, encode(step(position, 65536)))
+        held = lambda: sum(one.held_bytes for one in endpoint._connections)  # noqa: E731
+        await until(lambda: held() > 20 * 65536)
+        clock.advance(1.0)
+        endpoint.check()
+        await until(lambda: "waits here" in (greedy.goodbye or ""))
+        assert [status.peer for status in endpoint.connections()] == [other.peer_id]
+
+
+async def test_a_datagram_alone_moves_nobody_to_another_address(
+    host: HostStart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its records and its dials count for must not be anybody's address."""
+    endpoint = await host()
+    async with RawDialler.to(endpoint.address) as raw:
+        await raw.proven(IDENTITY, endpoint.peer_id)
+        (connection,) = endpoint._connections
+        before = endpoint.address_of(IDENTITY.peer_id)
+        connection.send_datagram(b"", ("127.0.0.9", 9))
+        assert endpoint.address_of(IDENTITY.peer_id) == before
+        monkeypatch.setattr(connection.line.quic, "has_shown", lambda address: True)
+        connection.send_datagram(b"", ("127.0.0.9", 9))
+        assert endpoint.address_of(IDENTITY.peer_id) == "127.0.0.9:9"

@@ -13,8 +13,8 @@ from app.clock import Clock, SystemClock
 from app.errors import PeerLost, UsageError
 from app.ids import PeerId, short_peer_text
 from app.net.channel import Channel
-from app.net.connection import CHECK_SECONDS
 from app.net.endpoint import MAX_CONNECTIONS_PER_PEER, ChannelHandler, Endpoint
+from app.net.heartbeat import CHECK_SECONDS
 from app.net.identity import Identity, new_identity
 from app.net.offences import MAX_BAD_INPUTS, REFUSED_SECONDS
 from app.net.wire import (
@@ -337,7 +337,7 @@ async def test_a_peer_that_stops_answering_has_longer_while_nobody_waits() -> No
         for _ in range(int(BUSY_SECONDS / CHECK_SECONDS) + 1):
             clock.advance(CHECK_SECONDS)
             client.check()
-            connection._heard_at = clock.monotonic()
+            connection._heart._heard_at = clock.monotonic()
         host._port.close()
         assert 2.0 < await silence(client, channel, clock) <= LOST_AFTER_SECONDS
 
@@ -349,8 +349,8 @@ async def test_a_word_after_a_long_silence_does_not_count_the_silence() -> None:
         clock.advance(BUSY_SECONDS + 1)
         connection = client._live(host.peer_id)
         assert connection is not None
-        connection._checked_at = clock.monotonic()
-        connection._heard_at = clock.monotonic() - 2.0
+        connection._heart._checked_at = clock.monotonic()
+        connection._heart._heard_at = clock.monotonic() - 2.0
         await channel.send(step(1))
         client.check()
         assert not channel.closed

@@ -57,7 +57,7 @@ class Swarm:
             self.clock.advance(0.5)
             for endpoint in (self.host, self.client):
                 for connection in endpoint._connections:
-                    connection._heard_at = self.clock.monotonic()
+                    connection._heart._heard_at = self.clock.monotonic()
                 endpoint.check()
             await asyncio.sleep(0)
 

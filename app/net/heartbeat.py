@@ -1,0 +1,105 @@
+"""One connection's heartbeats: when to send one, what an answer measures, who is silent too long.
+
+Pure: time is an argument, in seconds of `Clock.monotonic`. `app/net/connection.py` sends and
+hears; the counterpart is the heart at the other end.
+"""
+
+from __future__ import annotations
+
+from app.errors import BadInput
+from app.net.wire import (
+    BUSY_HEARTBEAT_SECONDS,
+    BUSY_LOST_AFTER_SECONDS,
+    BUSY_SECONDS,
+    HEARTBEAT_SECONDS,
+    LOST_AFTER_SECONDS,
+    Ping,
+    Pong,
+)
+
+CHECK_SECONDS = BUSY_HEARTBEAT_SECONDS
+"""How often is looked what is due; a lost peer is noticed at most this much later than it
+could be, so the threshold is that much lower than the promise."""
+MAX_PINGS_PER_CHECK = 16
+MAX_PINGS_UNDERWAY = 8
+"""More than there are in `LOST_AFTER_SECONDS`; an answer to an older one measures nothing."""
+
+
+class Heartbeat:
+    """What one end knows of the other's heart.
+
+    Attributes:
+        round_trip_seconds: the latest one's; None before the first.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.round_trip_seconds: float | None = None
+        self._heard_at = self._checked_at = now
+        self._busy_since = self._busy_until = float("-inf")
+        self._pinged_at = 0.0
+        self._serial = 0
+        self._underway: dict[int, float] = {}  # when each that is not answered was sent
+        self._since_check = 0
+
+    def heard(self, now: float) -> None:
+        """Something came from the other side."""
+        self._heard_at = now
+
+    def is_busy(self, now: float) -> None:
+        """Something is asked or answered: silence means more now."""
+        if now >= self._busy_until:
+            self._busy_since = now
+        self._busy_until = now + BUSY_SECONDS
+
+    def check(self, now: float) -> None:
+        """Called every `CHECK_SECONDS`.
+
+        When this computer itself stood still (sleep, a long computation), what the others
+        said meanwhile is still in the socket: silence counts only while awake.
+        """
+        self._heard_at += max(0.0, now - self._checked_at - 2 * CHECK_SECONDS)
+        self._checked_at = now
+        self._since_check = 0
+
+    def is_lost(self, now: float) -> bool:
+        """Whether the other side has been silent for too long."""
+        busy = now < self._busy_until
+        # What was said before it was busy was not to be expected more often.
+        silent = now - max(self._heard_at, self._busy_since if busy else self._heard_at)
+        patience = BUSY_LOST_AFTER_SECONDS if busy else LOST_AFTER_SECONDS
+        return silent >= patience - CHECK_SECONDS
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time for a heartbeat."""
+        interval = BUSY_HEARTBEAT_SECONDS if now < self._busy_until else HEARTBEAT_SECONDS
+        # Half a check early: a timer that fires a moment too soon must not cost a whole one.
+        return now - self._pinged_at >= interval - CHECK_SECONDS / 2
+
+    def ping(self, now: float) -> Ping:
+        """The next heartbeat, to be sent at once."""
+        self._pinged_at = now
+        self._serial += 1
+        self._underway[self._serial] = now
+        if len(self._underway) > MAX_PINGS_UNDERWAY:
+            del self._underway[next(iter(self._underway))]
+        return Ping(serial=self._serial)
+
+    def asked(self) -> None:
+        """The other side's heart beat; BadInput when it does so far too often."""
+        self._since_check += 1
+        if self._since_check > MAX_PINGS_PER_CHECK:
+            raise BadInput("a flood of pings")
+
+    def answered(self, pong: Pong, now: float) -> float | None:
+        """The round trip in seconds that an answer shows; None when it is too late to show one.
+
+        Raises:
+            BadInput: it answers what was never sent.
+        """
+        if not 0 < pong.serial <= self._serial:
+            raise BadInput("an answer to a ping that was never sent")
+        sent_at = self._underway.pop(pong.serial, None)
+        if sent_at is None:
+            return None
+        self.round_trip_seconds = now - sent_at
+        return self.round_trip_seconds
