@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from app.clock import Clock
 from app.errors import EngineFault, NotServed, PeerLost, Refusal
@@ -45,6 +46,9 @@ from app.swarm.token_chain import (
 
 Lookup = Callable[[Endpoint, ModelId], Awaitable[Sequence[Offer]]]
 """Who serves a model now, asked over this endpoint."""
+
+UNMEASURED_BYTES_PER_SECOND: Final = 5e9
+"""Weights that a plain processor reads in a second; for the head, until that was measured."""
 
 THIS_COMPUTER = "this computer"
 
@@ -113,6 +117,7 @@ class Talk:
             failures=failures,
             draw=random.random,
             own=ways.own,
+            own_head_seconds=self._own_head_seconds,
         )
         self._lookup = lookup
         self._clock = clock
@@ -239,6 +244,13 @@ class Talk:
         size = block_bytes([unit.size for unit in model.manifest.units])
         rate = self._speed.expected(model.id, size, whole=True)
         return None if rate is None or not self.opened.fits else 1.0 / rate
+
+    def _own_head_seconds(self) -> float:
+        """What the model's head takes on this computer, which reads its weights for each token."""
+        model = self.opened.model
+        measured = None if self._speed is None else self._speed.bytes_per_second
+        size = model.manifest.units[model.plan.head_unit].size
+        return size / (measured or UNMEASURED_BYTES_PER_SECOND)
 
     async def _mend_chain(
         self, chain: TokenChain, lost: Collection[PeerId], avoid: Sequence[PeerId]

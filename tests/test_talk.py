@@ -155,6 +155,25 @@ async def test_a_computer_that_is_faster_by_itself_answers_and_says_so(
     assert answer.predicted is None
 
 
+async def test_a_head_that_would_be_slow_here_counts_against_a_chain_without_one(
+    tmp_path: Path, guide: Path
+) -> None:
+    async def without_a_head(endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
+        return [Offer(OTHER, ("127.0.0.1:1",), Span(0, 9), 1000.0, 100_000)]
+
+    async with opened_guide(tmp_path, guide) as opened:
+        request = await opened.request("Potluck is", sampling=SamplingOptions(), max_tokens=3)
+        speed = MeasuredSpeed(tmp_path)
+        speed.note(1e3)
+        speed.note_wrote(opened.model.id, 1_000_000, 0.01)
+        ways = Ways(alone_if_faster=True)
+        talk = Talk(opened, without_a_head, ways, clock=SystemClock(), speed=speed)
+        answer = Answer()
+        assert [piece async for piece in talk.write(request, answer)]
+        await talk.close()
+    assert talk.part_names(answer.parts) == [THIS_COMPUTER]
+
+
 @pytest.mark.parametrize(
     ("ways", "tokens_a_second"),
     [(Ways(), 50.0), (Ways(alone_if_faster=True), 0.001), (Ways(alone_if_faster=True), None)],

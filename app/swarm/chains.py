@@ -56,6 +56,7 @@ class Chains:
         failures: who failed in any conversation of this computer.
         draw: random numbers from 0 to below 1, by which equals share the load.
         own: this computer's name as a host, if it is one.
+        own_head_seconds: what the model's head would take on this computer.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class Chains:
         failures: Failures | None = None,
         draw: Callable[[], float] = lambda: 0.0,
         own: PeerId | None = None,
+        own_head_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._whereabouts = whereabouts
         self._failures = failures or Failures()
         self._draw = draw
         self._own = own
+        self._own_head_seconds = own_head_seconds
         self._shape = shape
         self._lookup = lookup
         self._opener = opener
@@ -203,6 +206,7 @@ class Chains:
             row_bytes=row_bytes,
             rows_per_step=rows_per_step(BATCH_ROWS, row_bytes),
             head_unit=self._shape.head_unit,
+            own_head_seconds=self._own_head_seconds(),
         )
 
     def _note_failures(self, suspects: Collection[PeerId]) -> None:

@@ -32,6 +32,9 @@ EMBEDDING_SECONDS: Final = 0.0005
 HOP_SECONDS: Final = 0.001
 """What each computer adds besides its way and its layers (`benchmarks/hop.py`: 1.0 to 1.5 ms,
 the layers of a small model included)."""
+OWN_END_SECONDS: Final = 0.0002
+"""What an end that the client runs itself adds besides its weights: the way to its own worker and
+back; for the embedding, a row that is looked up, that is all (0.16 ms of a small model)."""
 CLIENT_SECONDS: Final = 0.0007
 """What the client itself does for each token."""
 WAITING_SHARE: Final = 0.1
@@ -108,7 +111,7 @@ class Prediction:
 
     Attributes:
         network: the ways from the client through all computers and back to it.
-        compute: the layers.
+        compute: the layers, and a head that the client runs itself.
         waiting: other conversations on the same computers.
         overhead: what every computer does besides.
         prompt: once, before the first token, besides all that: its other rows.
@@ -160,6 +163,7 @@ class Costs:
         row_bytes: how large a hidden state is.
         rows_per_step: of longer questions so many rows travel together.
         head_unit: the number of the model's last unit, if it is known.
+        own_head_seconds: what the final norm and head take on the client, should nobody serve them.
     """
 
     whereabouts: Whereabouts = NOTHING_KNOWN
@@ -169,6 +173,7 @@ class Costs:
     row_bytes: int = 0
     rows_per_step: int = 512
     head_unit: int | None = None
+    own_head_seconds: float = 0.0
 
     def of_host(self, offer: Offer, span: Span) -> float:
         """What a computer adds to each token, without the ways to it and from it."""
@@ -185,8 +190,11 @@ class Costs:
         once = self._sending_seconds() / max(1, self.answer_tokens)
         return seconds + DOUBT_SHARE * doubts + once
 
-    def predict(self, links: Sequence[Link]) -> Prediction:
-        """What a token is expected to take over a chain."""
+    def predict(
+        self, links: Sequence[Link], *, own_embedding: bool = False, own_head: bool = False
+    ) -> Prediction:
+        """What a token is expected to take over a chain; the client runs the ends that are its
+        own."""
         ways = Ways(self.whereabouts, [None, *(link.offer for link in links), None])
         numbers = np.arange(len(links) + 2)
         seconds, doubts = ways.between(numbers[:-1], numbers[1:])
@@ -198,13 +206,16 @@ class Costs:
         # Pieces of a long prompt are worked on side by side: all of them pass the slowest.
         pieces = max(1, -(-(self.prompt_rows - 1) // self.rows_per_step))
         stages = [self._prompt_seconds(own) for own in compute]
-        stages += [self._sending_seconds()] * (len(links) - 1)
+        # Tokens are small; from the embedding on hidden states travel.
+        stages += [self._sending_seconds()] * (len(links) - 1 + own_embedding)
         prompt = sum(stages) / pieces + max(stages) * (pieces - 1) / pieces
         return Prediction(
             network=float(np.trace(seconds)),
-            compute=sum(compute),
+            compute=sum(compute) + self.own_head_seconds * own_head,
             waiting=sum(waiting),
-            overhead=CLIENT_SECONDS + HOP_SECONDS * len(links),
+            overhead=CLIENT_SECONDS
+            + HOP_SECONDS * len(links)
+            + OWN_END_SECONDS * (own_embedding + own_head),
             prompt=prompt,
             doubt=float(np.trace(doubts)),
         )
@@ -275,10 +286,11 @@ def find_routes(
         wanted = Span(1 if own_embedding else 0, head_unit if own_head else head_unit + 1)
         chains = _chains(roomy, wanted, costs, before=None, after=None, most=most)
         if chains:
-            return [
-                (cost, Route(tuple(links), own_embedding, own_head, costs.predict(links)))
-                for cost, links in chains
-            ]
+            found = []
+            for cost, links in chains:
+                predicted = costs.predict(links, own_embedding=own_embedding, own_head=own_head)
+                found.append((cost, Route(tuple(links), own_embedding, own_head, predicted)))
+            return found
     raise _no_chain(usable, roomy, head_unit, tokens=tokens, may_run_ends=may_run_ends)
 
 

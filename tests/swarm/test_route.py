@@ -22,6 +22,7 @@ from app.swarm.route import (
     EMBEDDING_SECONDS,
     HOP_SECONDS,
     MOST_ROUTES,
+    OWN_END_SECONDS,
     PROMPT_GAIN,
     SLOWEST_LAYERS_PER_SECOND,
     UPLINK_BYTES_PER_SECOND,
@@ -303,6 +304,21 @@ def test_a_prediction_is_made_of_its_parts() -> None:
     parts = predicted.network + predicted.compute + predicted.waiting + predicted.overhead
     assert predicted.seconds_per_token == pytest.approx(parts)
     assert predicted.tokens_per_second == pytest.approx(1 / parts)
+
+
+def test_ends_that_the_client_runs_are_in_the_prediction() -> None:
+    costs = Costs(HERE, head_unit=HEAD, prompt_rows=34, row_bytes=1000, own_head_seconds=0.2)
+    served, ends_lack = (
+        find_route([at("a", span, 10.0)], HEAD, tokens=1, costs=costs).predicted
+        for span in ("0:10", "1:9")
+    )
+    assert served is not None
+    assert ends_lack is not None
+    assert ends_lack.compute == pytest.approx(served.compute + 0.2)
+    assert ends_lack.overhead == pytest.approx(served.overhead + 2 * OWN_END_SECONDS)
+    # Hidden states leave the client, where tokens would have.
+    sent = 33 * 1000 / UPLINK_BYTES_PER_SECOND
+    assert ends_lack.prompt == pytest.approx(served.prompt + sent)
 
 
 def test_pieces_of_a_long_question_are_computed_side_by_side() -> None:
