@@ -231,6 +231,7 @@ class Node:
             reachable=own.now if public else tuple,
             seen_at=self.endpoint.address_of,
             keeper_lost=lambda: self._announcer.keeper_lost(),
+            known_models=lambda: {known.model for known in self.models.all()},
         )
         self._announcer = Announcer(
             self.identity,

@@ -14,6 +14,9 @@ from typing import Generic, TypeVar
 QUESTIONS_AT_ONCE = 128.0
 """A list of all models asks one computer 33 times, a crowded one's groups 16 times more."""
 QUESTIONS_PER_SECOND = 8.0
+QUESTIONS_OF_ONE_HAND = 1024.0
+ANSWERS_FOR_ONE_HAND = 64.0
+"""A second, to all who come from one address group: eight computers' share."""
 MAX_ASKERS = 1024
 """Names remembered; the one that asked longest ago is forgotten first."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import SystemRandom
 from types import TracebackType
 from typing import Protocol
@@ -19,8 +19,8 @@ from typing import Protocol
 from app.clock import Clock
 from app.errors import BadInput, PeerLost
 from app.ids import ModelId, PeerId
-from app.net.address_groups import AddressRules, rules_for
-from app.net.allowances import Allowances
+from app.net.address_groups import AddressRules, hand_of, rules_for
+from app.net.allowances import ANSWERS_FOR_ONE_HAND, QUESTIONS_OF_ONE_HAND, Allowances
 from app.net.channel import Channel, ChannelOpener
 from app.net.dht_asking import Asking
 from app.net.dht_messages import (
@@ -41,6 +41,7 @@ from app.net.kademlia_keys import (
     Shelf,
     groups_to_ask,
     id_bytes,
+    models_to_ask,
     node_id,
 )
 from app.net.kademlia_lookup import PATHS, Lookup
@@ -87,6 +88,7 @@ class Dht:
             is, whatever address it is given.
         changed: called when what is kept here for others changes.
         keeper_lost: called when a computer that keeps what this one announced is gone.
+        known_models: models that a list of all asks for before others: strangers can make up any.
         background: False leaves joining and upkeep to whoever calls `join` and `maintain`.
 
     Attributes:
@@ -106,6 +108,7 @@ class Dht:
         seen_at: Callable[[PeerId], str | None] = lambda peer: None,
         changed: Callable[[], None] = lambda: None,
         keeper_lost: Callable[[], None] = lambda: None,
+        known_models: Callable[[], Collection[ModelId]] = tuple,
         chance: Chance | None = None,
         background: bool = True,
     ) -> None:
@@ -118,6 +121,7 @@ class Dht:
         self._seen_at = seen_at
         self._changed = changed
         self._keeper_lost = keeper_lost
+        self._known_models = known_models
         self._chance = chance or SystemRandom()
         self._background = background
         self.rules = self._judge()
@@ -142,6 +146,8 @@ class Dht:
         self._looking: asyncio.Task[None] | None = None
         self._over = False  # others may ask until the endpoint closes as well
         self._allowances: Allowances[PeerId] = Allowances()
+        # Names are free: those who come from one part of the network share as well.
+        self._hands: Allowances[str] = Allowances(QUESTIONS_OF_ONE_HAND, ANSWERS_FOR_ONE_HAND)
         self._bootstraps_changed = asyncio.Event()
         self.answered: frozenset[PeerId] | None = None
 
@@ -287,7 +293,7 @@ class Dht:
             message: object = await channel.receive()
             if not isinstance(message, FindNodes | FindRecords | Store):
                 raise BadInput(f"a {type(message).__name__} on a directory channel")
-            if not self._allowances.take(channel.peer, self._clock.monotonic()):
+            if not self._may_ask(channel.peer):
                 await channel.send(Refused(code="busy", reason="you ask this computer too much"))
                 continue
             if not self._own_addresses() and isinstance(message, Store):
@@ -307,6 +313,12 @@ class Dht:
                 self._changed()
             await channel.send(answer)
             self._look_soon()
+
+    def _may_ask(self, peer: PeerId) -> bool:
+        now, seen_at = self._clock.monotonic(), self._seen_at(peer)
+        if not self._allowances.take(peer, now):
+            return False
+        return seen_at is None or self._hands.take(hand_of(seen_at), now)
 
     # ── staying in touch ─────────────────────────────────────────────────────
 
@@ -415,7 +427,7 @@ class Dht:
 
     async def _lookup_all(self, answerers: set[PeerId]) -> list[Announcement]:
         search = await self._search(MODELS, answerers)
-        models = list(dict.fromkeys(ModelId(offer.model) for offer in search.found))
+        models = models_to_ask(search.found, self._known_models())
         shelves = [Shelf("model", model) for model in models[:MAX_MODELS_LOOKED_UP]]
         return newest_of([search.found, *await self._search_many(shelves, answerers)])
 

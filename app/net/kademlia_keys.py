@@ -9,7 +9,8 @@ a newcomer learns which models there are. `docs/decisions/011-discovery.md` says
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NewType
@@ -116,6 +117,13 @@ def groups_to_ask(model: ModelId, spans: Iterable[Span], units: int | None) -> l
     last = units if units is not None else max((span.stop for span in spans), default=0)
     count = min(-(-last // GROUP_UNITS), MAX_GROUPS_ASKED)
     return [Shelf("group", model, group) for group in range(count)]
+
+
+def models_to_ask(told: Iterable[Announcement], known: Collection[ModelId]) -> list[ModelId]:
+    """The models that somebody offers: those that are known here first, then those that most
+    offer, because anybody can offer models that nobody ever heard of."""
+    offers = Counter(ModelId(offer.model) for offer in told)
+    return sorted(offers, key=lambda model: (model not in known, -offers[model]))
 
 
 class Holders:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -101,6 +102,22 @@ async def test_every_model_that_somebody_serves_is_found(swarm: Swarm) -> None:
         (one.endpoint.peer_id, MODEL),
         (two.endpoint.peer_id, OTHER_MODEL),
     }
+
+
+async def test_models_made_up_by_strangers_hide_none_that_is_known(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.net.dht.MAX_MODELS_LOOKED_UP", 1)
+    monkeypatch.setattr("app.net.kademlia_store.MAX_PER_MODEL_AMONG_MODELS", 1)
+    await swarm.grow(6)
+    liar, one, two, asker = swarm.nodes[:4]
+    await liar.dht.announce(liar.offer())
+    for host in (one, two):
+        with contextlib.suppress(Refusal):
+            await host.dht.announce(host.offer(model=OTHER_MODEL))
+    monkeypatch.setattr(asker.dht, "_known_models", lambda: {OTHER_MODEL})
+    found = [offer for offer in await asker.dht.lookup(None) if offer.model == OTHER_MODEL]
+    assert who(found) == {one.endpoint.peer_id, two.endpoint.peer_id}
 
 
 async def test_a_crowded_model_is_sought_in_its_groups(

@@ -135,6 +135,20 @@ async def test_a_writer_that_lost_a_keeper_is_told(swarm: Swarm) -> None:
     assert lost == ["one"]
 
 
+async def test_many_names_from_one_part_of_the_network_share_what_they_may_ask(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.net.dht.QUESTIONS_OF_ONE_HAND", 2.0)
+    node = await swarm.start()
+    answers = []
+    for place in ("6.6.6.1:1", "6.6.6.2:1", "6.6.6.3:1", "8.8.8.8:1"):
+        monkeypatch.setattr(node.dht, "_seen_at", lambda peer, place=place: place)
+        _, channel = await channel_to(swarm, node)
+        await channel.send(FindRecords(key=id_bytes(Shelf("model", MODEL).key)))
+        answers.append(type(await channel.receive()))
+    assert answers == [Records, Records, Refused, Records]
+
+
 async def test_who_asks_too_much_is_declined_and_not_counted(
     swarm: Swarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

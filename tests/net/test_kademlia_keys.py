@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
 import pytest
 
 from app.errors import BadInput
@@ -21,6 +22,7 @@ from app.net.kademlia_keys import (
     groups_of,
     groups_to_ask,
     id_bytes,
+    models_to_ask,
     node_id,
     point_of,
     shelf_of,
@@ -120,3 +122,9 @@ def test_in_a_small_swarm_they_are_sought_again_soon() -> None:
     holders.found(contacts(2), 0.0)
     assert not holders.wanted(1.0)
     assert holders.wanted(FEW_FRESH_SECONDS)
+
+
+def test_models_that_are_known_are_asked_for_first_and_then_those_offered_most() -> None:
+    made_up, known, liked = (ModelId(name * 32) for name in (b"x", b"k", b"l"))
+    told = [msgspec.structs.replace(offer(None), model=m) for m in (made_up, liked, known, liked)]
+    assert models_to_ask(told, {known, MODEL}) == [known, liked, made_up]
