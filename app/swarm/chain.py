@@ -27,8 +27,10 @@ from app.swarm.chain_link import (
     Neighbours,
     SessionTerms,
     leave_session,
+    neighbours_of,
     open_session,
     relink_session,
+    withdraw_steps,
 )
 from app.swarm.route import Link, Route
 from app.swarm.token_chain import (
@@ -222,6 +224,9 @@ class RingChain:
             # Any of them may be the silent one; together they are avoided.
             suspects = tuple(link.offer.peer for link in self._links)
             raise ChainBroken(say("chain_silent"), peer=suspects[0], suspects=suspects) from None
+        except asyncio.CancelledError:
+            self._withdraw(len(tokens))
+            raise
         finally:
             self._results.pop(last, None)
             if not answered:
@@ -267,14 +272,7 @@ class RingChain:
             raise failed
 
     def _neighbours(self, link: Link) -> Neighbours:
-        index = self._links.index(link)
-        previous = self._links[index - 1] if index else None
-        following = self._links[index + 1] if index + 1 < len(self._links) else None
-        return Neighbours(
-            previous=None if previous is None else previous.offer.peer,
-            next=None if following is None else following.offer,
-            absorb=following is not None and following.offer.peer not in self._empty,
-        )
+        return neighbours_of(link, self._links, self._empty)
 
     async def _open_link(self, link: Link, neighbours: Neighbours) -> None:
         peer = link.offer.peer
@@ -365,6 +363,16 @@ class RingChain:
             )
         except PeerLost as error:
             raise self._broken or ChainBroken(str(error), peer=self._links[0].offer.peer) from None
+
+    def _withdraw(self, rows: int) -> None:
+        """Nobody waits for a long step any more: hosts need not compute what they have of it."""
+        if rows == 1 or self._broken is not None or self._closed:
+            return
+        epoch = self._epoch + 1  # that of the next step
+        for link in self._links:
+            neighbours = self._neighbours(link)
+            words = withdraw_steps(self._opener, self._terms, link, neighbours, epoch=epoch)
+            self._tasks.start(words, name="withdraw")
 
     def _channel_to_first(self) -> Channel:
         peer = self._links[0].offer.peer

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +58,18 @@ class Neighbours:
     def same_as(self, other: Neighbours | None) -> bool:
         """Whether these are the same computers."""
         return other is not None and (self.previous, self.hop) == (other.previous, other.hop)
+
+
+def neighbours_of(link: Link, links: Sequence[Link], empty: Collection[PeerId]) -> Neighbours:
+    """Who stands before and after a link in a chain; `empty` know nothing of it yet."""
+    index = links.index(link)
+    previous = links[index - 1] if index else None
+    following = links[index + 1] if index + 1 < len(links) else None
+    return Neighbours(
+        previous=None if previous is None else previous.offer.peer,
+        next=None if following is None else following.offer,
+        absorb=following is not None and following.offer.peer not in empty,
+    )
 
 
 async def open_session(
@@ -155,6 +169,20 @@ async def relink_session(
             )
     opener.report_bad_input(offer.peer, "a wrong answer to new neighbours")
     raise ChainBroken(say("helper_nonsense", helper=name), peer=offer.peer)
+
+
+async def withdraw_steps(
+    opener: ChannelOpener, terms: SessionTerms, link: Link, neighbours: Neighbours, *, epoch: int
+) -> None:
+    """Have a host drop the steps before `epoch` that it has not computed yet.
+
+    They lie in its channel before anything that could be said there. A host that does not
+    hear it has only worked in vain.
+    """
+    with contextlib.suppress(ChainBroken):
+        await relink_session(
+            opener, terms, link, neighbours, epoch=epoch, replay=0, patience_seconds=0.0
+        )
 
 
 async def leave_session(channel: Channel, session: SessionId) -> None:

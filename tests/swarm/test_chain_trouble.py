@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from app.engine.frames import PartResult
+from app.engine.mounting import BATCH_ROWS
 from app.errors import PeerLost
 from app.ids import Span
 from app.net import wire
@@ -34,9 +35,9 @@ async def broken(work: Awaitable[object]) -> ChainBroken:
     return caught.value
 
 
-async def interrupted(swarm: SmallSwarm, chain: TokenChain, position: int, token: int) -> None:
+async def interrupted(swarm: SmallSwarm, chain: TokenChain, position: int, *tokens: int) -> None:
     """A step that is cancelled while hosts are at it."""
-    task = swarm.tasks.start(chain.step(position, [token]), name="step")
+    task = swarm.tasks.start(chain.step(position, tokens), name="step")
     await settled()
     task.cancel()
     await asyncio.wait([task])
@@ -225,6 +226,29 @@ async def test_a_cancelled_step_leaves_the_chain_usable(swarm: SmallSwarm) -> No
         await settled()
         hosts[1].engine.go_on()
         assert same(await task, wanted)
+
+
+async def test_what_lies_there_of_a_long_question_that_was_stopped_is_not_computed(
+    swarm: SmallSwarm,
+) -> None:
+    wanted = await step(swarm.alone(candidates=5), 0, [*PROMPT, 30])
+    client = await swarm.computer()
+    hosts = [
+        await swarm.host(span, kv_tokens=2048, tokens_per_sequence=2048) for span in ("0:3", "3:6")
+    ]
+    pieces = 6
+    async with swarm.ring(client, hosts, tokens=1024, candidates=5) as chain:
+        await step(chain, 0, PROMPT)
+        for host in hosts:
+            host.engine.hold()
+            host.engine.computed.clear()
+        await interrupted(swarm, chain, len(PROMPT), *([7] * pieces * BATCH_ROWS))
+        await settled()
+        for host in hosts:
+            host.engine.go_on()
+        await settled()
+        assert [sum(part.rows for part in host.engine.computed) for host in hosts] == [0, 0]
+        assert same(await step(chain, len(PROMPT), [30]), wanted)
 
 
 async def test_closing_ends_a_step_that_waits(swarm: SmallSwarm) -> None:
