@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final
 
 from app.clock import Clock
@@ -63,9 +63,13 @@ class Announced:
         """Everybody who announced something, by the last look."""
         return {PeerId(record.peer) for record in self._found}
 
-    def of(self, model: ModelId, *, without: PeerId) -> list[Announcement]:
-        """Who else serves a model or fetches a part of it, by the beginning of their spans."""
-        return [record for record in self._by_model.get(model, []) if record.peer != without]
+    def of(self, model: ModelId, *, without: Container[PeerId]) -> list[Announcement]:
+        """Who else serves a model or fetches a part of it, by the beginning of their spans.
+
+        Args:
+            without: the names of this computer.
+        """
+        return [record for record in self._by_model.get(model, []) if record.peer not in without]
 
 
 def _served(records: Sequence[Announcement]) -> set[tuple[object, ...]]:

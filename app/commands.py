@@ -255,6 +255,8 @@ def _status_lines(report: dict[str, Any]) -> Iterator[str]:
             f" at {one_line(running['listen'])}:"
             f" {running['sessions']} conversations now, {running['sessions_ever']} ever"
         )
+    if running is not None and running["beside"]:
+        yield one_line(running["beside"])
     disk = report["disk"]
     yield f"layers on disk: {gigabytes(disk['used_bytes'])} of {gigabytes(disk['quota_bytes'])}"
     if report["bootstrap_error"]:

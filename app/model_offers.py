@@ -12,6 +12,7 @@ from typing import Final
 
 from app.announced import Announced
 from app.api.shapes import ModelOffer
+from app.beside import Beside
 from app.clock import Clock
 from app.data_folder import DataFolder, OpenModel
 from app.engine.catalogue import KnownModel
@@ -25,12 +26,14 @@ from app.net.coordinates import distance_seconds
 from app.net.endpoint import Endpoint
 from app.net.records import Announcement
 from app.net.wire import Place
-from app.offers import block_bytes, longest_fit, room_bytes
+from app.offers import MEMORY_MARGIN_BYTES, block_bytes, longest_fit, room_bytes
+from app.serving import ShareOrder
 from app.sharing import Sharing
 from app.snapshot import Wanted
 from app.swarm.layout import Layout
-from app.swarm.placement import Own, Placement, Server, may_leave, place, standby
+from app.swarm.placement import Own, Placement, Server, may_leave, place
 from app.swarm.route import Offer
+from app.swarm.standby import Need, need_of, spare
 from app.trial import try_writing
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class ModelOffers:
     """Looks at every model this computer knows.
 
     Args:
+        beside: what is served besides; it gives way to whatever else is decided here.
         endpoint: knows this computer's name, whose own announcement does not count, and where it
             stands in the network.
         speed: what was measured of this computer.
@@ -54,6 +58,7 @@ class ModelOffers:
         models: KnownModels,
         announced: Announced,
         sharing: Sharing,
+        beside: Beside,
         endpoint: Endpoint,
         *,
         speed: MeasuredSpeed,
@@ -64,6 +69,7 @@ class ModelOffers:
         self._models = models
         self._announced = announced
         self._sharing = sharing
+        self._beside = beside
         self._own = endpoint.peer_id
         self._endpoint = endpoint
         self._clock = clock
@@ -111,10 +117,42 @@ class ModelOffers:
         await self._announced.refresh()
         return may_leave(self._servers(model), self._own, current, new)
 
-    async def to_stand_by(self, model: OpenModel, current: Span) -> Span | None:
-        """A crowded span that there is room for besides, to have its units here."""
-        own = self._own_side(model, await self._room(), current, 0)
-        return standby(_layout(model), self._servers(model), own)
+    async def to_stand_by(self, model: OpenModel, current: Span, *, draw: float) -> Span | None:
+        """The span to stand by for beside the one that is served; None if there is none.
+
+        What has to come for it leaves the disk room to move once more.
+
+        Args:
+            draw: a random number from 0 to below 1.
+        """
+        await self._announced.refresh()
+        own = self._own_side(model, await self._room_beside(), current, 0)
+        units, store = model.manifest.units[current.start : current.stop], self._data.store
+        used = await asyncio.to_thread(store.used_bytes)
+        left = store.quota_bytes - used - sum(unit.size for unit in units)
+        return spare(_layout(model), self._servers(model), own, disk_bytes=left, draw=draw)
+
+    async def need_of(self, model: OpenModel, span: Span, *, fresh: bool = False) -> Need | None:
+        """What others lack there, and this computer might serve besides.
+
+        Args:
+            fresh: look now, whoever looked a moment ago.
+        """
+        if fresh:
+            self._announced.forget_time()
+        await self._announced.refresh()
+        return need_of(self._servers(model), span, own_load=self._beside.load)
+
+    async def fits_beside(self, model: OpenModel, span: Span) -> bool:
+        """Whether there is memory left for these units beside what is served."""
+        self._looked_at = float("-inf")
+        return _layout(model).memory(span) <= await self._room_beside()
+
+    async def memory_is_short(self) -> bool:
+        """Whether the owner's programs need the memory of what is served besides."""
+        self._looked_at = float("-inf")
+        hardware = await self._look_at_hardware()
+        return hardware.memory.available_bytes < MEMORY_MARGIN_BYTES // 2
 
     def missing_bytes(self, model: OpenModel, span: Span) -> int:
         """What of a span would have to be downloaded."""
@@ -144,7 +182,9 @@ class ModelOffers:
             expected_tokens_per_second=self._speed.expected(
                 model.id, sum(unit.size for unit in blocks), whole=span == model.plan.whole
             ),
-            served_by=sum(r.ready for r in self._announced.of(model.id, without=self._own)),
+            served_by=sum(
+                r.ready for r in self._announced.of(model.id, without=self._beside.names())
+            ),
             chosen=chosen,
             trust=known.trust.words,
             trust_said=known.trust.said,
@@ -174,7 +214,7 @@ class ModelOffers:
         here = self._endpoint.place
         return [
             server_of(record, model.plan.head_unit, here)
-            for record in self._announced.of(model.id, without=self._own)
+            for record in self._announced.of(model.id, without=self._beside.names())
             if record.span is not None
         ]
 
@@ -211,26 +251,33 @@ class ModelOffers:
         if self._speed.is_news:
             await asyncio.to_thread(self._speed.save)
 
-    async def _room(self) -> int:
+    async def _look_at_hardware(self) -> Hardware:
         now = self._clock.monotonic()
         if self._hardware is None or now - self._looked_at >= FRESH_SECONDS:
             self._hardware = await asyncio.to_thread(read_hardware)
             self._looked_at = now
-        hardware = self._hardware
+        return self._hardware
+
+    async def _room(self) -> int:
+        hardware = await self._look_at_hardware()
         cards = [] if self._data.settings.gpu == "off" else hardware.cards
-        held = self._held_in_memory()
-        return room_bytes(
-            hardware.memory.available_bytes + held, [card.free_bytes for card in cards]
-        )
+        available = hardware.memory.available_bytes + self._held_in_memory()
+        return room_bytes(available, [card.free_bytes for card in cards])
+
+    async def _room_beside(self) -> int:
+        """What is left for a second span, which is computed on the processor."""
+        hardware = await self._look_at_hardware()
+        return room_bytes(hardware.memory.available_bytes + _held_bytes(self._beside.order), ())
 
     def _held_in_memory(self) -> int:
         """What the layers served now take: it would come free for others."""
-        order = self._sharing.order
-        if order is None:
-            return 0
-        return sum(
-            unit.size for unit in order.model.manifest.units[order.span.start : order.span.stop]
-        )
+        return _held_bytes(self._sharing.order) + _held_bytes(self._beside.order)
+
+
+def _held_bytes(order: ShareOrder | None) -> int:
+    if order is None:
+        return 0
+    return sum(unit.size for unit in order.model.manifest.units[order.span.start : order.span.stop])
 
 
 def server_of(record: Announcement, head_unit: int, here: Place | None) -> Server:

@@ -21,7 +21,7 @@ from app.model_offers import ModelOffers
 from app.opened_model import Fetch
 from app.sentences import Sentence, say
 from app.sharing import Sharing
-from app.snapshot import Wanted
+from app.snapshot import Wanted, layers_named
 from app.swarm.placement import Placement
 from app.tasks import TaskOwner
 from app.wishes import Wishes
@@ -95,10 +95,6 @@ class Moving:
             )
             if better is not None:
                 await self._move(wanted, better)
-                return
-            spare = await self._offers.to_stand_by(wanted.model, wanted.span)
-            if spare is not None:
-                await self._bring(wanted.model, spare)
         except PotluckError as error:
             logger.warning("this computer stays where it is: %s", error)
 
@@ -126,14 +122,7 @@ class Moving:
 
 def moved_words(model: OpenModel, placement: Placement) -> Sentence:
     """That this computer moved, and why."""
-    span, head = placement.span, model.plan.head_unit
-    first, last = max(1, span.start), min(span.stop, head) - 1
-    if last < first:
-        layers = say("the_words") if span.start == 0 else say("the_last_step")
-    elif first == last:
-        layers = say("layer_number", number=first)
-    else:
-        layers = say("layers_between", first=first, last=last)
+    layers = layers_named(model, placement.span)
     title = model.manifest.title or model.manifest.name
     if placement.reason == "nobody":
         return say("moved_nobody", layers=layers, model=title)

@@ -25,15 +25,18 @@ from app.announcing import Announcer
 from app.answering import Answering
 from app.api.server import ApiServer
 from app.api.token import ApiToken
+from app.beside import Beside, NearWays
 from app.change_board import ChangeBoard
+from app.chat_offers import ChatOffers
 from app.clock import Clock, SystemClock
 from app.conversations import Conversations
 from app.data_folder import DataFolder
 from app.desk import Desk
-from app.errors import PeerLost, Refusal, UsageError
+from app.engines import Engines
+from app.errors import Refusal, UsageError
 from app.fetching import Fetching
 from app.folder_watch import keep_folder
-from app.ids import ModelId, Span, peer_text
+from app.ids import Span, peer_text
 from app.known_contacts import KnownContacts
 from app.known_models import KnownModels
 from app.line_speed import LineSpeed
@@ -49,14 +52,13 @@ from app.net.endpoint import Endpoint
 from app.net.identity import Identity
 from app.node_file import connection_lines, keep_node_file, serving_lines
 from app.opened_model import sweep_scratch
-from app.own_addresses import OwnAddresses, own_address
+from app.own_addresses import OwnAddresses
 from app.own_processes import OwnProcesses
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
 from app.policy.power import Cards
 from app.policy.sensors import ComputerSensors, Sensors, this_system
 from app.policy.traffic import Traffic
-from app.policy.verdict import Machine
 from app.process_lock import data_folder_lock
 from app.reach import Reach
 from app.sentences import say
@@ -65,9 +67,8 @@ from app.settings import SETTINGS_FILE, read_settings
 from app.sharing import Sharing
 from app.small_files import remove_drafts
 from app.snapshot import Parts, Wanted
+from app.standing_by import StandingBy
 from app.swarm.credits import Credits
-from app.swarm.route import Offer
-from app.talk import conversation_directory, offers_of
 from app.tally import Tally
 from app.tasks import TaskOwner
 from app.wishes import Wishes, checked_span
@@ -163,6 +164,7 @@ class Node:
             await self._open_api(options.api)
         self._tasks.start(self.service.keep_house(), name="housekeeping")
         self._tasks.start(self.moving.keep_placed(), name="placement")
+        self._tasks.start(self.standing_by.keep_ready(), name="standing by")
         keeping_folder = keep_folder(lock, warn=self.service.warn, quit=self.service.quit)
         self._tasks.start(keeping_folder, name="data folder")
         keeping = keep_node_file(self.data.folder, self.status, clock=self._clock)
@@ -251,8 +253,14 @@ class Node:
     async def _open_service(self, told: Wanted | None) -> None:
         """Everything between the network and the API."""
         data, clock, changed = self.data, self._clock, self._board.changed
-        self._cards = cards = Cards(data.folder)
-        pacer = self._pacer(cards)
+        cards = Cards(data.folder)
+        engines = Engines(lambda: (self.sharing, self.beside), cards)
+        pacer = Pacer(
+            clock=clock,
+            processor_seconds=ProcessorTime(engines.worker_pids).seconds,
+            joules=cards.joules,
+            processors=psutil.cpu_count() or 1,
+        )
         credits = Credits()
         speed = MeasuredSpeed(data.folder)
         line = LineSpeed(speed, lambda: self._traffic.download_cap)
@@ -261,7 +269,7 @@ class Node:
             changed=changed,
             limit=self._traffic.limit,
             show=self._options.api is None,
-            dropped=lambda hashes: self.sharing.were_damaged(hashes),
+            dropped=engines.were_damaged,
             measured=line.note,
         )
         self.sharing = await self._stack.enter_async_context(
@@ -276,6 +284,25 @@ class Node:
                 clock=clock,
                 rest=pacer.rest_seconds,
                 share=pacer.sustained_share,
+                opener=NearWays(self.endpoint, lambda: self.beside.names()),
+            )
+        )
+        self.beside = await self._stack.enter_async_context(
+            Beside(
+                data,
+                self.endpoint,
+                self._directory,
+                first=self.sharing,
+                fetch=fetching.fetch,
+                mend=fetching.mend,
+                credits=credits,
+                changed=changed,
+                clock=clock,
+                rest=pacer.rest_seconds,
+                share=pacer.sustained_share,
+                shaper=self._traffic,
+                public=self._is_public,
+                is_reachable=not self._options.announce,
             )
         )
         announced = Announced(self._directory, changed=changed, clock=clock)
@@ -287,15 +314,22 @@ class Node:
             given=bool(self._options.bootstraps),
             public=self._is_public,
         )
-        own = self.identity.peer_id
+        asking = ChatOffers(
+            self._directory,
+            self.endpoint,
+            self.sharing,
+            self.beside,
+            public=self._is_public,
+            clock=clock,
+        )
         self.desk = await self._stack.enter_async_context(
             Desk(
                 data,
                 self.models,
                 fetch=fetching.fetch,
                 mend=fetching.mend,
-                lookup=self._offers_for_asking,
-                own=own,
+                lookup=asking.lookup,
+                own=self.identity.peer_id,
                 shaper=self._traffic,
                 place=lambda: self.endpoint.place,
                 round_trip_seconds=self.endpoint.round_trip_seconds,
@@ -317,6 +351,7 @@ class Node:
             self.identity,
             self.endpoint,
             self.sharing,
+            self.beside,
             fetching,
             self.desk,
             self.models,
@@ -334,6 +369,7 @@ class Node:
             self.models,
             announced,
             self.sharing,
+            self.beside,
             self.endpoint,
             speed=speed,
             line=line,
@@ -344,12 +380,16 @@ class Node:
             self.models,
             offers,
             self.sharing,
+            self.beside,
             told=told,
-            machine=self._machine,
+            machine=engines.machine,
             changed=changed,
             clock=clock,
         )
         self.moving = Moving(data, offers, self.sharing, wishes, fetch=fetching.fetch)
+        self.standing_by = StandingBy(
+            data, offers, self.sharing, wishes, self.beside, fetch=fetching.fetch, clock=clock
+        )
         found = read_settings(data.folder / SETTINGS_FILE)
         governor = await self._stack.enter_async_context(
             Governor(
@@ -361,7 +401,7 @@ class Node:
                 traffic=self._traffic,
                 pacer=pacer,
                 cards=cards,
-                machine=self._machine,
+                machine=engines.machine,
                 clock=clock,
                 changed=changed,
                 as_told=told is not None,
@@ -419,56 +459,6 @@ class Node:
             )
         )
 
-    # ── what the parts ask of each other ─────────────────────────────────────
-
-    def _pacer(self, cards: Cards) -> Pacer:
-        return Pacer(
-            clock=self._clock,
-            processor_seconds=ProcessorTime(self._workers).seconds,
-            joules=cards.joules,
-            processors=psutil.cpu_count() or 1,
-        )
-
-    def _workers(self) -> list[int]:
-        """The workers whose processor time is capped: those that compute for others."""
-        engine = self.sharing.engine
-        pid = None if engine is None else engine.worker_pid
-        return [] if pid is None else [pid]
-
-    def _machine(self) -> Machine:
-        """A graphics card counts as long as nothing shows that it does not compute."""
-        engine = self.sharing.engine
-        tried = engine is not None and engine.request.gpu
-        unused = engine is not None and tried and engine.status.configuration != "gpu"
-        usable = len(self._cards) > 0 and not unused
-        return Machine(processors=psutil.cpu_count() or 1, gpu_usable=usable)
-
-    async def _offers_for_asking(self, endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
-        """Who serves a model, asked under a conversation's own name; this computer too."""
-        first = self._directory.seeds()
-        itself = (self.identity.peer_id, own_address(self.endpoint))
-        own = self.sharing.own_offer(model)
-        try:
-            async with conversation_directory(
-                endpoint,
-                [itself] if self._is_public else [],
-                first,
-                self._clock,
-                self._directory.rules,
-            ) as directory:
-                found = offers_of(await directory.lookup(model))
-        except PeerLost:
-            if first and own is None:
-                raise
-            found = []
-        others = [offer for offer in found if offer.peer != self.identity.peer_id]
-        order = self.sharing.order
-        if own is None or order is None:
-            return others
-        if own.is_full and own.span == order.model.plan.whole:
-            return others  # its places are others' now; a chat has the whole model beside them
-        return [*others, own]
-
     # ── what it tells about itself ───────────────────────────────────────────
 
     def ready_line(self) -> dict[str, object]:
@@ -487,5 +477,5 @@ class Node:
     def status(self) -> dict[str, object]:
         """What this node is and does, in words and numbers for programs."""
         status: dict[str, object] = {**self.ready_line(), "pid": os.getpid()}
-        status |= serving_lines(self.sharing)
+        status |= serving_lines(self.sharing, self.beside)
         return status | {"connections": connection_lines(self.endpoint.connections())}

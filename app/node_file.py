@@ -17,11 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from app.api.shapes import NODE_FILE
+from app.beside import Beside
 from app.clock import Clock
 from app.ids import peer_text
 from app.net.endpoint import ConnectionStatus
 from app.sharing import Sharing
 from app.small_files import read_small, write_whole
+from app.snapshot import beside_told
 
 WRITE_SECONDS: Final = 2.0
 STALE_SECONDS: Final = 10.0
@@ -42,11 +44,12 @@ def connection_lines(connections: Sequence[ConnectionStatus]) -> list[dict[str, 
     ]
 
 
-def serving_lines(sharing: Sharing) -> dict[str, object]:
+def serving_lines(sharing: Sharing, beside: Beside) -> dict[str, object]:
     """What is served now, in words and numbers; nothing while nothing is."""
     order, engine, host = sharing.order, sharing.engine, sharing.host
     if order is None or engine is None or host is None:
         return {}
+    told = beside_told(beside)
     return {
         "model": order.model.manifest.name,
         "model_id": order.model.id.hex(),
@@ -60,6 +63,8 @@ def serving_lines(sharing: Sharing) -> dict[str, object]:
         "sessions_ever": sharing.sessions_ever,
         "positions_computed": sharing.positions_computed,
         "tokens_free": host.tokens_free,
+        "beside": "" if told is None else told.words,
+        "beside_units": None if beside.order is None else str(beside.order.span),
     }
 
 
@@ -92,6 +97,7 @@ class _Told(msgspec.Struct):
     model: str = ""
     sessions: int = 0
     sessions_ever: int = 0
+    beside: str = ""
 
 
 def read_node_file(folder: Path, *, now: float) -> dict[str, Any] | None:

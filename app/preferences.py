@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from app.setting_patterns import BOOTSTRAP, HOST_AND_PORT, SCHEDULE
+
 IN_USE: Final = "While I use the computer"
 AWAY: Final = "While I am away"
 RULES: Final = "Rules"
@@ -25,18 +27,6 @@ LOOKS: Final = "Looks"
 
 SECTIONS: Final = (IN_USE, AWAY, RULES, NETWORK, DISK, MODELS, PRIVACY, START, NOTICES, LOOKS)
 """In the order they are shown."""
-
-_PORT: Final = r"([0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
-HOST_AND_PORT: Final = rf"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):{_PORT}$"
-_BOOTSTRAP: Final = rf"^[a-z2-7]{{52}}@(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):{_PORT}$"
-_DAYS: Final = (
-    r"(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?"
-    r"(,(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?)*"
-)
-_SPAN: Final = r"([01]?\d|2[0-3])-([01]?\d|2[0-4])"
-_HOURS: Final = rf"{_DAYS} {_SPAN}(,{_SPAN})*"
-_SCHEDULE: Final = rf"^(|never|{_HOURS}(; ?{_HOURS})*)$"
-"""Its meaning is in `app/schedule.py`; here only what can have one."""
 
 
 def words(
@@ -183,7 +173,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "empty means always.",
             RULES,
             expected="days and hours such as 'mon-fri 18-8; sat,sun 0-24', 'never', or empty",
-            pattern=_SCHEDULE,
+            pattern=SCHEDULE,
             longest=1000,
         ),
     ] = ""
@@ -332,7 +322,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = False
 
     bootstrap: Annotated[
-        tuple[Annotated[str, Meta(pattern=_BOOTSTRAP)], ...],
+        tuple[Annotated[str, Meta(pattern=BOOTSTRAP)], ...],
         words(
             "Computers to ask first",
             "Computers that are asked first who else takes part, each as NAME@ADDRESS:PORT. "
@@ -392,6 +382,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             most=2**50,
         ),
     ] = 20 * 10**9
+
+    stand_by: Annotated[
+        bool,
+        switch(
+            "Stand by for others",
+            "Whether memory and disk that are left keep layers ready that others may soon lack, "
+            "and serve them too while they do.",
+            DISK,
+        ),
+    ] = True
 
     kv_tokens: Annotated[
         int,

@@ -289,7 +289,7 @@ _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 _LIMITS: Final = {
     *(setting.name for setting in SETTINGS if setting.section in (IN_USE, AWAY, RULES)),
     *("monthly_budget_gb", "slow_upload_mbit", "slow_download_mbit"),
-    *("disk_quota_bytes", "gpu", "threads"),
+    *("disk_quota_bytes", "stand_by", "gpu", "threads"),
 }
 """What the owner's computer is not to exceed: one that is not understood is not guessed."""
 _CHANGING: Final = threading.Lock()

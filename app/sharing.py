@@ -11,8 +11,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Set
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Final, Literal
@@ -24,10 +22,11 @@ from app.engine.supervisor import Engine
 from app.errors import PotluckError
 from app.ids import ModelId, Span
 from app.net import wire
-from app.net.channel import Channel
+from app.net.channel import Channel, ChannelOpener
 from app.net.endpoint import Endpoint
 from app.opened_model import Fetch, Mend
 from app.own_addresses import own_address
+from app.serving import Means, Serving, ShareOrder, bring_up
 from app.swarm.credits import Credits
 from app.swarm.host import Host
 from app.swarm.route import Offer
@@ -47,36 +46,6 @@ LONGEST_RETRY_SECONDS: Final = 600.0
 Phase = Literal["off", "fetching", "mounting", "serving", "stopping", "failed"]
 
 
-@dataclass(frozen=True)
-class ShareOrder:
-    """What to serve, and with what: another order means mounting again.
-
-    Attributes:
-        gpu: whether a graphics card may compute.
-        threads: 0 leaves the count to what is measured fastest.
-        kv_tokens, sequences: room for conversations, and how many.
-    """
-
-    model: OpenModel
-    span: Span
-    gpu: bool
-    threads: int
-    kv_tokens: int
-    sequences: int
-
-
-@dataclass
-class _Serving:
-    """What is up now."""
-
-    order: ShareOrder
-    engine: Engine
-    host: Host
-    stack: AsyncExitStack
-    announced_speed: float = 0.0
-    announced: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class Sharing:
     """Keeps what is served in line with what is wished. Use with `async with`.
 
@@ -89,6 +58,8 @@ class Sharing:
         rest: as `Engine`'s: how long to rest after each batch.
         share: how much of its full speed a worker of so many threads keeps up with these
             rests; None all of it.
+        opener: reaches the computers after this one in a chain; None is the endpoint.
+        place: keeps what is mounted apart from what another one mounts.
     """
 
     def __init__(
@@ -104,7 +75,10 @@ class Sharing:
         clock: Clock,
         rest: Callable[[float], float] | None = None,
         share: Callable[[int], float] | None = None,
+        opener: ChannelOpener | None = None,
+        place: str = "serving",
     ) -> None:
+        self._means = Means(data, opener or endpoint, clock, place, credits, rest)
         self._data = data
         self._endpoint = endpoint
         self._announcer = announcer
@@ -115,15 +89,13 @@ class Sharing:
         self._mount_again = False
         self._told_coming: OpenModel | None = None
         self._changed = changed
-        self._clock = clock
-        self._rest = rest
         self._share = share
         self._news = asyncio.Event()
         self._guests = 0
         self._most_threads: int | None = None
         self._tasks = TaskOwner("sharing")
         self._wished: ShareOrder | None = None
-        self._serving: _Serving | None = None
+        self._serving: Serving | None = None
         self._bringing_up = False
         self._failed: ShareOrder | None = None
         self._wish_changed = asyncio.Event()
@@ -393,37 +365,12 @@ class Sharing:
         return all(self._data.store.has(unit) for unit in units)
 
     async def _mount(self, order: ShareOrder) -> None:
-        request = self._data.mount_request(
-            order.model,
-            order.span,
-            kv_tokens=order.kv_tokens,
-            sequences=order.sequences,
-            name="serving",
-            gpu=order.gpu,
-            threads=order.threads,
-        )
         mend = None if self._mend is None else partial(self._mend_layers, self._mend, order)
-        async with AsyncExitStack() as building:
-            engine = await building.enter_async_context(
-                Engine(request, self._data.ladder(), rest=self._rest, mend=mend)
-            )
-            if self._most_threads is not None:
-                await engine.limit_threads(self._most_threads)
-            host = Host(
-                engine,
-                order.model.id,
-                self._endpoint,
-                clock=self._clock,
-                credits=self._credits,
-                head_unit=order.model.plan.head_unit,
-            )
-            tasks = await building.enter_async_context(TaskOwner("serving"))
-            tasks.start(host.sweep(), name="leases")
-            serving = _Serving(order, engine, host, building.pop_all())
+        serving = await bring_up(self._means, order, mend=mend, most_threads=self._most_threads)
         self._serving = serving
         self._told_coming = self.moves_to = None
         if self._announcer is not None:
-            tasks.start(self._keep_announcing(serving), name="announcements")
+            serving.tasks.start(self._keep_announcing(serving), name="announcements")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_ANNOUNCE_SECONDS):
                     await serving.announced.wait()
@@ -460,7 +407,7 @@ class Sharing:
 
     # ── announcements ────────────────────────────────────────────────────────
 
-    async def _keep_announcing(self, serving: _Serving) -> None:
+    async def _keep_announcing(self, serving: Serving) -> None:
         assert self._announcer is not None
         await self._announce(serving)
         serving.announced.set()
@@ -479,7 +426,7 @@ class Sharing:
         if model is not None and self._announcer is not None:
             await self._announcer.withdraw(model)
 
-    async def _announce(self, serving: _Serving) -> None:
+    async def _announce(self, serving: Serving) -> None:
         assert self._announcer is not None
         serving.announced_speed = steady_speed(serving.announced_speed, self.layers_per_second)
         await self._announcer.announce(

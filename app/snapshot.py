@@ -24,6 +24,7 @@ from app.api.shapes import (
     Totals,
 )
 from app.api.shapes import Credits as CreditsView
+from app.beside import Beside
 from app.clock import Clock
 from app.data_folder import OpenModel
 from app.desk import Desk
@@ -52,6 +53,7 @@ class Parts:
     identity: Identity
     endpoint: Endpoint
     sharing: Sharing
+    beside: Beside
     fetching: Fetching
     desk: Desk
     models: KnownModels
@@ -229,9 +231,33 @@ def layers_text(model: OpenModel, span: Span) -> Sentence:
     return say("one_layer") if blocks == 1 else say("some_layers", count=blocks)
 
 
+def layers_named(model: OpenModel, span: Span) -> Sentence:
+    """Which layers a span has, in words: "layers 4 to 6", "the last step"."""
+    first, last = max(1, span.start), min(span.stop, model.plan.head_unit) - 1
+    if last < first:
+        return say("the_words") if span.start == 0 else say("the_last_step")
+    if first == last:
+        return say("layer_number", number=first)
+    return say("layers_between", first=first, last=last)
+
+
+def beside_told(beside: Beside) -> Sentence | None:
+    """What is served besides, or stood by for; None without."""
+    order, ready = beside.order, beside.ready
+    if order is not None and beside.phase == "serving":
+        model, span, code = order.model, order.span, "also_serves"
+    elif ready is not None:
+        (model, span), code = ready, "stands_by"
+    else:
+        return None
+    title = model.manifest.title or model.manifest.name
+    return say(code, layers=layers_named(model, span), model=title)
+
+
 def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
     model, own = wanted.model, parts.identity.peer_id
     mine = _mine(parts, model.id)
+    beside = beside_told(parts.beside)
     chain = {part.peer for part in parts.desk.last_parts}
     round_trips: dict[PeerId, float | None] = {**parts.desk.round_trips}
     for one in parts.endpoint.connections():
@@ -247,7 +273,7 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
             in_chain=record.peer in chain,
             ready=record.ready,
         )
-        for record in parts.announced.of(model.id, without=own)
+        for record in parts.announced.of(model.id, without=parts.beside.names())
         if record.span is not None
     ]
     if mine is not None and parts.sharing.engine is not None:
@@ -262,6 +288,19 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
                 in_chain=own in chain,
             )
         )
+    second, name = _beside(parts, model.id), parts.beside.name
+    if second is not None and name is not None:
+        holders.append(
+            LayerHolder(
+                peer_id=peer_text(name),
+                start=second.start,
+                stop=second.stop,
+                layers_per_second=round(parts.beside.layers_per_second, 1),
+                round_trip_seconds=0.0,
+                mine=True,
+                in_chain=name in chain,
+            )
+        )
     return ModelView(
         name=model.manifest.name,
         title=model.manifest.title or model.manifest.name,
@@ -272,6 +311,8 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
         holders=sorted(holders, key=lambda holder: (holder.start, holder.stop, holder.peer_id)),
         chosen_start=wanted.span.start,
         chosen_stop=wanted.span.stop,
+        beside="" if beside is None else beside.words,
+        beside_said=None if beside is None else beside.said,
     )
 
 
@@ -281,13 +322,23 @@ def _mine(parts: Parts, model: ModelId) -> Span | None:
     return order.span if order is not None and order.model.id == model else None
 
 
+def _beside(parts: Parts, model: ModelId) -> Span | None:
+    """What this computer serves of a model besides."""
+    order = parts.beside.order
+    is_up = order is not None and parts.beside.phase == "serving"
+    return order.span if is_up and order is not None and order.model.id == model else None
+
+
 def _coverage(parts: Parts, known: KnownModel) -> Coverage:
-    own, units = parts.identity.peer_id, known.manifest.block_count + 2
-    records = parts.announced.of(known.model, without=own)
+    units = known.manifest.block_count + 2
+    records = parts.announced.of(known.model, without=parts.beside.names())
     spans = [record.span for record in records if record.ready and record.span is not None]
     mine = _mine(parts, known.model) if parts.sharing.engine is not None else None
     if mine is not None:
         spans.append(mine)
+    computers = len(spans)
+    if (second := _beside(parts, known.model)) is not None:
+        spans.append(second)  # the same computer once more
     counts = replicas(spans, units)
     return Coverage(
         name=known.manifest.name,
@@ -296,7 +347,7 @@ def _coverage(parts: Parts, known: KnownModel) -> Coverage:
         units=units,
         replicas=counts,
         missing=[unit for unit, count in enumerate(counts) if not count],
-        computers=len(spans),
+        computers=computers,
         coming=sum(not record.ready for record in records),
         joins=meets(spans, units),
         my_start=None if mine is None else mine.start,
@@ -315,7 +366,7 @@ def _totals(parts: Parts) -> Totals:
     return Totals(
         tokens_today=served.tokens_today,
         tokens_ever=served.tokens_ever,
-        conversations_now=parts.sharing.guests,
+        conversations_now=parts.sharing.guests + parts.beside.guests,
         uploaded_bytes_month=parts.traffic.sent_month_bytes,
         downloaded_bytes_month=parts.traffic.received_month_bytes,
     )

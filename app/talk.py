@@ -180,8 +180,8 @@ class Talk:
         """The computers of a chain in order, each once in a row, as people read them."""
         names: list[str] = []
         for part in parts:
-            mine = part.peer is None or part.peer == self.ways.own
-            name = THIS_COMPUTER if part.peer is None or mine else short_peer_text(part.peer)
+            own = part.peer is None or self._is_own(part.peer)
+            name = THIS_COMPUTER if part.peer is None or own else short_peer_text(part.peer)
             if names[-1:] != [name]:
                 names.append(name)
         return names
@@ -280,8 +280,7 @@ class Talk:
                 seconds = self._node_round_trip_seconds(offer.peer)
             if seconds is not None:
                 measured[offer.peer] = seconds
-        if self.ways.own is not None:
-            measured[self.ways.own] = 0.0
+        measured |= {offer.peer: 0.0 for offer in offers if self._is_own(offer.peer)}
         place = self._place()
         if place is None:
             samples = [
@@ -320,8 +319,13 @@ class Talk:
     def _note_readers(self, chain: RingChain) -> None:
         """The first sees the words; the last, which words come out."""
         peers = {chain.links[0].offer.peer, chain.links[-1].offer.peer}
-        self._chain_readers = {peer for peer in peers if peer != self.ways.own}
+        self._chain_readers = {peer for peer in peers if not self._is_own(peer)}
         self._readers |= self._chain_readers
+
+    def _is_own(self, peer: PeerId) -> bool:
+        """Whether this is a name of this very computer."""
+        names = () if self._credits is None else self._credits.own_names
+        return peer == self.ways.own or peer in names
 
 
 def directory_lookup(

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from app.api.shapes import ChooseModelRequest
+from app.beside import Beside
 from app.choice import Choice, load_choice, save_choice
 from app.clock import Clock
 from app.data_folder import DataFolder, OpenModel
@@ -25,7 +26,8 @@ from app.policy.manual import DAMAGED
 from app.policy.remarks import settings_remarks
 from app.policy.verdict import Caps, Machine, Verdict
 from app.sentences import Sentence, say
-from app.sharing import ShareOrder, Sharing
+from app.serving import ShareOrder
+from app.sharing import Sharing
 from app.snapshot import Wanted
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Wishes:
     """Has served what is wanted, as far as the rules allow.
 
     Args:
+        beside: what is served besides; it rests when sharing does, and sooner.
         told: what the command line said to share; None when the kept choice counts.
         machine: what there is to work with now.
         changed: called when something else is wanted.
@@ -56,6 +59,7 @@ class Wishes:
         models: KnownModels,
         offers: ModelOffers,
         sharing: Sharing,
+        beside: Beside,
         *,
         told: Wanted | None,
         machine: Callable[[], Machine],
@@ -66,6 +70,7 @@ class Wishes:
         self._models = models
         self._offers = offers
         self._sharing = sharing
+        self._beside = beside
         self._machine = machine
         self._changed = changed
         self._governor: Governor | None = None
@@ -99,6 +104,7 @@ class Wishes:
         self.disturbed.set()
         self._sharing.wish(None)
         self._changed()
+        await self._beside.stop()
         await self._sharing.settled()
 
     async def resume(self, verdict: Verdict) -> None:
@@ -108,6 +114,7 @@ class Wishes:
     async def apply(self, caps: Caps) -> None:
         """As `Workplace.apply`."""
         await self._sharing.limit_threads(caps.threads)
+        await self._beside.limit(processor=caps.cpu, threads=caps.threads)
         self.renew()
 
     def renew(self) -> None:
@@ -188,12 +195,14 @@ class Wishes:
                 self.renew()
 
     def hashes(self) -> set[bytes]:
-        """The units of what is shared or will be."""
+        """The units of what is shared or will be, and of what is kept ready."""
         spans = [(self.wanted.model, self.wanted.span)] if self.wanted is not None else []
         if (order := self._sharing.order) is not None:
             spans.append((order.model, order.span))
             if self._sharing.moves_to is not None:
                 spans.append((order.model, self._sharing.moves_to))
+        if self._beside.ready is not None:
+            spans.append(self._beside.ready)
         return {
             unit.sha256
             for model, span in spans

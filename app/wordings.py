@@ -57,6 +57,8 @@ STATES: Final = {
     "the_last_step": "the last step",
     "layer_number": "layer {number}",
     "layers_between": "layers {first} to {last}",
+    "stands_by": "Standing by for {layers} of {model}",
+    "also_serves": "Also serves {layers} of {model} while others there are missing or crowded",
 }
 """The first line of the tray's menu: from `app/snapshot.py`."""
 

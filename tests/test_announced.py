@@ -40,12 +40,12 @@ async def test_it_looks_when_it_is_old_and_tells_only_of_changes() -> None:
     await announced.refresh()
     await announced.refresh()
     assert (told.asked, len(changes)) == (1, 1)
-    assert [r.span for r in announced.of(MODEL, without=PeerId(b"z" * 32))] == [
+    assert [r.span for r in announced.of(MODEL, without={PeerId(b"z" * 32)})] == [
         Span(0, 3),
         Span(3, 5),
     ]
-    assert [r.peer[:1] for r in announced.of(MODEL, without=PeerId(b"a" * 32))] == [b"b"]
-    assert announced.of(ModelId(b"x" * 32), without=PeerId(b"a" * 32)) == []
+    assert [r.peer[:1] for r in announced.of(MODEL, without={PeerId(b"a" * 32)})] == [b"b"]
+    assert announced.of(ModelId(b"x" * 32), without={PeerId(b"a" * 32)}) == []
     clock.advance(FRESH_SECONDS)
     await announced.refresh()
     assert (told.asked, len(changes)) == (2, 1)
@@ -70,7 +70,7 @@ async def test_when_nobody_answers_the_old_ones_stay_until_they_are_stale() -> N
     told.records = None
     clock.advance(FRESH_SECONDS)
     await announced.refresh()
-    assert len(announced.of(MODEL, without=PeerId(b"z" * 32))) == 1
+    assert len(announced.of(MODEL, without={PeerId(b"z" * 32)})) == 1
     clock.advance(30)
     await announced.refresh()
-    assert announced.of(MODEL, without=PeerId(b"z" * 32)) == []
+    assert announced.of(MODEL, without={PeerId(b"z" * 32)}) == []

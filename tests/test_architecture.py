@@ -32,7 +32,7 @@ ROOMS = {
 # belongs to them) build the parts, so they may import every room and no room imports them.
 BASE = {
     *("", "ids", "errors", "clock", "tasks", "settings", "preferences", "toml_text"),
-    *("schedule", "reasons", "sentences", "wordings"),
+    *("setting_patterns", "schedule", "reasons", "sentences", "wordings"),
     *("signing", "process_lock", "window_file", "keeping", "small_files"),
 }
 
@@ -51,7 +51,7 @@ HOMES = {
 
 # Same input, same output, always: no clock, socket, file, task or chance.
 PURE = {
-    "": {"schedule", "toml_text", "reasons", "sentences", "wordings"},
+    "": {"schedule", "setting_patterns", "toml_text", "reasons", "sentences", "wordings"},
     "policy": {"verdict", "readings", "remarks", "buckets", "duty", "energy", "limits"},
     "engine": {
         *("gguf_read", "gguf_write", "slicing", "slice_files", "manifest"),
@@ -66,7 +66,7 @@ PURE = {
     "swarm": {
         *("placement", "route", "sampling", "text", "speculation", "repair", "boundary_log"),
         *("receipts", "reputation", "credits", "chain_search", "distances", "failures"),
-        *("layout", "throughput"),
+        *("layout", "throughput", "standby"),
         *("coverage", "waiting"),
     },
 }

@@ -291,6 +291,17 @@ def test_what_is_left_out_of_a_status_is_no_mistake(told: Told, tmp_path: Path) 
     )
 
 
+def test_what_a_node_stands_by_for_is_part_of_the_status(told: Told, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    status = {"listen": "x", "units": "0:1", "written_at": time.time(), "beside": "Also\x1b[2J m"}
+    (tmp_path / "data" / "node.json").write_text(json.dumps(status))
+    code, output, _ = told("status")
+    assert code == 0
+    line = output.splitlines()[1]
+    assert line.startswith("Also")
+    assert "\x1b" not in line
+
+
 def test_a_status_cannot_steer_the_terminal(told: Told, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o700)
     evil = "\x1b[31mEVIL\x1b]0;t\x07\nno node"

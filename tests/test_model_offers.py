@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import msgspec
@@ -97,7 +98,7 @@ all_announced = Announced.of
 
 
 def and_as_many_on_their_way(
-    self: Announced, model: ModelId, *, without: PeerId
+    self: Announced, model: ModelId, *, without: Container[PeerId]
 ) -> list[Announcement]:
     """Everything announced, and the same by others that fetch it still."""
     found = all_announced(self, model, without=without)

@@ -192,29 +192,6 @@ async def test_a_pause_or_another_choice_ends_a_move_in_its_middle(
         assert order is None or order.span == Span(5, 8)
 
 
-async def test_the_units_of_a_crowded_span_are_kept_ready(
-    tmp_path: Path, guide: Path, others: Others, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with serving_upper(tmp_path, guide, others) as running:
-        brought: list[Span] = []
-
-        async def note(model: OpenModel, span: Span) -> None:
-            brought.append(span)
-
-        async def crowded(*_: object) -> Span:
-            return Span(0, 1)
-
-        async def nowhere(*_: object, **__: object) -> None:
-            return None
-
-        monkeypatch.setattr(running.node.moving, "_fetch", note)
-        monkeypatch.setattr(ModelOffers, "to_stand_by", crowded)
-        monkeypatch.setattr(ModelOffers, "better", nowhere)
-        await running.node.moving.look()
-        assert brought == [Span(0, 1)]
-        assert running.node.sharing.phase == "serving"
-
-
 async def test_a_move_is_told_in_layers_and_with_its_reason(tmp_path: Path, guide: Path) -> None:
     adopt_guide(tmp_path, guide)
     async with running_node(tmp_path) as running:

@@ -20,7 +20,8 @@ from app.engine.mounting import Mount
 from app.engine.slice_files import HEADER_ROOM_BYTES
 from app.errors import DownloadFailed
 from app.ids import Span, parse_peer
-from app.sharing import ShareOrder, Sharing
+from app.serving import ShareOrder
+from app.sharing import Sharing
 from tests.helpers.running_node import WHOLE, RunningNode, running_node, until
 
 

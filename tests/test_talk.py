@@ -17,13 +17,14 @@ from app.net.endpoint import Endpoint
 from app.net.records import Announcement
 from app.net.wire import Place
 from app.opened_model import OpenedModel
+from app.swarm.credits import Credits
 from app.swarm.generate import Answer
 from app.swarm.route import Offer
 from app.swarm.sampling import SamplingOptions
 from app.swarm.token_chain import ChainBroken, ChainPart
 from app.talk import THIS_COMPUTER, Talk, Ways, offers_of
 
-OWN, OTHER = PeerId(b"o" * 32), PeerId(b"x" * 32)
+OWN, OTHER, BESIDE = PeerId(b"o" * 32), PeerId(b"x" * 32), PeerId(b"b" * 32)
 
 
 async def nobody(endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
@@ -92,9 +93,12 @@ async def test_chance_after_certainty_asks_for_more_candidates(tmp_path: Path, g
 def test_names_in_a_row_are_told_once_and_the_own_host_is_this_computer() -> None:
     talk = Talk.__new__(Talk)
     talk.ways = Ways(own=OWN)
+    talk._credits = Credits()
+    talk._credits.own_names.add(BESIDE)
     parts = [
         ChainPart(None, Span(0, 1)),
-        ChainPart(OWN, Span(1, 3)),
+        ChainPart(OWN, Span(1, 2)),
+        ChainPart(BESIDE, Span(2, 3)),
         ChainPart(OTHER, Span(3, 5)),
         ChainPart(None, Span(5, 6)),
     ]

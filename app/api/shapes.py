@@ -94,7 +94,8 @@ class ModelView(Shape, frozen=True):
     """The model this computer serves or would serve, and who holds which of its units.
 
     `my_start` and `my_stop` are None while this computer serves none of it; `chosen_start` and
-    `chosen_stop` are what it serves whenever it may.
+    `chosen_stop` are what it serves whenever it may. `beside` says which units it serves besides
+    or stands by for, "" without; its holder is `mine` too, under a name of its own.
     """
 
     name: str
@@ -106,6 +107,8 @@ class ModelView(Shape, frozen=True):
     holders: list[LayerHolder]
     chosen_start: int = 0
     chosen_stop: int = 0
+    beside: str = ""
+    beside_said: Said | None = None
 
 
 class Coverage(Shape, frozen=True):

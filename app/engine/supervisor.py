@@ -146,6 +146,11 @@ class Engine:
         return now - self._batch_began > max(LEAST_STALL_SECONDS, expected)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether the worker computes now."""
+        return self._in_flight is not None
+
+    @property
     def wait_seconds(self) -> float:
         """How long what waits for the worker will take it; 0.0 while that is not known."""
         return self._queue.wait_seconds

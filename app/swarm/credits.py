@@ -22,8 +22,9 @@ class Credits:
     Attributes:
         given, taken: in layer-tokens.
         positions: how many positions of others' conversations ran through this computer.
-        own_names: what this computer's own conversations are called at present; each takes a
-            name of its own (`app/talk.py`) and gives it back, so there are as many as chains.
+        own_names: what this computer is called at present besides its name as a host: each of its
+            own conversations takes a name and gives it back (`app/talk.py`), so there are as many
+            as chains, and so does what it serves besides (`app/beside.py`).
     """
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class Credits:
     ) -> None:
         """A chain ran so many positions for this computer, which is `own` as a host."""
         for part in parts:
-            if part.peer is not None and part.peer != own:
+            if part.peer not in (None, own) and part.peer not in self.own_names:
                 self.taken += positions * blocks_in(part.span, head_unit)
 
 

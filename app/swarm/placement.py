@@ -9,7 +9,8 @@ computer derives alike from the sizes of the units.
 All weigh the same sum, and a place is left only for one that is clearly better by it, so moves
 come to an end. Looks are stale and others look too, so of many who could help only some act on
 each look (`draw`), and whoever moves says first where to (`Server.moves_to`).
-Counterparts: `app/wishes.py` acts on this in the node, `app/swarm/route.py` joins the spans.
+Counterparts: `app/moving.py` acts on this in the node, `app/swarm/route.py` joins the spans;
+for which units a computer stands by besides, `app/swarm/standby.py` says.
 """
 
 from __future__ import annotations
@@ -75,7 +76,6 @@ later it counts more that strangers meet."""
 CELLS_DEPTH: Final = 5
 """The model is halved so often, which makes up to 32 parts; smaller computers halve further."""
 MOST_POINTS: Final = 160
-CROWDED: Final = 0.8
 
 Reason = Literal["first", "nobody", "twice", "faster", "shorter"]
 
@@ -170,27 +170,6 @@ def may_leave(servers: Sequence[Server], own: PeerId, old: Span, new: Span) -> b
     Of two who want to leave the same units at the same time, the one with the higher name may.
     """
     return all(unit in new or unit in _safe(servers, own) for unit in range(old.start, old.stop))
-
-
-def standby(layout: Layout, servers: Sequence[Server], own: Own) -> Span | None:
-    """A crowded span that this computer has room for beside its own, to hold it ready; the most
-    crowded one, and of those the one with the fewest bytes to come. None without."""
-    if own.current is None:
-        return None
-    room = own.room_bytes - layout.memory(own.current)
-    places: defaultdict[Span, list[float]] = defaultdict(list)
-    for server in servers:
-        if server.ready:
-            places[server.span].append(server.load)
-    crowded = [
-        (-min(loads), layout.missing_bytes(span, own.held), span)
-        for span, loads in places.items()
-        if span.stop <= layout.units
-        and min(loads) >= CROWDED
-        and span != own.current
-        and layout.memory(span) <= room
-    ]
-    return min(crowded)[2] if crowded else None
 
 
 class _Choice:

@@ -151,6 +151,7 @@ class ModelCard(Card):
         self.strip = LayerStrip(theme)
         self.note = label("", "muted", wrap=True)
         self.place = label("", "muted", wrap=True)
+        self.beside = label("", "muted", wrap=True)
         self.legend = label(
             tr("Full: two computers or more · half full: one · hatched: nobody"), "muted", wrap=True
         )
@@ -158,7 +159,7 @@ class ModelCard(Card):
         self.body.addWidget(self.strip)
         below = QVBoxLayout()
         below.setSpacing(2)
-        for one in (self.legend, self.note, self.place):
+        for one in (self.legend, self.note, self.place, self.beside):
             below.addWidget(one)
         self.body.addLayout(below)
 
@@ -175,6 +176,8 @@ class ModelCard(Card):
         found = [one for one in coverage if model is not None and one.model_id == model.model_id]
         self.place.setText(words.place_words(found[0].my_place) if found else "")
         self.place.setVisible(bool(self.place.text()))
+        self.beside.setText("" if model is None else told(model.beside, model.beside_said))
+        self.beside.setVisible(bool(self.beside.text()))
         self.strip.show_model(model, resting=resting)
         if model is None:
             self.name.setText(tr("No model chosen yet."))

@@ -72,6 +72,10 @@
       <translation>Nach drei Minuten ohne Tastatur oder Maus.</translation>
     </message>
     <message>
+      <source>Also serves {layers} of {model} while others there are missing or crowded</source>
+      <translation>Bedient auch {layers} von {model}, solange andere dort fehlen oder ausgelastet sind</translation>
+    </message>
+    <message>
       <source>Always</source>
       <translation>Immer</translation>
     </message>
@@ -1248,6 +1252,14 @@
       <translation>Tempo für andere</translation>
     </message>
     <message>
+      <source>Stand by for others</source>
+      <translation>Für andere bereitstehen</translation>
+    </message>
+    <message>
+      <source>Standing by for {layers} of {model}</source>
+      <translation>Steht bereit für {layers} von {model}</translation>
+    </message>
+    <message>
       <source>Start</source>
       <translation>Start</translation>
     </message>
@@ -1602,6 +1614,10 @@
     <message>
       <source>Whether computers elsewhere reach that port depends on your router; you reach them in any case.</source>
       <translation>Ob Computer anderswo diesen Port erreichen, hängt von Ihrem Router ab; Sie erreichen sie auf jeden Fall.</translation>
+    </message>
+    <message>
+      <source>Whether memory and disk that are left keep layers ready that others may soon lack, and serve them too while they do.</source>
+      <translation>Ob übriger Arbeitsspeicher und Festplattenplatz Schichten bereithalten, die anderen bald fehlen könnten, und sie mitbedienen, solange sie fehlen.</translation>
     </message>
     <message>
       <source>Whether others can reach this computer from outside, so that it may keep the list of who serves what for them.</source>

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.ids import PeerId, Span, parse_span
 from app.swarm.coverage import replicas
 from app.swarm.layout import Layout
-from app.swarm.placement import Own, Placement, Server, may_leave, place, standby
+from app.swarm.placement import Own, Placement, Server, may_leave, place
 
 TEN = Layout([10] * 10)
 ME = PeerId(b"m" * 32)
@@ -212,14 +212,6 @@ def test_of_two_who_want_to_leave_the_same_units_one_may() -> None:
 
 
 # ── standing by ──────────────────────────────────────────────────────────────
-
-
-def test_spare_memory_stands_by_for_the_most_crowded_span() -> None:
-    servers = [server("a", "0:5", load=0.9), server("b", "5:7", load=1.0), server("c", "7:10")]
-    assert standby(TEN, servers, me(8, "7:10")) == Span(5, 7)
-    assert standby(TEN, servers, me(4, "7:10")) is None
-    assert standby(TEN, [*servers, server("d", "5:7")], me(8, "7:10")) == Span(0, 5)
-    assert standby(TEN, servers, me(8)) is None
 
 
 # ── whatever strangers announce ──────────────────────────────────────────────

@@ -49,6 +49,16 @@ def test_it_says_what_this_computer_is_to_the_model(page) -> None:
     assert not page.model.place.isVisible()
 
 
+def test_it_says_what_this_computer_stands_by_for(page) -> None:
+    page.show_snapshot(SHARING)
+    assert not page.model.beside.isVisible()
+    line = "Standing by for layers 20 to 24 of Qwen3 8B"
+    model = msgspec.structs.replace(model_at_rest(), beside=line)
+    page.show_snapshot(msgspec.structs.replace(SHARING, model=model))
+    assert page.model.beside.text() == line
+    assert page.model.beside.isVisible()
+
+
 def test_every_model_that_somebody_serves_has_a_row(page) -> None:
     page.show_snapshot(SHARING)
     assert page.coverage.rows == [
