@@ -1,15 +1,15 @@
 """The node as the window sees it: requests, answers and a stream of events.
 
 Speaks the control API of `app/api/control.py` in the shapes of `app/api/shapes.py`, over
-loopback HTTP with a token. Nothing here waits: every answer arrives in a callback or a
-signal, in the order in which the node sent it. What does not have the agreed shape is an
-error like any other.
+loopback HTTP with a token; `app/ui/requests.py` names the requests. Nothing here waits: every
+answer arrives in a callback or a signal, in the order in which the node sent it. What does
+not have the agreed shape is an error like any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from PySide6.QtCore import QByteArray, QObject, QTimer, QUrl, Signal
@@ -17,31 +17,14 @@ from PySide6.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequ
 
 from app.api.shapes import (
     API_PREFIX,
-    AddModelRequest,
-    ChooseModelRequest,
-    ConsentRequest,
-    Conversation,
-    ConversationChange,
-    ConversationHead,
-    ConversationOptions,
     ErrorBody,
-    LogsView,
-    ModelOffer,
-    PauseRequest,
-    ResumeRequest,
-    SayRequest,
-    SettingsView,
-    ShareAnywayRequest,
-    SlowModeRequest,
     Snapshot,
     WarningTold,
 )
+from app.ui.requests import Failed, Requests, RequestsOf
 from app.ui.sentences import told
 from app.ui.sse import EventParser, TooLong
 from app.ui.translations import tr
-
-T = TypeVar("T")
-Failed = Callable[[ErrorBody], object]
 
 ANSWER_MILLISECONDS: Final = 20_000
 SILENCE_MILLISECONDS: Final = 45_000
@@ -59,6 +42,7 @@ class Stream(QObject):
 
     def __init__(self, reply: QNetworkReply, parent: QObject) -> None:
         super().__init__(parent)
+        reply.setParent(self)  # whoever follows and is gone has hung up
         self._reply = reply
         self._parser = EventParser()
         self._over = False
@@ -98,7 +82,7 @@ class Stream(QObject):
             self.ended.emit(error)
 
 
-class Backend(QObject):
+class Backend(QObject, Requests):
     """The control API. `open` follows a node's events until `close`, through its restarts."""
 
     snapshot = Signal(object)
@@ -195,9 +179,15 @@ class Backend(QObject):
         reply = self._send(method, request, body)
         reply.finished.connect(lambda: self._answered(reply, shape, done, failed))
 
-    def stream(self, method: str, path: str, body: object = None) -> Stream:
-        """Send a request whose answer is a stream of events."""
-        return Stream(self._send(method, self._request(path), body), self)
+    def stream(
+        self, method: str, path: str, body: object = None, *, owner: QObject | None = None
+    ) -> Stream:
+        """Send a request whose answer is a stream of events; it ends with its owner."""
+        return Stream(self._send(method, self._request(path), body), owner or self)
+
+    def asked_by(self, owner: QObject) -> Requests:
+        """The same requests, for a page or a part of one: answers come while it is there."""
+        return RequestsOf(owner, self)
 
     def _answered(
         self,
@@ -238,126 +228,6 @@ class Backend(QObject):
     def _send(self, method: str, request: QNetworkRequest, body: object) -> QNetworkReply:
         data = b"" if body is None and method == "GET" else msgspec.json.encode(body or {})
         return self._network.sendCustomRequest(request, method.encode(), QByteArray(data))
-
-    # ── the requests there are ───────────────────────────────────────────────
-
-    def consent(self, choice: ConsentRequest, failed: Failed) -> None:
-        """End the first run."""
-        self.ask("POST", "/consent", body=choice, failed=failed)
-
-    def pause(self, wish: PauseRequest, failed: Failed) -> None:
-        """Pause by hand."""
-        self.ask("POST", "/pause", body=wish, failed=failed)
-
-    def resume(self, wish: ResumeRequest, failed: Failed) -> None:
-        """End a pause made by hand."""
-        self.ask("POST", "/resume", body=wish, failed=failed)
-
-    def share_anyway(self, failed: Failed) -> None:
-        """Overrule an automatic pause for an hour."""
-        self.ask("POST", "/share-anyway", body=ShareAnywayRequest(), failed=failed)
-
-    def slow_mode(self, failed: Failed, *, on: bool) -> None:
-        """Switch the slow bandwidth caps."""
-        self.ask("POST", "/slow-mode", body=SlowModeRequest(on=on), failed=failed)
-
-    def quit_node(self, done: Callable[[Any], object], failed: Failed) -> None:
-        """Ask the node to end."""
-        self.ask("POST", "/quit", body={}, done=done, failed=failed)
-
-    def settings(self, done: Callable[[SettingsView], object], failed: Failed) -> None:
-        """All settings with their words."""
-        self.ask("GET", "/settings", shape=SettingsView, done=done, failed=failed)
-
-    def change_settings(
-        self, values: dict[str, Any], done: Callable[[SettingsView], object], failed: Failed
-    ) -> None:
-        """Change some settings; the answer holds all of them again."""
-        self.ask("PATCH", "/settings", body=values, shape=SettingsView, done=done, failed=failed)
-
-    def models(self, done: Callable[[list[ModelOffer]], object], failed: Failed) -> None:
-        """The models that may be chosen."""
-        self.ask("GET", "/models", shape=list[ModelOffer], done=done, failed=failed)
-
-    def add_model(
-        self, path: str, done: Callable[[list[ModelOffer]], object], failed: Failed
-    ) -> None:
-        """Know another model, from its manifest's file."""
-        wish = AddModelRequest(path=path)
-        self.ask("POST", "/models/add", body=wish, shape=list[ModelOffer], done=done, failed=failed)
-
-    def choose_model(
-        self, wish: ChooseModelRequest, done: Callable[[Snapshot], object], failed: Failed
-    ) -> None:
-        """Serve another model, or other layers of it."""
-        path = "/models/choose"
-        self.ask("POST", path, body=wish, shape=Snapshot, done=done, failed=failed)
-
-    def free_disk(self, done: Callable[[dict[str, int]], object], failed: Failed) -> None:
-        """Delete layers that nothing uses; the answer says how many "freed_bytes"."""
-        path = "/disk/free"
-        self.ask("POST", path, body={}, shape=dict[str, int], done=done, failed=failed)
-
-    def conversations(
-        self, done: Callable[[list[ConversationHead]], object], failed: Failed
-    ) -> None:
-        """The list of conversations, newest first."""
-        self.ask("GET", "/conversations", shape=list[ConversationHead], done=done, failed=failed)
-
-    def conversation(
-        self, key: str, done: Callable[[Conversation], object], failed: Failed
-    ) -> None:
-        """One conversation with its messages."""
-        path = f"/conversations/{key}"
-        self.ask("GET", path, shape=Conversation, done=done, failed=failed)
-
-    def new_conversation(
-        self, options: ConversationOptions, done: Callable[[Conversation], object], failed: Failed
-    ) -> None:
-        """Begin a conversation that is answered in this way."""
-        path = "/conversations"
-        self.ask("POST", path, body=options, shape=Conversation, done=done, failed=failed)
-
-    def change_conversation(
-        self,
-        key: str,
-        change: ConversationChange,
-        done: Callable[[Conversation], object],
-        failed: Failed,
-    ) -> None:
-        """Rename a conversation or change how it is answered."""
-        path = f"/conversations/{key}"
-        self.ask("PATCH", path, body=change, shape=Conversation, done=done, failed=failed)
-
-    def delete_conversation(self, key: str, done: Callable[[Any], object], failed: Failed) -> None:
-        """Remove a conversation for good."""
-        self.ask("DELETE", f"/conversations/{key}", done=done, failed=failed)
-
-    def export_conversation(
-        self, key: str, kind: str, done: Callable[[bytes], object], failed: Failed
-    ) -> None:
-        """A conversation as a file's bytes; `kind` is "markdown" or "json"."""
-        self.ask("GET", f"/conversations/{key}/export?format={kind}", done=done, failed=failed)
-
-    def say(self, key: str, wish: SayRequest) -> Stream:
-        """Send a message; the answer comes as "delta" events and one "message" at the end."""
-        return self.stream("POST", f"/conversations/{key}/messages", wish)
-
-    def regenerate(self, key: str) -> Stream:
-        """Have the last answer written again."""
-        return self.stream("POST", f"/conversations/{key}/regenerate", {})
-
-    def follow_answer(self, key: str) -> Stream:
-        """The answer being written, from its beginning; ends at once when none is."""
-        return self.stream("GET", f"/conversations/{key}/events")
-
-    def stop_answer(self, key: str, failed: Failed) -> None:
-        """End the answer being written; what was written stays."""
-        self.ask("POST", f"/conversations/{key}/stop", body={}, failed=failed)
-
-    def logs(self, done: Callable[[LogsView], object], failed: Failed) -> None:
-        """The log as it would be exported."""
-        self.ask("GET", "/logs", shape=LogsView, done=done, failed=failed)
 
 
 def unreadable() -> str:

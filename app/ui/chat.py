@@ -63,7 +63,7 @@ class ChatPage(QWidget):
         super().__init__()
         self.setProperty("look", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._backend = backend
+        self._requests = backend.asked_by(self)
         self._conversation: Conversation | None = None
         self._stream: Stream | None = None
         self._answer: Message | None = None
@@ -154,8 +154,8 @@ class ChatPage(QWidget):
 
     def refresh(self) -> None:
         """Ask for the list, and for the conversation in front; after each connection."""
-        self._backend.conversations(self._listed, self._failed)
-        self._backend.models(self._offered, lambda _: None)
+        self._requests.conversations(self._listed, self._failed)
+        self._requests.models(self._offered, lambda _: None)
         if self.key and self._stream is None:
             self.open(self.key)
 
@@ -165,7 +165,7 @@ class ChatPage(QWidget):
         self.key = key
         self.list.select(key)
         self._no_edit()
-        self._backend.conversation(key, self._opened, self._failed)
+        self._requests.conversation(key, self._opened, self._failed)
 
     def begin_new(self) -> None:
         """Show an empty conversation; the node makes it with its first message."""
@@ -202,7 +202,7 @@ class ChatPage(QWidget):
         self.transcript.follow()
         if conversation.messages and conversation.messages[-1].state == "writing" and shown:
             shown[-1].begin_writing()
-            self._follow(self._backend.follow_answer(self.key), shown[-1])
+            self._follow(self._requests.follow_answer(self.key), shown[-1])
 
     def _failed(self, error: ErrorBody) -> None:
         self.trouble.say(error_words(error))
@@ -228,7 +228,7 @@ class ChatPage(QWidget):
             self.composer.field.put(text)
             self._failed(error)
 
-        self._backend.new_conversation(self._draft, made, refused)
+        self._requests.new_conversation(self._draft, made, refused)
 
     def _say(self, text: str) -> None:
         replaces, self._replaces = self._replaces, None
@@ -242,7 +242,7 @@ class ChatPage(QWidget):
         question = self.transcript.add("user")
         question.ask(text)
         self._write(
-            self._backend.say(self.key, SayRequest(content=text, replaces=replaces)),
+            self._requests.say(self.key, SayRequest(content=text, replaces=replaces)),
             self.transcript.add("assistant"),
         )
 
@@ -250,7 +250,7 @@ class ChatPage(QWidget):
         if self._stream is None and self.transcript.messages:
             self.transcript.cut_from(self.transcript.messages[-1])
             answer = self.transcript.add("assistant")
-            self._write(self._backend.regenerate(self.key), answer)
+            self._write(self._requests.regenerate(self.key), answer)
 
     def _write(self, stream: Stream, answer: Message) -> None:
         answer.begin_writing()
@@ -292,11 +292,11 @@ class ChatPage(QWidget):
             answer.fail(error_words(error))
         self.transcript.mark_last()
         # The node has named the messages and perhaps the conversation: take that over.
-        self._backend.conversations(self._listed, lambda _: None)
+        self._requests.conversations(self._listed, lambda _: None)
         if error is None:
-            self._backend.conversation(self.key, self._named, lambda _: None)
+            self._requests.conversation(self.key, self._named, lambda _: None)
         elif answer is not None and not answer.text.source:
-            self._backend.conversation(
+            self._requests.conversation(
                 self.key, lambda kept: self._refused(kept, error_words(error)), lambda _: None
             )
 
@@ -342,7 +342,7 @@ class ChatPage(QWidget):
 
     def _stop(self) -> None:
         if self._stream is not None:
-            self._backend.stop_answer(self.key, self._failed)
+            self._requests.stop_answer(self.key, self._failed)
 
     # ── changing ─────────────────────────────────────────────────────────────
 
@@ -359,18 +359,18 @@ class ChatPage(QWidget):
         def deleted(_: bytes) -> None:
             if key == self.key:
                 self.begin_new()
-            self._backend.conversations(self._listed, self._failed)
+            self._requests.conversations(self._listed, self._failed)
 
-        self._backend.delete_conversation(key, deleted, self._failed)
+        self._requests.delete_conversation(key, deleted, self._failed)
 
     def _rename(self, key: str, title: str) -> None:
         def renamed(conversation: Conversation) -> None:
             if key == self.key:
                 self.title.setText(words.chat_title(conversation.title))
-            self._backend.conversations(self._listed, self._failed)
+            self._requests.conversations(self._listed, self._failed)
 
         change = ConversationChange(title=title)
-        self._backend.change_conversation(key, change, renamed, self._failed)
+        self._requests.change_conversation(key, change, renamed, self._failed)
 
     def _options(self) -> None:
         options = self._conversation.options if self._conversation else self._draft
@@ -390,7 +390,7 @@ class ChatPage(QWidget):
             self._draft = dialog.options()
             return
         change = ConversationChange(options=dialog.options())
-        self._backend.change_conversation(key, change, changed, self._failed)
+        self._requests.change_conversation(key, change, changed, self._failed)
 
     def _export(self, kind: str, ending: str) -> None:
         folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
@@ -413,4 +413,4 @@ class ChatPage(QWidget):
                     )
                 )
 
-        self._backend.export_conversation(self.key, kind, write, self._failed)
+        self._requests.export_conversation(self.key, kind, write, self._failed)

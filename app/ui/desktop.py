@@ -50,7 +50,7 @@ class Desktop(QObject):
         self._login: bool | None = None
         self._waits = 0
         self.backend = Backend(self)
-        self.pausing = Pausing(self.backend, self._failed)
+        self.pausing = Pausing(self.backend.asked_by(self), self._failed)
         self.node = node
         self.tray = Tray(theme, self.pausing)
         self.window = Window(theme, self.backend, self.pausing, folder)

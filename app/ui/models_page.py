@@ -110,7 +110,7 @@ class ModelsPage(Page):
 
     def __init__(self, theme: Theme, backend: Backend) -> None:
         super().__init__(tr("Models"))
-        self._backend = backend
+        self._requests = backend.asked_by(self)
         self.trouble = Banner("danger")
         self.cards: list[OfferCard] = []
         self._list = QVBoxLayout()
@@ -146,7 +146,7 @@ class ModelsPage(Page):
 
     def refresh(self) -> None:
         """Ask the node again."""
-        self._backend.models(self.show_offers, self._failed)
+        self._requests.models(self.show_offers, self._failed)
 
     def show_offers(self, offers: list[ModelOffer]) -> None:
         """List these models."""
@@ -160,7 +160,7 @@ class ModelsPage(Page):
 
     def take_file(self, path: str) -> None:
         """Have the node know the model of this file; what is wrong with it is said in one line."""
-        self._backend.add_model(path, self.show_offers, self._failed)
+        self._requests.add_model(path, self.show_offers, self._failed)
 
     def _pick(self) -> None:
         title, kinds = tr("Add a model"), tr("Lists of a model's layers (*.json)")
@@ -197,7 +197,7 @@ class ModelsPage(Page):
             self.chosen.emit()
             self.refresh()
 
-        self._backend.choose_model(ChooseModelRequest(model=name), taken, self._failed)
+        self._requests.choose_model(ChooseModelRequest(model=name), taken, self._failed)
 
     def _failed(self, error: ErrorBody) -> None:
         self.trouble.say(error_words(error))

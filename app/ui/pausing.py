@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QMenu
 from app.api.shapes import ConsentRequest, ErrorBody, PauseRequest, ResumeRequest, Snapshot
 from app.reasons import Part
 from app.ui import words
-from app.ui.backend import Backend
+from app.ui.requests import Requests
 from app.ui.translations import tr
 
 HOUR: Final = 3600.0
@@ -37,14 +37,14 @@ class PauseMenu:
 class Pausing:
     """Pauses and resumes through the node; what goes wrong is handed to `failed`."""
 
-    def __init__(self, backend: Backend, failed: Callable[[ErrorBody], object]) -> None:
-        self._backend = backend
+    def __init__(self, requests: Requests, failed: Callable[[ErrorBody], object]) -> None:
+        self._requests = requests
         self._failed = failed
 
     def fill(self, menu: QMenu) -> PauseMenu:
         """Put the ways to pause into a menu."""
         for text, wish in self._wishes():
-            menu.addAction(text, lambda wish=wish: self._backend.pause(wish, self._failed))
+            menu.addAction(text, lambda wish=wish: self._requests.pause(wish, self._failed))
         menu.addSeparator()
         return PauseMenu(
             self._switch(menu, tr("Graphics card only"), "gpu"),
@@ -69,27 +69,27 @@ class Pausing:
 
     def pause_part(self, part: Part) -> None:
         """Pause only the graphics card or only the processor, until resumed."""
-        self._backend.pause(PauseRequest(kind="resume", what=part), self._failed)
+        self._requests.pause(PauseRequest(kind="resume", what=part), self._failed)
 
     def resume_part(self, part: Part) -> None:
         """End the pause of the graphics card or of the processor, and no other."""
-        self._backend.resume(ResumeRequest(what=part), self._failed)
+        self._requests.resume(ResumeRequest(what=part), self._failed)
 
     def resume(self) -> None:
         """End every pause made by hand."""
-        self._backend.resume(ResumeRequest(), self._failed)
+        self._requests.resume(ResumeRequest(), self._failed)
 
     def share_anyway(self) -> None:
         """Overrule the automatic pause for an hour."""
-        self._backend.share_anyway(self._failed)
+        self._requests.share_anyway(self._failed)
 
     def slow_mode(self, *, on: bool) -> None:
         """Switch to the slow network limits, or back."""
-        self._backend.slow_mode(self._failed, on=on)
+        self._requests.slow_mode(self._failed, on=on)
 
     def begin(self) -> None:
         """Consent to sharing, with the settings as they are."""
-        self._backend.consent(ConsentRequest(share=True), self._failed)
+        self._requests.consent(ConsentRequest(share=True), self._failed)
 
 
 def offer(snapshot: Snapshot) -> str:

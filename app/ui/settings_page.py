@@ -134,6 +134,7 @@ class SettingsPage(Page):
         super().__init__(tr("Settings"))
         self._theme = theme
         self._backend = backend
+        self._requests = backend.asked_by(self)
         self._view: SettingsView | None = None
         self._asked: dict[str, Any] = {}
         """What was sent and is not answered yet, the newest of each setting."""
@@ -155,7 +156,7 @@ class SettingsPage(Page):
 
     def refresh(self) -> None:
         """Ask the node for everything; after each connection, and when the page is opened."""
-        self._backend.settings(self.show_view, self._failed)
+        self._requests.settings(self.show_view, self._failed)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Somebody may have changed settings elsewhere meanwhile."""
@@ -257,7 +258,7 @@ class SettingsPage(Page):
             if answered():
                 self._refused(name, error)
 
-        self._backend.change_settings({name: value}, taken, refused)
+        self._requests.change_settings({name: value}, taken, refused)
 
     def _refused(self, name: str, error: ErrorBody) -> None:
         """What was typed stays, to be mended; what was clicked goes back to what holds."""
@@ -286,7 +287,7 @@ class SettingsPage(Page):
             size = words.size(answer.get("freed_bytes", 0))
             self.disk_words.setText(tr("{size} came free.").format(size=size))
 
-        self._backend.free_disk(freed, self._failed)
+        self._requests.free_disk(freed, self._failed)
 
     def _logs(self) -> Card:
         card = Card(tr("Logs"))
@@ -300,4 +301,4 @@ class SettingsPage(Page):
 
     def show_logs(self) -> None:
         """Show the log before it is saved."""
-        self._backend.logs(lambda logs: LogsDialog(self, logs).open(), self._failed)
+        self._requests.logs(lambda logs: LogsDialog(self, logs).open(), self._failed)

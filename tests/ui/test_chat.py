@@ -88,19 +88,19 @@ def test_a_question_can_be_changed_and_sent_again(page, fake, wait) -> None:
 
 
 def test_an_answer_that_is_complete_before_it_is_followed_is_shown(
-    page, fake, backend, wait, monkeypatch
+    page, fake, wait, monkeypatch
 ) -> None:
     done = old_conversations()[0]
     writing = msgspec.structs.replace(done.messages[-1], state="writing", content="")
     begun = msgspec.structs.replace(done, messages=[*done.messages[:-1], writing])
     fake.do(lambda node: node.put(begun))
-    follow = backend.follow_answer
+    follow = page._requests.follow_answer
 
     def too_late(key: str) -> Stream:
         fake.do(lambda node: node.put(done))
         return follow(key)
 
-    monkeypatch.setattr(backend, "follow_answer", too_late)
+    monkeypatch.setattr(page._requests, "follow_answer", too_late)
     page.open(done.id)
     wait(lambda: sources(page)[1:] == [ANSWER])
     assert page._stream is None
