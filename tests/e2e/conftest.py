@@ -1,4 +1,7 @@
-"""What the tests with real processes share: a model that speaks, and one swarm that serves it."""
+"""What the tests with real processes share: a model that speaks, and one swarm that serves it.
+
+Both are there for this folder only: nodes that wait for the end of all tests take from them.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ class Swarm:
         return ["--bootstrap", self.bootstrap.name, "--model", str(self.model.manifest)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
     """A tiny model, published with `potluck publish`, and an honest origin that has it."""
     folder = tmp_path_factory.mktemp("published")
@@ -60,7 +63,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         yield Published(file, manifest, origin, done.stdout, processes.data("publisher"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def swarm(model: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
     """Nobody may stop its nodes; what must be broken is started by the test that breaks it."""
     with Processes(tmp_path_factory.mktemp("swarm")) as processes:

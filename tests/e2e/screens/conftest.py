@@ -73,7 +73,7 @@ class Neighbours:
     second: Neighbour
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
     with Processes(tmp_path_factory.mktemp("neighbours")) as processes:
         first = processes.node("--public", "--units", "0:5", settings=QUIET_RULES)
@@ -82,7 +82,7 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
         yield Neighbours(processes, first.name, known, second)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node(neighbours: Neighbours, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DesktopNode]:
     """A node as the window starts it; its half of the guide a neighbour has too."""
     rules = f'{QUIET_RULES}bootstrap = ["{neighbours.bootstrap}"]\n'
@@ -98,7 +98,7 @@ def sharing(node: DesktopNode) -> None:
     node.share()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def program(qapp: QApplication, theme: Theme, node: DesktopNode) -> Iterator[Desktop]:
     """The whole program, joined to the node; one for all, as on a person's screen."""
     made = desktop_for(qapp, theme, node.folder)
