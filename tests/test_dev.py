@@ -133,9 +133,13 @@ def test_whatever_happens_ends_in_a_line_and_never_in_a_traceback(
 
 
 def test_check_runs_everything_and_names_what_is_not_right(
-    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    dev: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     ran: list[str] = []
+    monkeypatch.setattr(dev, "cache_folder", lambda: tmp_path)
 
     def run(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
         ran.append(command[2])
