@@ -184,7 +184,10 @@ class Connection:
     def datagram(self, data: bytes, address: Address) -> None:
         """A datagram for this connection came in."""
         self.bytes_received += len(data)
+        newest = self.line.quic.newest_packet
         self.line.datagram(data, address)
+        if self.line.quic.newest_packet != newest:
+            self._heart.heard(self._clock.monotonic())  # an acknowledgement is an answer too
         if not self.dialled and self.line.quic.is_unopened:
             self.lost("noise")  # not even the first datagram could be read
 

@@ -70,10 +70,17 @@ class Heartbeat:
         return silent >= patience - CHECK_SECONDS
 
     def is_due(self, now: float) -> bool:
-        """Whether it is time for a heartbeat."""
-        interval = BUSY_HEARTBEAT_SECONDS if now < self._busy_until else HEARTBEAT_SECONDS
+        """Whether it is time for a heartbeat: one a second to measure the way, and while it is
+        busy more of them, unless the other side is heard anyway."""
         # Half a check early: a timer that fires a moment too soon must not cost a whole one.
-        return now - self._pinged_at >= interval - CHECK_SECONDS / 2
+        early = CHECK_SECONDS / 2
+        if now - self._pinged_at >= HEARTBEAT_SECONDS - early:
+            return True
+        if now >= self._busy_until:
+            return False
+        # The silence before it was busy is none of somebody who has to answer now.
+        silent_since = max(self._heard_at, self._pinged_at)
+        return now - silent_since >= BUSY_HEARTBEAT_SECONDS - early
 
     def ping(self, now: float) -> Ping:
         """The next heartbeat, to be sent at once."""

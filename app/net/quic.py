@@ -190,6 +190,12 @@ class BoundedConnection(QuicConnection):
         if space is not None and space.ack_at is not None:
             space.ack_at = min(space.ack_at, now)
 
+    @property
+    def newest_packet(self) -> int:
+        """The highest number of a packet that could be read, which only the other side can have
+        sent; 0 before the first."""
+        return self._spin_highest_pn
+
     def buffered_bytes(self) -> int:
         """Bytes of streams that were announced as sent and not delivered yet."""
         return sum(

@@ -389,6 +389,24 @@ async def test_heartbeats_keep_an_idle_connection() -> None:
         assert status.round_trip_seconds is not None
 
 
+async def test_who_acknowledges_is_there() -> None:
+    """A host that only takes steps, and hands them on to another one, is heard by that."""
+    clock = VirtualClock()
+
+    async def takes(channel: Channel) -> None:
+        while True:
+            await channel.receive()
+
+    async with make(on(takes)) as host, make(clock=clock) as client:
+        channel = await client.open_channel(host.peer_id, [host.address], "hop")
+        connection = client._live(host.peer_id)
+        assert connection is not None
+        for number in range(4):
+            clock.advance(0.2)
+            await channel.send(step(number))
+            await until(lambda: connection._heart._heard_at == clock.monotonic())
+
+
 async def test_waking_from_sleep_gives_the_others_a_chance_to_be_heard() -> None:
     clock = VirtualClock()
     async with make(on(echo)) as host, make(clock=clock) as client:

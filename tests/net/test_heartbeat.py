@@ -60,6 +60,39 @@ def test_a_heart_beats_faster_while_it_is_busy() -> None:
     assert heart.is_due(10.25)
 
 
+def test_a_heart_whose_other_side_is_heard_anyway_beats_once_a_second() -> None:
+    heart, beats = Heartbeat(0.0), 0
+    for number in range(1, 41):
+        now = number * CHECK_SECONDS
+        heart.is_busy(now)
+        heart.heard(now - 0.1)
+        heart.check(now)
+        if heart.is_due(now):
+            heart.ping(now)
+            beats += 1
+    assert beats == 10
+
+
+@pytest.mark.parametrize("behind_seconds", [0.01, 0.12, 0.13, 0.24])
+def test_of_two_hearts_one_asks_for_both(behind_seconds: float) -> None:
+    one, other, beats = Heartbeat(0.0), Heartbeat(0.0), 0
+    way = 0.02
+    for number in range(1, 41):
+        for heart, far, now in (
+            (one, other, number * CHECK_SECONDS),
+            (other, one, number * CHECK_SECONDS + behind_seconds),
+        ):
+            heart.is_busy(now)
+            heart.check(now)
+            assert not heart.is_lost(now)
+            if heart.is_due(now):
+                heart.ping(now)
+                far.heard(now + way)
+                heart.heard(now + 2 * way)
+                beats += 1
+    assert 40 <= beats <= 52  # each measures the way itself, once a second
+
+
 def test_an_answer_measures_the_round_trip_once() -> None:
     heart = Heartbeat(0.0)
     ping = heart.ping(1.0)
