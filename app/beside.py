@@ -71,6 +71,10 @@ class NearWays:
             return await self._endpoint.open_channel(peer, [near], protocol)
         return await self._endpoint.open_channel(peer, addresses, protocol, on_word_of=on_word_of)
 
+    def address_of(self, peer: PeerId) -> str | None:
+        """As `ChannelOpener.address_of`."""
+        return self._endpoint.address_of(peer)
+
     def report_bad_input(self, peer: PeerId, reason: str) -> None:
         """As `ChannelOpener.report_bad_input`."""
         self._endpoint.report_bad_input(peer, reason)

@@ -19,6 +19,7 @@ class KvLedger:
         self._tokens = tokens
         self._tokens_per_sequence = min(tokens, tokens_per_sequence)
         self._reserved: dict[int, int] = {}
+        self._sequences = sequences
         self._free = list(range(sequences))
 
     @property
@@ -30,6 +31,16 @@ class KvLedger:
     def sequences_held(self) -> int:
         """How many sequences are in use."""
         return len(self._reserved)
+
+    def lacks(self, tokens: int) -> bool:
+        """Whether a conversation of so many would fit if others ended, and does not now."""
+        if tokens > self._tokens_per_sequence:
+            return False
+        return not self._free or tokens > self.tokens_free
+
+    def share(self, tokens: int) -> float:
+        """Which part of all there is a conversation takes: of tokens or of places, the larger."""
+        return max(tokens / self._tokens, 1 / self._sequences)
 
     def admit(self, tokens: int) -> int:
         """Reserve room for a conversation of up to `tokens`.

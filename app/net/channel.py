@@ -44,6 +44,10 @@ class ChannelOpener(Protocol):
         """This computer's own name."""
         ...
 
+    def address_of(self, peer: PeerId) -> str | None:
+        """Where a connected peer speaks from, as `HOST:PORT`; None if there is no connection."""
+        ...
+
     async def open_channel(
         self,
         peer: PeerId,

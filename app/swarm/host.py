@@ -26,6 +26,7 @@ from app.ids import ModelId, PeerId, SessionId, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
 from app.swarm.credits import Credits, blocks_in
+from app.swarm.host_room import hand_of_client, make_way, rests, who_has_to_go
 from app.swarm.host_session import (
     Session,
     attach,
@@ -51,8 +52,6 @@ SESSIONS_PER_PEER: Final = 4
 """One client cannot take every place; nor can it open a session in the millions."""
 SWEEP_SECONDS: Final = 0.25
 """A computation that stands still is told to those who wait for it this soon."""
-RESTING_SECONDS: Final = 0.5
-"""A session without a step for so long is between two answers, and nothing is finishing."""
 LOOK_SECONDS: Final = 0.1
 HANDING_BACK_SECONDS: Final = 0.3
 """How long the ends of sessions may take after they were told to go elsewhere."""
@@ -199,8 +198,7 @@ class Host:
             if now >= ends_at + HANDING_BACK_SECONDS:
                 break
             for session in list(self._sessions.values()):
-                resting = now - (session.expires - session.opening.lease_seconds)
-                if session.id in dismissed or (now < ends_at and resting < RESTING_SECONDS):
+                if session.id in dismissed or (now < ends_at and not rests(session, now)):
                     continue
                 dismissed.add(session.id)
                 await dismiss(session, "leaving", "this computer stops sharing for now")
@@ -216,7 +214,13 @@ class Host:
         if earlier is not None:
             await self._replace(earlier, opening, channel.peer)
         self._check(opening, channel.peer)
-        sequence = self._engine.ledger.admit(opening.tokens)
+        hand = hand_of_client(self._opener, channel.peer)
+        ledger, now = self._engine.ledger, self._clock.monotonic()
+        while one := who_has_to_go(self._sessions.values(), opening, ledger, hand=hand, now=now):
+            await make_way(one, now)
+            await self._end(one)
+            self._check(opening, channel.peer)  # others spoke meanwhile
+        sequence = ledger.admit(opening.tokens)
         session = Session(
             opening=opening,
             client=channel.peer,
@@ -226,6 +230,7 @@ class Host:
             expires=self._clock.monotonic() + opening.lease_seconds,
             previous=None if opening.previous is None else PeerId(opening.previous),
             absorb=opening.absorb,
+            hand=hand,
         )
         self._sessions[session.id] = session
         try:

@@ -34,6 +34,8 @@ class Session:
     expires: float
     previous: PeerId | None
     absorb: bool
+    hand: str = ""
+    """Which group of addresses its client comes from."""
     next: Channel | None = None
     gone: Channel | None = None
     """The channel to the next host that broke, when its client was told."""

@@ -97,3 +97,18 @@ def test_the_room_is_never_promised_twice(wishes: list[int | None]) -> None:
             held[number] = wish
         assert ledger.tokens_free == 100 - sum(held.values()) >= 0
         assert ledger.sequences_held == len(held) <= 4
+
+
+def test_what_others_could_make_room_for_is_lacking_and_what_never_fits_is_not() -> None:
+    ledger = KvLedger(tokens=100, sequences=2, tokens_per_sequence=80)
+    assert not ledger.lacks(80)
+    ledger.admit(30)
+    assert ledger.lacks(80)
+    assert not ledger.lacks(81)
+    ledger.admit(1)
+    assert ledger.lacks(1)
+
+
+def test_a_conversation_takes_tokens_and_a_place() -> None:
+    ledger = KvLedger(tokens=100, sequences=4, tokens_per_sequence=80)
+    assert (ledger.share(1), ledger.share(80)) == (0.25, 0.8)

@@ -52,9 +52,10 @@ class MemoryNetwork:
         identity: Identity | None = None,
         *,
         handlers: Mapping[ProtocolName, ChannelHandler] | None = None,
+        host: str = "10.0.0.1",
     ) -> MemoryEndpoint:
         """A computer on this network; enter it with `async with`."""
-        address = f"10.0.0.1:{next(self._ports)}"
+        address = f"{host}:{next(self._ports)}"
         return MemoryEndpoint(self, identity or new_identity(), address, dict(handlers or {}))
 
     def reaches(self, one: PeerId, other: PeerId) -> bool:
@@ -174,6 +175,10 @@ class MemoryEndpoint:
                     continue
                 return self._connect(other, protocol)
         raise PeerLost(f"{short_peer_text(peer)} cannot be reached: {'; '.join(reasons)}")
+
+    def address_of(self, peer: PeerId) -> str | None:
+        others = [e.address for e in self._network.by_address.values() if e.peer_id == peer]
+        return next(iter(others), None)
 
     def report_bad_input(self, peer: PeerId, reason: str) -> None:
         self.bad_inputs[peer] += 1

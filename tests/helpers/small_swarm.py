@@ -106,10 +106,14 @@ class SmallSwarm:
         return ModelShape(MODEL, model.width, model.vocabulary_size, model.head_unit)
 
     async def computer(
-        self, handlers: dict[ProtocolName, ChannelHandler] | None = None
+        self,
+        handlers: dict[ProtocolName, ChannelHandler] | None = None,
+        *,
+        address: str = "10.0.0.1",
     ) -> MemoryEndpoint:
         """A computer that serves nothing, or what is given."""
-        return await self._stack.enter_async_context(self.network.endpoint(handlers=handlers))
+        endpoint = self.network.endpoint(handlers=handlers, host=address)
+        return await self._stack.enter_async_context(endpoint)
 
     async def host(
         self, span: str, *, kv_tokens: int = 512, tokens_per_sequence: int = 512
