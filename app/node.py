@@ -11,17 +11,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
-from app import __version__
 from app.announced import Announced
-from app.announcing import Announcer
 from app.answering import Answering
 from app.api.server import ApiServer
 from app.api.token import ApiToken
@@ -37,22 +35,17 @@ from app.errors import Refusal, UsageError
 from app.fetching import Fetching
 from app.folder_watch import keep_folder
 from app.ids import Span, peer_text
-from app.known_contacts import KnownContacts
 from app.known_models import KnownModels
 from app.line_speed import LineSpeed
 from app.logs import RecentLines
 from app.measured_speed import MeasuredSpeed
 from app.model_offers import ModelOffers
 from app.moving import Moving
-from app.net import wire
-from app.net.addresses import format_address, parse_address
-from app.net.channel import Channel
-from app.net.dht import Dht
-from app.net.endpoint import Endpoint
+from app.net.addresses import parse_address
 from app.net.identity import Identity
+from app.network import Network, NetworkOptions
 from app.node_file import connection_lines, keep_node_file, serving_lines
 from app.opened_model import sweep_scratch
-from app.own_addresses import OwnAddresses
 from app.own_processes import OwnProcesses
 from app.policy.governor import Governor, month_name
 from app.policy.pacing import Pacer, ProcessorTime
@@ -155,7 +148,8 @@ class Node:
         self._traffic = Traffic(
             self.data.folder, clock=self._clock, month=lambda: month_name(self._clock.wall())
         )
-        await self._open_network()
+        self.network = await self._open_network()
+        self.endpoint = self.network.endpoint
         await self._stack.enter_async_context(self._tasks)
         await self._open_service(told)
         if told is not None:
@@ -194,61 +188,27 @@ class Node:
         units = self._options.units or model.plan.whole
         return Wanted(model, checked_span(model, units.start, units.stop))
 
-    async def _open_network(self) -> None:
-        public = self._options.public or self.data.settings.public
-        handlers: dict[wire.ProtocolName, Callable[[Channel], Any]] = {
-            "session": lambda channel: self.sharing.serve_session(channel),
-            "hop": lambda channel: self.sharing.serve_hop(channel),
-        }
-        if public:
-            handlers["directory"] = lambda channel: self._directory.serve(channel)
-        try:
-            listen = parse_address(self._options.listen or self.data.settings.listen)
-            announced = [format_address(*parse_address(text)) for text in self._options.announce]
-        except ValueError as error:
-            raise UsageError(f"{error}.") from None
-        bootstraps = self.data.bootstraps(self._options.bootstraps)
-        self.endpoint = await self._stack.enter_async_context(
-            Endpoint(
+    async def _open_network(self) -> Network:
+        options = NetworkOptions(
+            listen=self._options.listen or self.data.settings.listen,
+            announce=self._options.announce,
+            bootstraps=self._options.bootstraps,
+            public=self._options.public or self.data.settings.public,
+        )
+        return await self._stack.enter_async_context(
+            Network(
+                self.data,
                 self.identity,
-                listen=listen,
-                handlers=handlers,
-                clock=self._clock,
-                agent=f"potluck {__version__}",
+                options,
+                handlers={
+                    "session": lambda channel: self.sharing.serve_session(channel),
+                    "hop": lambda channel: self.sharing.serve_hop(channel),
+                },
                 shaper=self._traffic,
-                on_peer_gone=lambda peer: self._directory.forget(peer),
-                on_peer_idle=lambda peer: self._directory.lost_sight(peer),
-                keeps=lambda peer: self._directory.needs(peer),
+                known_models=lambda: {known.model for known in self.models.all()},
+                clock=self._clock,
             )
         )
-        self._is_public = public
-        given = announced[: wire.MAX_ADDRESSES]
-        own = OwnAddresses(self.endpoint, clock=self._clock, given=given)
-        known = KnownContacts(self.data.folder)
-        self._directory = Dht(
-            self.endpoint,
-            bootstraps,
-            known=await asyncio.to_thread(known.load),
-            clock=self._clock,
-            reachable=own.now if public else tuple,
-            seen_at=self.endpoint.address_of,
-            keeper_lost=lambda: self._announcer.keeper_lost(),
-            known_models=lambda: {known.model for known in self.models.all()},
-        )
-        self._announcer = Announcer(
-            self.identity,
-            self.endpoint,
-            self._directory,
-            public=public,
-            clock=self._clock,
-            addresses=lambda: own.now(
-                self._directory.rules, [peer for peer, _ in self._directory.bootstraps]
-            ),
-        )
-        await self._stack.enter_async_context(self._directory)
-        self._stack.callback(lambda: known.keep(self._directory.contacts()))
-        keeping = known.keep_up(self._directory.contacts)
-        self._tasks.start(keeping, name="contacts")
 
     async def _open_service(self, told: Wanted | None) -> None:
         """Everything between the network and the API."""
@@ -276,7 +236,7 @@ class Node:
             Sharing(
                 data,
                 self.endpoint,
-                self._announcer,
+                self.network.announcer,
                 fetch=fetching.fetch,
                 mend=fetching.mend,
                 credits=credits,
@@ -291,7 +251,7 @@ class Node:
             Beside(
                 data,
                 self.endpoint,
-                self._directory,
+                self.network.directory,
                 first=self.sharing,
                 fetch=fetching.fetch,
                 mend=fetching.mend,
@@ -301,25 +261,25 @@ class Node:
                 rest=pacer.rest_seconds,
                 share=pacer.sustained_share,
                 shaper=self._traffic,
-                public=self._is_public,
+                public=self.network.public,
                 is_reachable=not self._options.announce,
             )
         )
-        announced = Announced(self._directory, changed=changed, clock=clock)
+        announced = Announced(self.network.directory, changed=changed, clock=clock)
         reach = Reach(
-            self._directory,
+            self.network.directory,
             self.endpoint,
             announced,
             credits,
             given=bool(self._options.bootstraps),
-            public=self._is_public,
+            public=self.network.public,
         )
         asking = ChatOffers(
-            self._directory,
+            self.network.directory,
             self.endpoint,
             self.sharing,
             self.beside,
-            public=self._is_public,
+            public=self.network.public,
             clock=clock,
         )
         self.desk = await self._stack.enter_async_context(

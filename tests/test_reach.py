@@ -72,10 +72,10 @@ async def test_another_computer_to_ask_first_holds_at_once(
         assert not [remark for remark in view["remarks"] if "the next time" in remark]
         await until(lambda: connected(second), seconds=30)
         # What it shares is told there without waiting for the next turn.
-        kept = first.node._directory.machine.store
+        kept = first.node.network.directory.machine.store
         await until(lambda: kept.keeps_for(second.node.identity.peer_id), seconds=30)
         await second.ask("PATCH", "/settings", {"bootstrap": []})
-        assert second.node._directory.bootstraps == ()
+        assert second.node.network.directory.bootstraps == ()
 
 
 async def test_whom_the_command_line_named_the_settings_do_not_replace(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_whom_the_command_line_named_the_settings_do_not_replace(tmp_path:
     async with running_node(tmp_path, bootstraps=(given,)) as running:
         view = await running.ask("PATCH", "/settings", {"bootstrap": [other]})
         assert any("Computers to ask first" in remark for remark in view["remarks"])
-        assert len(running.node._directory.bootstraps) == 1
+        assert len(running.node.network.directory.bootstraps) == 1
 
 
 async def test_the_owner_s_own_chat_is_no_help_given(tmp_path: Path, guide: Path) -> None:
