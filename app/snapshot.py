@@ -243,15 +243,17 @@ def layers_named(model: OpenModel, span: Span) -> Sentence:
 
 def beside_told(beside: Beside) -> Sentence | None:
     """What is served besides, or stood by for; None without."""
-    order, ready = beside.order, beside.ready
-    if order is not None and beside.phase == "serving":
-        model, span, code = order.model, order.span, "also_serves"
+    order = beside.order if beside.phase == "serving" else None
+    ready = beside.ready
+    if order is not None:
+        model, span = order.model, order.span
     elif ready is not None:
-        (model, span), code = ready, "stands_by"
+        model, span = ready
     else:
         return None
     title = model.manifest.title or model.manifest.name
-    return say(code, layers=layers_named(model, span), model=title)
+    layers = layers_named(model, span)
+    return say("also_serves" if order is not None else "stands_by", layers=layers, model=title)
 
 
 def _model_view(parts: Parts, wanted: Wanted) -> ModelView:

@@ -73,7 +73,7 @@ values = st.one_of(
 tables = st.dictionaries(st.sampled_from("abcdef"), values, max_size=5)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(tables, tables)
 def test_any_values_are_written_and_read_again(
     before: dict[str, object], new: dict[str, object]
@@ -82,7 +82,7 @@ def test_any_values_are_written_and_read_again(
     assert tomllib.loads(edited(text, new)) == {**before, **new}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.text(alphabet="ab=1\"[]\n#.' ", max_size=40))
 def test_any_sound_text_keeps_what_it_said(text: str) -> None:
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+from functools import cache
 from pathlib import Path
 
 from app import wordings
@@ -15,12 +16,14 @@ ROOT = Path(wordings.__file__).parent
 EXAMPLES = {"": "x", "size": 1, "count": 2, "number": 1.5, "time": At(0.0, "8:00"), "own": "x"}
 
 
+@cache
 def calls() -> list[tuple[str, ast.Call]]:
     """Every call of `say` in the program, with where it is."""
     return [
         (f"{path.name}:{node.lineno}", node)
         for path in sorted(ROOT.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if "say(" in (text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say"
     ]
 

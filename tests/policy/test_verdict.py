@@ -353,7 +353,7 @@ any_settings = st.fixed_dictionaries(
 any_reason = st.sampled_from(get_args(PauseReason))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(
     any_readings,
     any_settings,
@@ -403,7 +403,7 @@ def rank(told: Verdict) -> tuple[float, ...]:
     )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(any_readings, any_settings, st.sampled_from(sorted(BEST)), st.booleans())
 def test_not_knowing_never_allows_more_than_knowing_that_nobody_is_there(
     readings: Readings,
@@ -420,7 +420,7 @@ def test_not_knowing_never_allows_more_than_knowing_that_nobody_is_there(
         assert allowed <= at_best
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(any_readings, any_settings, any_reason)
 def test_every_pause_has_words_and_every_verdict_stays_within_the_settings(
     readings: Readings, chosen: dict[str, Any], previous: Any

@@ -439,7 +439,7 @@ def by_brute_force(
     return None
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=50)
 @given(OFFERS, st.sampled_from([10, 100]), st.booleans())
 def test_no_chain_is_better(offers: list[Offer], tokens: int, ends: bool) -> None:
     costs = Costs(HERE, head_unit=5, prompt_rows=20, row_bytes=1000)

@@ -185,7 +185,7 @@ ANY_LOGITS = arrays.arrays(
 ).map(lambda values: np.sort(values)[::-1].copy())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(ANY_LOGITS, OPTIONS, st.floats(0, 1, exclude_max=True), st.lists(st.integers(0, 40)))
 def test_the_token_is_always_one_of_the_candidates(
     logits: np.ndarray, options: SamplingOptions, draw: float, earlier: list[int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.helpers.stormy_swarm import ANSWERS, CLIENTS, weather
 
-SEEDS = range(24)
+SEEDS = range(12)
 
 
 def test_answers_are_the_same_in_any_storm_and_nothing_is_left_behind() -> None:
