@@ -128,11 +128,14 @@ class Child:
         Raises:
             WorkerDied: the process ended before it answered.
             NoRoom, EngineFault: the worker says that it cannot.
+            BadInput: it says that what it was given for somebody else is wrong.
         """
         answer = await self.send(build)
         if isinstance(answer, frames.Failed):
             if answer.kind == "no_room":
                 raise NoRoom(answer.reason)
+            if answer.kind == "input":
+                raise BadInput(answer.reason)
             raise EngineFault(answer.reason)
         if not isinstance(answer, kind):
             raise EngineFault(f"the worker answered {type(answer).__name__}, not {kind.__name__}")

@@ -18,6 +18,9 @@ MAX_FRAME_BYTES: Final = 256 << 20
 """The largest frames carry a sequence's memory or a vocabulary of 262,144 words."""
 MAX_PARTS: Final = 256
 LENGTH_BYTES: Final = 4
+MOST_STATE_BYTES: Final = 64 << 20
+"""Of a sequence's memory, what is handed out: more than leaves a computer in the two seconds
+that somebody who leaves has."""
 
 Serial = Annotated[int, msgspec.Meta(ge=0)]
 Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
@@ -89,14 +92,21 @@ class Forget(Frame, tag="forget", frozen=True):
     position: Number
 
 
-class Save(Frame, tag="save", frozen=True):
-    """Hand out the memory of a sequence."""
+class DescribeMemory(Frame, tag="describe_memory", frozen=True):
+    """What do rows of memory look like? A sequence that is empty may be used to find out."""
 
     sequence: Number
 
 
+class Save(Frame, tag="save", frozen=True):
+    """Hand out the memory of the first positions of a sequence."""
+
+    sequence: Number
+    positions: Number
+
+
 class Restore(Frame, tag="restore", frozen=True):
-    """Replace the memory of a sequence."""
+    """Replace the memory of a sequence with rows that were saved, here or elsewhere."""
 
     sequence: Number
     state: bytes
@@ -141,6 +151,7 @@ Request = (
     Mount
     | Compute
     | Forget
+    | DescribeMemory
     | Save
     | Restore
     | Tune
@@ -185,8 +196,15 @@ class Computed(Frame, tag="computed", frozen=True):
     seconds: float
 
 
+class MemoryDescribed(Frame, tag="memory_described", frozen=True):
+    """A row of memory has so many bytes; rows of the same digest mean the same."""
+
+    position_bytes: Number
+    digest: bytes
+
+
 class Saved(Frame, tag="saved", frozen=True):
-    """The memory of a sequence."""
+    """Rows of a sequence's memory."""
 
     state: bytes
 
@@ -238,12 +256,22 @@ class Report(Frame, tag="report", frozen=True):
 class Failed(Frame, tag="failed", frozen=True):
     """It could not be done."""
 
-    kind: Literal["no_room", "engine", "bad_request"]
+    kind: Literal["no_room", "engine", "input", "bad_request"]
     reason: str
 
 
 Answer = (
-    Mounted | Computed | Saved | Tuned | Vocabulary | Tokens | Rendered | Done | Report | Failed
+    Mounted
+    | Computed
+    | MemoryDescribed
+    | Saved
+    | Tuned
+    | Vocabulary
+    | Tokens
+    | Rendered
+    | Done
+    | Report
+    | Failed
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -25,6 +25,7 @@ from app.engine.slicing import Plan
 from app.errors import EngineFault, UsageError, WorkerDied
 from app.ids import Span
 from app.process_lock import ProcessLock
+from app.sentences import say
 
 BATCH_ROWS: Final = 128
 """Rows in one decode: enough to use the processor fully, short enough to share it."""
@@ -59,6 +60,22 @@ class Mount:
     answer: frames.Mounted
     threads: int = 0
     layers_per_second: float = 0.0
+
+
+async def introduction(child: Child, seconds: float) -> frames.Report:
+    """What a worker that was just started is, in its own words, within so many seconds.
+
+    Raises:
+        EngineFault: it ended or was silent.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await child.ask(frames.Report, lambda serial: frames.Status(serial=serial))
+    except WorkerDied:
+        how = await child.ended()
+        raise EngineFault(say("worker_ended", how=how)) from None
+    except TimeoutError:
+        raise EngineFault(say("worker_silent")) from None
 
 
 async def mount_in(child: Child, request: MountRequest, rung: Rung) -> Mount:

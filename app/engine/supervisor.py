@@ -23,7 +23,7 @@ from app.engine import frames
 from app.engine.child import Child, start_child
 from app.engine.ladder import Ladder, Rung
 from app.engine.ledger import KvLedger
-from app.engine.mounting import BATCH_ROWS, Mount, MountRequest, mount_in
+from app.engine.mounting import BATCH_ROWS, Mount, MountRequest, introduction, mount_in
 from app.engine.queueing import Batch, StepQueue, Ticket
 from app.errors import DownloadFailed, EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
@@ -264,22 +264,35 @@ class Engine:
                 lambda serial: frames.Forget(serial=serial, sequence=sequence, position=0),
             )
 
-    async def save(self, sequence: int) -> bytes:
-        """The memory of one sequence.
+    async def memory_form(self, sequence: int) -> frames.MemoryDescribed:
+        """What rows of memory look like here; a sequence that is empty helps to find out.
+
+        Raises:
+            WorkerDied, EngineFault, NoRoom: it is not to be had, or none can be moved.
+        """
+        return await self._running().ask(
+            frames.MemoryDescribed,
+            lambda serial: frames.DescribeMemory(serial=serial, sequence=sequence),
+        )
+
+    async def save(self, sequence: int, positions: int) -> bytes:
+        """The memory of the first positions of a sequence: so many rows, or fewer.
 
         Raises:
             WorkerDied, EngineFault: it is not to be had.
         """
         saved = await self._running().ask(
-            frames.Saved, lambda serial: frames.Save(serial=serial, sequence=sequence)
+            frames.Saved,
+            lambda serial: frames.Save(serial=serial, sequence=sequence, positions=positions),
         )
         return saved.state
 
     async def restore(self, sequence: int, state: bytes) -> None:
-        """Replace the memory of one sequence with what `save` returned.
+        """Replace the memory of one sequence with what `save` returned, here or elsewhere.
 
         Raises:
-            WorkerDied, EngineFault: the bytes do not fit, or there is no room.
+            BadInput: these are no rows of memory, or not finite.
+            WorkerDied, EngineFault: there is no room, or no such sequence.
         """
         await self._running().ask(
             frames.Done,
@@ -414,8 +427,8 @@ class Engine:
             self._crashes = []
 
     async def _mount_some_way(self) -> frames.Mounted:
-        report = await self._start_worker()
-        assert self._child is not None
+        self._child = await start_child(self._command)
+        report = await introduction(self._child, PROBE_SECONDS)
         reasons = []
         rungs = deque(self._ladder.rungs(gpu=report.gpu and self.request.gpu))
         may_mend = True
@@ -469,20 +482,6 @@ class Engine:
                 frames.Done, lambda serial: frames.UseThreads(serial=serial, threads=wanted)
             )
         self.status.threads = wanted
-
-    async def _start_worker(self) -> frames.Report:
-        """Start a process and have it say what it is."""
-        self._child = await start_child(self._command)
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                return await self._child.ask(
-                    frames.Report, lambda serial: frames.Status(serial=serial)
-                )
-        except WorkerDied:
-            how = await self._child.ended()
-            raise EngineFault(say("worker_ended", how=how)) from None
-        except TimeoutError:
-            raise EngineFault(say("worker_silent")) from None
 
 
 def _answer(answers: Sequence[tuple[_Pending, frames.PartResult]]) -> None:

@@ -7,6 +7,7 @@ prints goes to standard error. The counterpart is `app/engine/child.py`.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import os
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from app.engine import frames, llama
 from app.engine.batch import row_bytes
+from app.engine.portable_memory import PortableMemory
 from app.errors import BadInput, EngineFault, NoRoom
 
 NICENESS: Final = 10
@@ -76,6 +78,7 @@ class Worker:
         self._bound_memory = bound_memory
         self._embedding: Embedding | None = None
         self._slice: llama.LoadedSlice | None = None
+        self._memory: PortableMemory | None = None
         self._words: llama.Words | None = None
 
     def answer(self, request: frames.Request) -> frames.Answer:
@@ -85,6 +88,8 @@ class Worker:
             return self._dispatch(request)
         except NoRoom as refusal:
             return frames.Failed(serial=serial, kind="no_room", reason=refusal.reason)
+        except BadInput as error:
+            return frames.Failed(serial=serial, kind="input", reason=str(error))
         except (EngineFault, OSError, ValueError) as error:
             return frames.Failed(serial=serial, kind="engine", reason=str(error) or repr(error))
 
@@ -99,10 +104,16 @@ class Worker:
                 if self._slice is not None:
                     self._slice.forget(request.sequence, request.position)
                 return frames.Done(serial=serial)
+            case frames.DescribeMemory():
+                form = self._portable().form(request.sequence)
+                return frames.MemoryDescribed(
+                    serial=serial, position_bytes=form.position_bytes, digest=form.digest
+                )
             case frames.Save():
-                return frames.Saved(serial=serial, state=self._mounted().save(request.sequence))
+                state = self._portable().take(request.sequence, request.positions)
+                return frames.Saved(serial=serial, state=state)
             case frames.Restore():
-                self._mounted().restore(request.sequence, request.state)
+                self._portable().put(request.sequence, request.state)
                 return frames.Done(serial=serial)
             case frames.Tune():
                 return self._tune(request)
@@ -132,6 +143,11 @@ class Worker:
             raise EngineFault("no layers are mounted")
         return self._slice
 
+    def _portable(self) -> PortableMemory:
+        if self._memory is None:
+            raise EngineFault("no layers are mounted")
+        return self._memory
+
     def _tokenize(self, request: frames.Tokenize) -> list[int]:
         if self._words is None:
             raise EngineFault("no vocabulary is open")
@@ -160,7 +176,7 @@ class Worker:
     def _mount(self, request: frames.Mount) -> frames.Answer:
         if self._slice is not None:
             self._slice.close()
-        self._slice = None
+        self._slice = self._memory = None
         self._embedding = None if request.embedding is None else Embedding(request.embedding)
         if request.slice is None:
             return frames.Mounted(
@@ -182,6 +198,7 @@ class Worker:
                 shared_room=wanted.shared_room,
             ),
         )
+        self._memory = PortableMemory(self._slice)
         return frames.Mounted(
             serial=request.serial,
             tokens_per_sequence=self._slice.tokens_per_sequence,
@@ -271,6 +288,8 @@ class Worker:
             best = min(best, (float(np.median(times[1:])), threads))
             mounted.forget(0, 0)
         mounted.compute([llama.Rows(0, 0, np.repeat(row, 8, axis=0), 0)])
+        with contextlib.suppress(EngineFault):  # then no memory of these layers is ever moved
+            self._portable().form(0)
         mounted.forget(0, 0)
         mounted.set_threads(best[1])
         return frames.Tuned(serial=request.serial, threads=best[1], seconds=best[0])

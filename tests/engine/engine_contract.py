@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.engine.frames import Part, PartResult
 from app.engine.supervisor import Engine
-from app.errors import EngineFault, NoRoom
+from app.errors import BadInput, EngineFault, NoRoom
 
 KV_TOKENS = 256
 SEQUENCES = 4
@@ -205,9 +205,33 @@ class EngineContract:
     async def test_memory_moves_to_another_sequence(self, whole: Bench) -> None:
         wanted = await sound(whole.engine, tokens_part(0, 0, TOKENS))
         await sound(whole.engine, tokens_part(1, 0, TOKENS[:6], outputs=0))
-        await whole.engine.restore(2, await whole.engine.save(1))
+        await whole.engine.restore(2, await whole.engine.save(1, 6))
         assert await sound(whole.engine, tokens_part(2, 6, TOKENS[6:])) == wanted
 
-    async def test_memory_that_does_not_fit_is_refused(self, whole: Bench) -> None:
+    async def test_the_beginning_of_a_memory_moves_too(self, whole: Bench) -> None:
+        wanted = await sound(whole.engine, tokens_part(0, 0, TOKENS))
+        form = await whole.engine.memory_form(3)
+        state = await whole.engine.save(0, 4)
+        assert len(state) == 4 * form.position_bytes
+        await whole.engine.restore(2, state)
+        assert (await whole.engine.compute(tokens_part(2, 5, TOKENS[5:]))).code == "gap"
+        assert await sound(whole.engine, tokens_part(2, 4, TOKENS[4:])) == wanted
+
+    async def test_the_form_of_memory_is_known_before_anything_else_is(self, middle: Bench) -> None:
+        form = await middle.engine.memory_form(0)
+        assert form.position_bytes > 0
+        assert len(form.digest) == 32
+        assert (await middle.engine.compute(rows_part(0, 1, middle.hidden(1)))).code == "gap"
+
+    async def test_memory_that_is_none_is_bad_input(self, whole: Bench) -> None:
+        await sound(whole.engine, tokens_part(0, 0, TOKENS))
+        state = await whole.engine.save(0, 4)
+        for wrong in (b"", state[:-1], state + b"\0", b"not a memory", b"\xff" * len(state)):
+            with pytest.raises(BadInput):
+                await whole.engine.restore(3, wrong)
+
+    async def test_nothing_known_is_no_memory(self, whole: Bench) -> None:
         with pytest.raises(EngineFault):
-            await whole.engine.restore(3, b"not a memory")
+            await whole.engine.save(3, 4)
+        with pytest.raises(EngineFault):
+            await whole.engine.memory_form(SEQUENCES)

@@ -86,7 +86,10 @@ async def test_answers_reach_whoever_asked(start: Starter) -> None:
         "    say(frames.Saved(serial=request.serial, state=b'%d' % request.sequence))"
     )
     answers = [
-        echo.ask(frames.Saved, partial(lambda n, serial: frames.Save(serial=serial, sequence=n), n))
+        echo.ask(
+            frames.Saved,
+            partial(lambda n, serial: frames.Save(serial=serial, sequence=n, positions=4), n),
+        )
         for n in range(20)
     ]
     assert [answer.state for answer in await asyncio.gather(*answers)] == [

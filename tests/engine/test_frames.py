@@ -31,7 +31,8 @@ REQUESTS: list[frames.Request] = [
     frames.Mount(serial=1, embedding=TABLE, slice=SLICE),
     frames.Compute(serial=2, parts=[PART, frames.Part(sequence=0, position=0, rows=1, tokens=[5])]),
     frames.Forget(serial=3, sequence=0, position=7),
-    frames.Save(serial=4, sequence=1),
+    frames.Save(serial=4, sequence=1, positions=4),
+    frames.DescribeMemory(serial=12, sequence=1),
     frames.Restore(serial=5, sequence=1, state=b"state"),
     frames.Tune(serial=6, threads=[1, 2]),
     frames.OpenVocabulary(serial=7, path="header.gguf"),
@@ -43,6 +44,7 @@ REQUESTS: list[frames.Request] = [
 ANSWERS: list[frames.Answer] = [
     frames.Mounted(serial=1, tokens_per_sequence=64, vocabulary_size=0),
     frames.Computed(serial=2, results=[frames.PartResult(hidden=b"\1")], seconds=0.5),
+    frames.MemoryDescribed(serial=12, position_bytes=512, digest=bytes(32)),
     frames.Saved(serial=4, state=b"state"),
     frames.Tuned(serial=6, threads=2, seconds=0.25),
     frames.Vocabulary(

@@ -53,7 +53,9 @@ async def test_a_mount_waits_for_another_process_and_then_goes_on(
         lock.release()
         assert (await mounting).answer.tokens_per_sequence > 0
         with pytest.raises(EngineFault, match="no sequence"):
-            await child.ask(frames.Saved, lambda serial: frames.Save(serial=serial, sequence=99))
+            await child.ask(
+                frames.Saved, lambda serial: frames.Save(serial=serial, sequence=99, positions=4)
+            )
     finally:
         lock.release()
         await child.stop()

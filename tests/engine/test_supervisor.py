@@ -15,7 +15,7 @@ from app.engine import frames, mount, mounting, queueing, supervisor
 from app.engine.ladder import Ladder
 from app.engine.mounting import BATCH_ROWS, thread_counts
 from app.engine.supervisor import Engine
-from app.errors import EngineFault, NoRoom, Refusal, WorkerDied
+from app.errors import BadInput, EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
 from tests.engine.mounted import Prepare, defective, part, pid_of, soon, until_restarted
 from tests.helpers.tiny_models import WIDTH
@@ -195,14 +195,14 @@ async def test_a_sequence_can_be_emptied_moved_and_asked_for(
 ) -> None:
     async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
         await engine.compute(part(0, 0, 4))
-        state = await engine.save(0)
+        state = await engine.save(0, 4)
         await engine.restore(2, state)
         moved = await engine.compute(part(2, 4))
         stayed = await engine.compute(part(0, 4))
         assert moved.hidden == stayed.hidden
         await engine.forget(2)
         assert (await engine.compute(part(2, 5))).code == "gap"
-        with pytest.raises(EngineFault, match="does not fit"):
+        with pytest.raises(BadInput, match="5 bytes are not rows of"):
             await engine.restore(1, b"noise")
         with pytest.raises(EngineFault, match="there is no sequence 17"):
             await engine.forget(17)
@@ -261,7 +261,7 @@ async def test_whoever_waits_for_a_restart_is_told_when_the_engine_stops(
         waiting = asyncio.create_task(engine.compute(part(0, 0)))
         await asyncio.sleep(0)
         with pytest.raises(WorkerDied):
-            await engine.save(0)
+            await engine.save(0, 1)
         await engine.forget(0)
     with pytest.raises(WorkerDied, match="the engine stops"):
         await soon(waiting)

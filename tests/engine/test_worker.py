@@ -248,7 +248,7 @@ def test_without_layers_everything_about_them_is_answered_with_a_reason() -> Non
     (result,) = compute(empty, part(0, 0, 1, tokens=[1]))
     assert "does not hold the embedding" in result.fault
     for request in (
-        frames.Save(serial=3, sequence=0),
+        frames.Save(serial=3, sequence=0, positions=4),
         frames.Restore(serial=3, sequence=0, state=b""),
         frames.Tune(serial=3, threads=[1]),
         frames.Tokenize(serial=3, text="a", special=False),
@@ -267,7 +267,7 @@ def test_without_layers_everything_about_them_is_answered_with_a_reason() -> Non
 
 def test_a_foreign_sequence_is_refused_in_every_request(worker: Worker) -> None:
     for request in (
-        frames.Save(serial=3, sequence=9),
+        frames.Save(serial=3, sequence=9, positions=4),
         frames.Restore(serial=3, sequence=9, state=b"x"),
         frames.Forget(serial=3, sequence=1 << 30, position=0),
     ):
@@ -280,12 +280,21 @@ def test_a_sequence_moves_to_another_number(worker: Worker) -> None:
     compute(worker, part(0, 0, 4))
     (expected,) = compute(worker, part(0, 4, 1))
     compute(worker, part(0, 0, 4))
-    saved = worker.answer(frames.Save(serial=2, sequence=0))
+    saved = worker.answer(frames.Save(serial=2, sequence=0, positions=4))
     assert isinstance(saved, frames.Saved)
     restored = worker.answer(frames.Restore(serial=3, sequence=2, state=saved.state))
     assert restored == frames.Done(serial=3)
     (result,) = compute(worker, part(2, 4, 1))
     assert result.hidden == expected.hidden
+
+
+def test_rows_of_memory_that_are_none_are_bad_input(worker: Worker) -> None:
+    described = worker.answer(frames.DescribeMemory(serial=2, sequence=1))
+    assert isinstance(described, frames.MemoryDescribed)
+    for wrong in (b"", bytes(described.position_bytes + 1), b"\xff" * described.position_bytes):
+        answer = worker.answer(frames.Restore(serial=3, sequence=1, state=wrong))
+        assert isinstance(answer, frames.Failed)
+        assert answer.kind == "input"
 
 
 def test_a_mount_that_fails_leaves_nothing_mounted(worker: Worker, tmp_path: Path) -> None:
@@ -434,7 +443,7 @@ def test_requests_are_answered_in_order_until_they_end() -> None:
     dialogue.say(
         frames.encode(frames.Status(serial=1))
         + frames.encode(frames.Forget(serial=2, sequence=0, position=0))
-        + frames.encode(frames.Save(serial=3, sequence=0))
+        + frames.encode(frames.Save(serial=3, sequence=0, positions=4))
     )
     assert [dialogue.hear().serial for _ in range(3)] == [1, 2, 3]
     assert dialogue.end() == b""

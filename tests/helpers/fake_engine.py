@@ -14,21 +14,21 @@ row after it.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import cast
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.frames import Part, PartResult
+from app.engine.frames import MemoryDescribed, Part, PartResult
 from app.engine.ledger import KvLedger
 from app.engine.mounting import BATCH_ROWS
 from app.engine.queueing import StepQueue, Ticket
 from app.engine.supervisor import Engine
-from app.errors import EngineFault, NoRoom, Refusal, WorkerDied
+from app.errors import BadInput, EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
 
 Floats = NDArray[np.float32]
@@ -169,26 +169,39 @@ class FakeEngine:
         await asyncio.sleep(0)
         self._memory.pop(sequence, None)
 
-    async def save(self, sequence: int) -> bytes:
+    async def memory_form(self, sequence: int) -> MemoryDescribed:
+        self._check_sequence(sequence)
+        units = self._units
+        return MemoryDescribed(
+            serial=0,
+            position_bytes=8 * self.model.width * len(units),
+            digest=hashlib.sha256(bytes(units)).digest(),
+        )
+
+    async def save(self, sequence: int, positions: int) -> bytes:
         self._check_sequence(sequence)
         blocks = self._memory.get(sequence, {})
-        return msgspec.msgpack.encode(
-            {unit: np.array(rows).tobytes() for unit, rows in blocks.items()}
-        )
+        if not blocks:
+            raise EngineFault("the memory is empty")
+        columns = [np.array(blocks[unit][1:])[:positions] for unit in self._units]
+        return np.concatenate(columns, axis=1).tobytes()
 
     async def restore(self, sequence: int, state: bytes) -> None:
         self._check_sequence(sequence)
-        try:
-            blocks = msgspec.msgpack.decode(state, type=dict[int, bytes])
-            restored = {
-                unit: list(np.frombuffer(rows, np.float64).reshape(-1, self.model.width))
-                for unit, rows in blocks.items()
-            }
-        except ValueError:
-            raise EngineFault("the saved conversation does not fit this slice") from None
-        if restored and restored.keys() != self._weights.keys():
-            raise EngineFault("the saved conversation does not fit this slice")
-        self._memory[sequence] = restored
+        units, width = self._units, self.model.width
+        if not state or len(state) % (8 * width * len(units)):
+            raise BadInput("these are no rows of memory")
+        rows = np.frombuffer(state, np.float64).reshape(-1, len(units), width)
+        if not np.isfinite(rows).all():
+            raise BadInput("a memory holds values that are not finite numbers")
+        self._memory[sequence] = {
+            unit: [np.zeros(width), *rows[:, index]] for index, unit in enumerate(units)
+        }
+
+    @property
+    def _units(self) -> list[int]:
+        """Who remembers: the blocks. A head alone does too, as the real one with its empty one."""
+        return list(self._weights) or [self.model.head_unit]
 
     # ── the toy itself ───────────────────────────────────────────────────────
 
@@ -249,10 +262,8 @@ class FakeEngine:
         return hidden.reshape(part.rows, -1)
 
     def _advance(self, part: Part, hidden: Floats) -> Floats:
-        # A head alone remembers positions too, as the real one does with its empty block.
-        units = list(self._weights) or [self.model.head_unit]
         memory = self._memory.setdefault(
-            part.sequence, {unit: [np.zeros(self.model.width)] for unit in units}
+            part.sequence, {unit: [np.zeros(self.model.width)] for unit in self._units}
         )
         for sums in memory.values():
             del sums[part.position + 1 :]
