@@ -203,6 +203,7 @@ class Node:
                 handlers={
                     "session": lambda channel: self.sharing.serve_session(channel),
                     "hop": lambda channel: self.sharing.serve_hop(channel),
+                    "state": lambda channel: self.sharing.serve_hop(channel),
                 },
                 shaper=self._traffic,
                 known_models=lambda: {known.model for known in self.models.all()},

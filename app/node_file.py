@@ -62,6 +62,8 @@ def serving_lines(sharing: Sharing, beside: Beside) -> dict[str, object]:
         "sessions": host.status.sessions,
         "sessions_ever": sharing.sessions_ever,
         "positions_computed": sharing.positions_computed,
+        "sessions_inherited": host.status.inherited,
+        "sessions_handed_over": host.status.handed_over,
         "tokens_free": host.tokens_free,
         "beside": "" if told is None else told.words,
         "beside_units": None if beside.order is None else str(beside.order.span),

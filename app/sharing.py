@@ -265,7 +265,7 @@ class Sharing:
             self._guests -= 1
 
     async def serve_hop(self, channel: Channel) -> None:
-        """The handler of "hop" channels."""
+        """The handler of "hop" and "state" channels."""
         if self.host is not None:
             await self.host.serve_hop(channel)
 

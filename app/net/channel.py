@@ -1,6 +1,6 @@
 """One conversation with one peer: typed messages, in order, with back-pressure.
 
-A channel is a two-way stream for one purpose ("session", "hop", "directory").
+A channel is a two-way stream for one purpose ("session", "hop", "state", "directory").
 It ends as a whole: when either side closes, both are closed, and what had been
 sent before still arrives. The counterpart is the channel at the other end;
 below it a `ChannelLink` moves bytes (`app/net/connection.py`, or memory in tests).
@@ -17,6 +17,7 @@ from app.errors import BadInput, PeerLost
 from app.ids import PeerId, short_peer_text
 from app.net.dht_messages import AnyMessage, decode_directory
 from app.net.framing import FrameReader
+from app.net.state_messages import decode_state
 from app.net.windows import ReceiveWindow, SendWindow, frame_charge
 from app.net.wire import (
     MAX_FRAME_BYTES,
@@ -227,7 +228,12 @@ class Channel:
     # ── inside ───────────────────────────────────────────────────────────────
 
     def _read(self, body: bytes) -> AnyMessage:
-        return decode_directory(body) if self._protocol == "directory" else decode_channel(body)
+        match self._protocol:
+            case "directory":
+                return decode_directory(body)
+            case "state":
+                return decode_state(body)
+        return decode_channel(body)
 
     def _take(self, message: AnyMessage, charge: int) -> None:
         if isinstance(message, OpenChannel):

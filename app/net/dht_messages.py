@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from app.errors import BadInput
+from app.net.state_messages import StateMessage
 from app.net.wire import (
     MAX_FRAME_BYTES,
     Address,
@@ -124,8 +125,9 @@ class Stored(Message, frozen=True, tag="stored"):
 DhtRequest = FindNodes | FindRecords | Store
 DhtAnswer = Nodes | Records | Stored
 DhtMessage = DhtRequest | DhtAnswer
-AnyMessage = ChannelMessage | DhtMessage
-"""Everything that a channel may carry; these messages on "directory" channels only."""
+AnyMessage = ChannelMessage | DhtMessage | StateMessage
+"""Everything that a channel may carry; these messages on "directory" channels only, and those
+about a memory on "state" channels only."""
 
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(DhtMessage)
 

@@ -25,8 +25,14 @@ from app.net.wire import (
     Hello,
     Proof,
     Welcome,
-    proof_bytes,
 )
+
+_DIAL_DOMAIN = b"potluck dial v1"
+
+
+def proof_bytes(*, listener: PeerId, dialler: PeerId, nonce: bytes) -> bytes:
+    """What a dialler signs: good for this listener, this dialler and this nonce only."""
+    return _DIAL_DOMAIN + listener + dialler + nonce
 
 
 class DialHandshake:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from app.errors import BadInput
-from app.ids import MODEL_ID_BYTES, PEER_ID_BYTES, SESSION_ID_BYTES, PeerId, Span
+from app.ids import MODEL_ID_BYTES, PEER_ID_BYTES, SESSION_ID_BYTES, Span
 from app.net.framing import PREFIX_BYTES
 
 PROTOCOL_VERSION = 1
@@ -147,7 +147,7 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 # ── every other channel ──────────────────────────────────────────────────────
 
 
-ProtocolName = Literal["session", "hop", "directory"]
+ProtocolName = Literal["session", "hop", "state", "directory"]
 
 
 class OpenChannel(Message, frozen=True, tag="open"):
@@ -179,6 +179,7 @@ class SessionOpen(Message, frozen=True, tag="session_open"):
     returns to the client. `tokens` is the most positions the session will use.
     With `absorb`, replayed steps end here: the next host knows them already. A step
     that was not begun `deadline_seconds` after it came need not be, unless it says more.
+    Before any step comes, `inherits` may hand over what it knows of the session, once.
     """
 
     session: SessionBytes
@@ -191,6 +192,7 @@ class SessionOpen(Message, frozen=True, tag="session_open"):
     previous: PeerBytes | None = None
     next: NextHop | None = None
     absorb: bool = False
+    inherits: PeerBytes | None = None
     deadline_seconds: Deadline | None = None
 
 
@@ -233,8 +235,8 @@ class SessionRenew(Message, frozen=True, tag="session_renew"):
 class SessionRelink(Message, frozen=True, tag="session_relink"):
     """Client to host: your neighbours in this session are these from now on.
 
-    Everything an older epoch sends is dropped. When `replay` is not 0, what was handed
-    on at positions 0 .. `replay` goes out again, to the next host, as replayed steps.
+    Everything an older epoch sends is dropped. What was handed on at positions
+    `replay_from` .. `replay`, if any, goes out again, to the next host, as replayed steps.
     """
 
     session: SessionBytes
@@ -243,6 +245,7 @@ class SessionRelink(Message, frozen=True, tag="session_relink"):
     next: NextHop | None = None
     absorb: bool = False
     replay: Position = 0
+    replay_from: Position = 0
 
 
 class SessionRelinked(Message, frozen=True, tag="session_relinked"):
@@ -250,6 +253,27 @@ class SessionRelinked(Message, frozen=True, tag="session_relinked"):
 
     session: SessionBytes
     epoch: Epoch
+
+
+class SessionHandover(Message, frozen=True, tag="session_handover"):
+    """Client to a host that is leaving: hand what you know of this session over to `heir`.
+
+    It takes the host's place. If the first `positions` were sent to it again instead, it would
+    compute for `compute_seconds`, and `replay_bytes` would travel.
+    """
+
+    session: SessionBytes
+    heir: NextHop
+    positions: Annotated[int, msgspec.Meta(ge=1, le=MAX_POSITION)]
+    compute_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=86400.0)]
+    replay_bytes: Count
+
+
+class SessionHandedOver(Message, frozen=True, tag="session_handed_over"):
+    """Host to client: the heir knows so many positions; the rest has to be sent to it again."""
+
+    session: SessionBytes
+    positions: Position
 
 
 class SessionClose(Message, frozen=True, tag="session_close"):
@@ -336,6 +360,8 @@ ChannelMessage = (
     | SessionRenew
     | SessionRelink
     | SessionRelinked
+    | SessionHandover
+    | SessionHandedOver
     | SessionClose
     | HopAttach
     | Step
@@ -346,7 +372,6 @@ ChannelMessage = (
 
 # ── bytes to messages and back ───────────────────────────────────────────────
 
-_DIAL_DOMAIN = b"potluck dial v1"
 _FLOAT_BYTES = 4
 
 _encoder = msgspec.msgpack.Encoder()
@@ -385,11 +410,6 @@ def decode_channel(body: bytes) -> ChannelMessage:
     return message
 
 
-def proof_bytes(*, listener: PeerId, dialler: PeerId, nonce: bytes) -> bytes:
-    """What a dialler signs: good for this listener, this dialler and this nonce only."""
-    return _DIAL_DOMAIN + listener + dialler + nonce
-
-
 def _decode(decoder: msgspec.msgpack.Decoder[Any], body: bytes, limit: int) -> Any:
     if len(body) > limit:
         raise BadInput(f"a frame of {len(body)} bytes; {limit} are allowed here")
@@ -414,6 +434,8 @@ def _check(message: Message) -> None:
             _check_finite(message.lease_seconds)
         case SessionRefused():
             _check_finite(message.retry_after_seconds or 0.0)
+        case SessionHandover():
+            _check_finite(message.compute_seconds)
 
 
 def _check_finite(value: float) -> None:

@@ -21,21 +21,29 @@ def rows_per_step(rows: int, row_bytes: int) -> int:
 
 
 class BoundaryLog:
-    """Rows of hidden states by position, from 0 on without a gap."""
+    """Rows of hidden states by position, without a gap: from 0 on, or from where a host began
+    that inherited what was before."""
 
     def __init__(self) -> None:
         self._rows = bytearray()
         self._row_bytes = 0
+        self._begins_at = 0
 
     @property
     def positions(self) -> int:
-        """How many positions are known, counted from 0."""
-        return len(self._rows) // self._row_bytes if self._row_bytes else 0
+        """Where the next row belongs, counted from 0."""
+        known = len(self._rows) // self._row_bytes if self._row_bytes else 0
+        return self._begins_at + known
 
     @property
     def held_bytes(self) -> int:
         """The memory it takes."""
         return len(self._rows)
+
+    def begin_at(self, position: int) -> None:
+        """Forget all, and go on with the rows of this position."""
+        self._rows.clear()
+        self._begins_at = position
 
     def put(self, position: int, rows: int, hidden: bytes) -> None:
         """These rows were handed on; what was known at or after `position` is forgotten.
@@ -49,19 +57,27 @@ class BoundaryLog:
         if position > self.positions:
             raise ValueError(f"position {position} does not follow on {self.positions}")
         self._row_bytes = row_bytes
-        del self._rows[position * row_bytes :]
+        if position < self._begins_at:
+            self.begin_at(position)
+        del self._rows[(position - self._begins_at) * row_bytes :]
         self._rows += hidden
 
-    def pieces(self, stop: int, *, rows: int) -> Iterator[tuple[int, int, bytes]]:
-        """Positions 0 .. `stop` in pieces of at most `rows`: position, rows, hidden states.
+    def pieces(self, stop: int, *, start: int = 0, rows: int) -> Iterator[tuple[int, int, bytes]]:
+        """Positions `start` .. `stop` in pieces of at most `rows`: position, rows, hidden states.
 
         Raises:
-            ValueError: so many are not known.
+            ValueError: so many are not known, or not from there on.
         """
         if stop > self.positions:
             raise ValueError(f"{stop} positions are wanted and {self.positions} are known")
-        width = self._row_bytes
+        if start < self._begins_at and start < stop:
+            raise ValueError(f"position {start} is wanted, and {self._begins_at} is the first")
+        width, base = self._row_bytes, self._begins_at
         rows = rows_per_step(rows, width)
-        for start in range(0, stop, rows):
-            end = min(stop, start + rows)
-            yield start, end - start, bytes(self._rows[start * width : end * width])
+        for first in range(start, stop, rows):
+            end = min(stop, first + rows)
+            yield (
+                first,
+                end - first,
+                bytes(self._rows[(first - base) * width : (end - base) * width]),
+            )

@@ -9,11 +9,9 @@ counterpart on each host is `app/swarm/host.py`; who takes whose place is decide
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Final
-
-import numpy as np
 
 from app.engine.frames import Part
 from app.engine.mounting import BATCH_ROWS
@@ -26,13 +24,17 @@ from app.swarm.boundary_log import rows_per_step
 from app.swarm.chain_link import (
     Neighbours,
     SessionTerms,
+    hand_over,
     leave_session,
     neighbours_of,
     open_session,
     relink_session,
     withdraw_steps,
 )
+from app.swarm.chain_memory import ChainMemory
+from app.swarm.handover_choice import Move, moves
 from app.swarm.route import Link, Route
+from app.swarm.side_by_side import side_by_side
 from app.swarm.token_chain import (
     Candidates,
     ChainBroken,
@@ -40,6 +42,8 @@ from app.swarm.token_chain import (
     MemoryLost,
     ModelShape,
     OwnEnds,
+    candidates_of,
+    check_result,
     compute_locally,
     read_candidates,
 )
@@ -80,9 +84,12 @@ class RingChain:
         self._terms = SessionTerms(self._session, shape.model, tokens, candidates)
         self._epoch = 0
         self._channels: dict[PeerId, Channel] = {}
-        # What each host was told of its neighbours, and which hosts know nothing any more.
+        # What each host was told of its neighbours, and what it knows of the conversation.
         self._told: dict[PeerId, Neighbours] = {}
-        self._empty: set[PeerId] = set()
+        self._memory = ChainMemory()
+        # Who leaves soon and can hand over what it knows; and what goes to whom, in a repair.
+        self._leaving: dict[PeerId, Link] = {}
+        self._moves: dict[PeerId, Move] = {}
         # Every position that all hosts know, and the tokens there.
         self._sent: list[int] = []
         self._replaying_pieces = 0
@@ -139,7 +146,10 @@ class RingChain:
         """
         self._waited_for = waited_for
         try:
-            await self._all(self._open_link(link, self._neighbours(link)) for link in self._links)
+            await side_by_side(
+                self._tasks,
+                *(self._open_link(link, self._neighbours(link)) for link in self._links),
+            )
         except BaseException:
             await self.close()
             raise
@@ -161,23 +171,24 @@ class RingChain:
         self._waited_for = waited_for
         self._broken = ChainBroken(say("chain_not_whole"), peer=None)
         stays = [link.offer.peer for link in links]
-        for peer in [peer for peer in self._channels if peer not in stays]:
+        self._moves = self._find_moves(links)
+        givers = {move.giver.peer for move in self._moves.values()}
+        for peer in [peer for peer in self._channels if peer not in (*stays, *givers)]:
             await self._drop(peer)
         self._links = list(links)
-        self._empty = {peer for peer in stays if peer in self._empty or peer not in self._channels}
+        self._memory.goes_on_over(stays, self._channels, self._moves)
         # First everybody knows who feeds whom; then what is replayed can only go the right way.
-        await self._all(self._renew(link) for link in self._links)
-        await self._all(self._restore_after(link) for link in self._links)
-        if stays[0] in self._empty:
-            await self._replay()
+        await side_by_side(self._tasks, *(self._renew(link) for link in self._links))
+        await self._move_memory()
+        await side_by_side(self._tasks, *(self._restore_after(link) for link in self._links))
+        if stays[0] in self._memory.empty:
+            await self._replay(self._memory.known_from(stays[0]))
         for peer in stays:
             if peer not in self._channels:
                 raise ChainBroken(
                     say("helper_left_at_once", helper=short_peer_text(peer)), peer=peer
                 )
         self._broken = None
-        # Who was new stays so until a step has come through: should another computer fail
-        # before, it may have got only a part of what is being sent again.
         # The next step waits until they have caught up.
         self._replaying_pieces = -(-len(self._sent) // self._rows_per_step)
 
@@ -218,7 +229,7 @@ class RingChain:
             candidates = await self._finish(outcome)
             self._sent += tokens
             self._replaying_pieces = 0
-            self._empty.clear()
+            self._memory.step_came_through(position)
             return candidates
         except TimeoutError:
             # Any of them may be the silent one; together they are avoided.
@@ -238,7 +249,7 @@ class RingChain:
         """As `TokenChain.begin_again`: a new epoch lets hosts drop what is still under way."""
         self._epoch += 1
         self._sent.clear()
-        self._empty.clear()
+        self._memory.begins_again()
 
     async def close(self) -> None:
         """As `TokenChain.close`."""
@@ -254,25 +265,8 @@ class RingChain:
 
     # ── opening ──────────────────────────────────────────────────────────────
 
-    async def _all(self, work: Iterable[Awaitable[None]]) -> None:
-        """Do it side by side; the first failure is raised when all have ended."""
-        # No TaskGroup: on Python 3.11 one that fails leaves the caller half cancelled, and
-        # Ctrl-C is then no KeyboardInterrupt any more.
-        tasks = [self._tasks.start(_outcome(each), name="open") for each in work]
-        failed = None
-        try:
-            for task in asyncio.as_completed(tasks):
-                if (failed := await task) is not None:
-                    break
-        finally:
-            for unfinished in tasks:
-                unfinished.cancel()
-            await asyncio.wait(tasks)
-        if failed is not None:
-            raise failed
-
     def _neighbours(self, link: Link) -> Neighbours:
-        return neighbours_of(link, self._links, self._empty)
+        return neighbours_of(link, self._links, self._memory.empty)
 
     async def _open_link(self, link: Link, neighbours: Neighbours) -> None:
         peer = link.offer.peer
@@ -283,8 +277,10 @@ class RingChain:
             neighbours,
             epoch=self._epoch,
             patient=self._waited_for is None or peer in self._waited_for,
+            inherits=self._moves[peer].giver.peer if peer in self._moves else None,
         )
         self._channels[peer] = channel
+        self._leaving.pop(peer, None)  # should it have left before, it is back
         self._told[peer] = neighbours
         self._tasks.start(self._listen(peer, channel), name=f"listen to {short_peer_text(peer)}")
 
@@ -302,17 +298,46 @@ class RingChain:
         neighbours = self._neighbours(link)
         if peer not in self._channels:
             await self._open_link(link, neighbours)
-        elif peer in self._empty or not neighbours.same_as(self._told.get(peer)):
+        elif peer in self._memory.empty or not neighbours.same_as(self._told.get(peer)):
             await self._relink(link, neighbours, replay=0)
+
+    def _find_moves(self, links: Sequence[Link]) -> dict[PeerId, Move]:
+        """What those that leave can give to newcomers, by whom it would go to."""
+        found = moves(
+            [link for peer, link in self._leaving.items() if peer in self._channels],
+            links,
+            self._channels,
+            positions=len(self._sent),
+            row_bytes=4 * self._shape.width,
+            sends_tokens=self._ends.embedding is None,
+            head_unit=self._shape.head_unit,
+        )
+        return {move.heir.peer: move for move in found}
+
+    async def _move_memory(self) -> None:
+        """Have those that leave give what they know, as far as that pays."""
+        known: dict[PeerId, int] = {}
+
+        async def carry_out(move: Move) -> None:
+            known[move.heir.peer] = await hand_over(self._opener, self._terms, move)
+
+        await side_by_side(self._tasks, *(carry_out(move) for move in self._moves.values()))
+        peers = [link.offer.peer for link in self._links]
+        self._memory.were_handed_over(peers, known, len(self._sent))
+        for peer in {move.giver.peer for move in self._moves.values()} & self._channels.keys():
+            await self._drop(peer)
 
     async def _restore_after(self, link: Link) -> None:
         """Have a host send the next one what that does not know any more."""
-        neighbours = self._neighbours(link)
-        restores = neighbours.next is not None and neighbours.next.peer in self._empty
-        if restores and link.offer.peer not in self._empty:
-            await self._relink(link, neighbours, replay=len(self._sent))
+        neighbours, empty = self._neighbours(link), self._memory.empty
+        if neighbours.next is None or link.offer.peer in empty or neighbours.next.peer not in empty:
+            return
+        start = self._memory.known_from(neighbours.next.peer)
+        await self._relink(link, neighbours, replay=len(self._sent), replay_from=start)
 
-    async def _relink(self, link: Link, neighbours: Neighbours, *, replay: int) -> None:
+    async def _relink(
+        self, link: Link, neighbours: Neighbours, *, replay: int, replay_from: int = 0
+    ) -> None:
         self._told.pop(link.offer.peer, None)
         await relink_session(
             self._opener,
@@ -321,13 +346,14 @@ class RingChain:
             neighbours,
             epoch=self._epoch,
             replay=replay,
+            replay_from=replay_from,
             patience_seconds=STEP_SECONDS * (1 + replay // self._rows_per_step),
         )
         self._told[link.offer.peer] = neighbours
 
-    async def _replay(self) -> None:
+    async def _replay(self, first: int) -> None:
         """Send the first host the tokens again that the others know already."""
-        for start in range(0, len(self._sent), self._rows_per_step):
+        for start in range(first, len(self._sent), self._rows_per_step):
             piece = self._sent[start : start + self._rows_per_step]
             await self._send(start, piece, outputs=0, replay=True)
 
@@ -383,39 +409,15 @@ class RingChain:
     async def _finish(self, result: wire.StepResult) -> Candidates:
         last = self._links[-1].offer.peer
         try:
-            if result.outputs != 1:
-                raise BadInput(f"{result.outputs} results where one was asked for")
-            if self._ends.head is None:
-                return self._checked(read_candidates(result.ids, result.logits, rows=1))
-            hidden = np.frombuffer(result.hidden, "<f4")
-            if hidden.size != self._shape.width or not np.isfinite(hidden).all():
-                raise BadInput("hidden states of the wrong size, or not finite")
+            check_result(result, self._shape, most=self._candidates, own_head=self._ends.head)
         except BadInput as error:
             self._opener.report_bad_input(last, str(error))
             raise ChainBroken(
                 say("helper_wrong", helper=short_peer_text(last), reason=str(error)), peer=last
             ) from None
-        part = Part(
-            sequence=0,
-            position=0,
-            rows=1,
-            outputs=1,
-            candidates=self._candidates,
-            hidden=result.hidden,
-        )
-        own = await compute_locally(self._ends.head, part)
-        return read_candidates(own.ids, own.logits, rows=1)
-
-    def _checked(self, candidates: Candidates) -> Candidates:
-        if candidates.ids.shape[1] > self._candidates:
-            raise BadInput("more candidates than were asked for")
-        if candidates.ids.min() < 0 or candidates.ids.max() >= self._shape.vocabulary_size:
-            raise BadInput("a token outside the vocabulary")
-        if not np.isfinite(candidates.logits).all():
-            raise BadInput("a logit that is not a finite number")
-        if (np.diff(candidates.logits, axis=1) > 0).any():
-            raise BadInput("candidates that are not in order")
-        return candidates
+        if self._ends.head is None:
+            return read_candidates(result.ids, result.logits, rows=1)
+        return await candidates_of(self._ends.head, result.hidden, count=self._candidates)
 
     # ── what comes back ──────────────────────────────────────────────────────
 
@@ -460,11 +462,12 @@ class RingChain:
         if fault.code == "lease_over":
             self._break(ChainBroken(reason, peer=None))
         elif fault.code == "leaving":
+            self._leaving[peer] = self._links[index]
             self._break(ChainBroken(reason, peer=peer))
         elif fault.epoch != self._epoch:
             return
         elif fault.code in ("gap", "worker_died"):
-            self._empty.add(peer)
+            self._memory.forgot(peer)
             self._fail(ChainBroken(reason, peer=peer, forgotten=True))
         elif fault.code == "busy":
             self._epoch += 1  # what else of this step arrives there fails, too, and means nothing
@@ -488,12 +491,3 @@ class RingChain:
         for future in self._results.values():
             if not future.done():
                 future.set_exception(error)
-
-
-async def _outcome(work: Awaitable[None]) -> ChainBroken | None:
-    """A failure is handed back, for whoever waits to raise."""
-    try:
-        await work
-    except ChainBroken as broken:
-        return broken
-    return None

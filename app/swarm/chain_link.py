@@ -17,6 +17,7 @@ from app.net import wire
 from app.net.channel import Channel, ChannelOpener
 from app.net.dht_messages import AnyMessage
 from app.sentences import say, sentence_of
+from app.swarm.handover_choice import Move
 from app.swarm.route import Link, Offer
 from app.swarm.token_chain import ChainBroken, MemoryLost
 
@@ -28,6 +29,8 @@ next word. Who is asked again because nobody else is there has all of `OPEN_SECO
 NEXT_SOON_SECONDS: Final = 0.5
 """... and so much longer who has to reach a next one first, so that the silent one is blamed."""
 LEASE_SECONDS: Final = 120.0
+HANDOVER_SECONDS: Final = 2.5
+"""Whoever leaves has gone by then."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,12 @@ async def open_session(
     *,
     epoch: int,
     patient: bool = True,
+    inherits: PeerId | None = None,
 ) -> Channel:
     """Open the session on one host; steps may be sent on the channel that comes back.
 
     Args:
+        inherits: who may hand over to it what it knows of the session.
         patient: whether to wait for `OPEN_SECONDS`, as for one that nobody can replace.
 
     Raises:
@@ -101,6 +106,7 @@ async def open_session(
         previous=neighbours.previous,
         next=neighbours.hop,
         absorb=neighbours.absorb,
+        inherits=inherits,
     )
     soon = SOON_SECONDS + (0 if neighbours.next is None else NEXT_SOON_SECONDS)
     seconds = OPEN_SECONDS if patient else soon
@@ -133,9 +139,11 @@ async def relink_session(
     *,
     epoch: int,
     replay: int,
+    replay_from: int = 0,
     patience_seconds: float,
 ) -> None:
-    """Give a host other neighbours; it sends the next one its first `replay` positions again.
+    """Give a host other neighbours; it sends the next one positions `replay_from` .. `replay`
+    again.
 
     Raises:
         ChainBroken: it, or its new neighbour, cannot go on.
@@ -149,6 +157,7 @@ async def relink_session(
         next=neighbours.hop,
         absorb=neighbours.absorb,
         replay=replay,
+        replay_from=replay_from,
     )
     channel, answer = await _ask(opener, offer, relink, seconds=OPEN_SECONDS + patience_seconds)
     await channel.close()
@@ -185,6 +194,26 @@ async def withdraw_steps(
         )
 
 
+async def hand_over(opener: ChannelOpener, terms: SessionTerms, move: Move) -> int:
+    """Have a host that is leaving hand over what it knows to its heir; how many positions the
+    heir knows then. 0 when it would take longer than replaying, or does not work."""
+    wanted = wire.SessionHandover(
+        session=terms.session,
+        heir=wire.NextHop(peer=move.heir.peer, addresses=list(move.heir.addresses)),
+        positions=move.replay.positions,
+        compute_seconds=move.replay.compute_seconds,
+        replay_bytes=move.replay.sent_bytes,
+    )
+    try:
+        channel, answer = await _ask(opener, move.giver, wanted, seconds=HANDOVER_SECONDS)
+    except ChainBroken:
+        return 0
+    await channel.close()
+    if not isinstance(answer, wire.SessionHandedOver) or answer.session != terms.session:
+        return 0
+    return answer.positions if answer.positions <= move.replay.positions else 0
+
+
 async def leave_session(channel: Channel, session: SessionId) -> None:
     """Tell a host that it is over, without waiting for one that takes nothing."""
     try:
@@ -198,7 +227,7 @@ async def leave_session(channel: Channel, session: SessionId) -> None:
 async def _ask(
     opener: ChannelOpener,
     offer: Offer,
-    words: wire.SessionOpen | wire.SessionRelink,
+    words: wire.SessionOpen | wire.SessionRelink | wire.SessionHandover,
     *,
     seconds: float,
 ) -> tuple[Channel, AnyMessage]:

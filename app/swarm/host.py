@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
 from typing import Final
 
 from app.clock import Clock
@@ -26,8 +25,10 @@ from app.ids import ModelId, PeerId, SessionId, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
 from app.swarm.credits import Credits, blocks_in
-from app.swarm.host_room import hand_of_client, make_way, rests, who_has_to_go
+from app.swarm.handover import Handover
+from app.swarm.host_room import hand_of_client, make_way, who_has_to_go
 from app.swarm.host_session import (
+    HostStatus,
     Session,
     attach,
     check_neighbours,
@@ -43,6 +44,7 @@ from app.swarm.host_session import (
     tell,
     to_blame,
 )
+from app.swarm.leaving import take_leave
 
 logger = logging.getLogger(__name__)
 
@@ -52,19 +54,6 @@ SESSIONS_PER_PEER: Final = 4
 """One client cannot take every place; nor can it open a session in the millions."""
 SWEEP_SECONDS: Final = 0.25
 """A computation that stands still is told to those who wait for it this soon."""
-LOOK_SECONDS: Final = 0.1
-HANDING_BACK_SECONDS: Final = 0.3
-"""How long the ends of sessions may take after they were told to go elsewhere."""
-
-
-@dataclass
-class HostStatus:
-    """What this host has done since it started."""
-
-    sessions: int = 0
-    sessions_ever: int = 0
-    positions_computed: int = 0
-    refusals: int = 0
 
 
 class Host:
@@ -97,6 +86,7 @@ class Host:
         self._ended = asyncio.Event()
         self._leaving = False
         self.status = HostStatus()
+        self._handover = Handover(engine, opener, self._sessions, self.status, clock=clock)
 
     @property
     def tokens_free(self) -> int:
@@ -115,6 +105,9 @@ class Host:
             # On a channel of its own: the session's may be full of steps that cannot go on.
             await channel.send(await self._relink(opening, channel.peer))
             return
+        if isinstance(opening, wire.SessionHandover):
+            await channel.send(await self._handover.give(opening, channel.peer))
+            return
         if not isinstance(opening, wire.SessionOpen):
             raise BadInput(f"a session channel began with {type(opening).__name__}")
         try:
@@ -130,11 +123,15 @@ class Host:
             await self._end(session)
 
     async def serve_hop(self, channel: Channel) -> None:
-        """The handler of a "hop" channel: steps of one session from the host before.
+        """The handler of a "hop" channel: steps of one session from the host before; and of a
+        "state" channel: what another host knew of one.
 
         Raises:
             BadInput: the peer breaks a rule.
         """
+        if channel.protocol == "state":
+            await self._handover.serve(channel)
+            return
         attach = await channel.receive()
         if not isinstance(attach, wire.HopAttach):
             raise BadInput(f"a hop channel began with {type(attach).__name__}")
@@ -186,26 +183,11 @@ class Host:
     async def drain(self, seconds: float) -> None:
         """Take no more sessions and end those there are; returns when none is left.
 
-        Who is in the middle of an answer may finish it for so long; then the session is
-        handed back with a fault, and the client goes on elsewhere. Takes at most
-        `HANDING_BACK_SECONDS` more, and cannot be undone.
+        Who is in the middle of an answer has so long to finish it or to have its memory moved
+        (`app/swarm/leaving.py`). Cannot be undone.
         """
         self._leaving = True
-        ends_at = self._clock.monotonic() + seconds
-        dismissed: set[SessionId] = set()
-        while self._sessions:
-            now = self._clock.monotonic()
-            if now >= ends_at + HANDING_BACK_SECONDS:
-                break
-            for session in list(self._sessions.values()):
-                if session.id in dismissed or (now < ends_at and not rests(session, now)):
-                    continue
-                dismissed.add(session.id)
-                await dismiss(session, "leaving", "this computer stops sharing for now")
-            self._ended.clear()
-            if self._sessions:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._ended.wait(), LOOK_SECONDS)
+        await take_leave(self._sessions, self._ended, seconds=seconds, clock=self._clock)
 
     # ── opening and ending ───────────────────────────────────────────────────
 
@@ -231,6 +213,7 @@ class Host:
             previous=None if opening.previous is None else PeerId(opening.previous),
             absorb=opening.absorb,
             hand=hand,
+            inherits=None if opening.inherits is None else PeerId(opening.inherits),
         )
         self._sessions[session.id] = session
         try:
@@ -324,17 +307,17 @@ class Host:
             try:
                 if following is None and relink.next is not None:
                     await attach(self._opener, session, relink.next)
-                await self._replay(session, relink.replay)
+                await self._replay(session, relink.replay_from, relink.replay)
             except PeerLost as error:
                 return relink_fault(relink, "next_lost", str(error))
             except ValueError as error:
                 return relink_fault(relink, "log_gone", str(error))
         return wire.SessionRelinked(session=session.id, epoch=relink.epoch)
 
-    async def _replay(self, session: Session, positions: int) -> None:
+    async def _replay(self, session: Session, start: int, stop: int) -> None:
         if session.next is None:
             return
-        for position, rows, hidden in session.log.pieces(positions, rows=BATCH_ROWS):
+        for position, rows, hidden in session.log.pieces(stop, start=start, rows=BATCH_ROWS):
             await session.next.send(
                 wire.Step(
                     session=session.id,
@@ -375,6 +358,7 @@ class Host:
         if step.epoch < session.epoch:
             return
         session.epoch = step.epoch
+        session.inherits = None  # whatever comes now is late
         self._renew(session)
         if step.tokens is not None and session.opening.span.start != 0:
             raise BadInput("tokens for units that take hidden states")
@@ -446,6 +430,7 @@ class Host:
             await self._fault(session, step, result.code, result.fault)
             return
         self.status.positions_computed += step.rows
+        session.known = step.position + step.rows
         if self._credits is not None:
             blocks = blocks_in(session.opening.span, self._head_unit)
             self._credits.gave(session.client, positions=step.rows, blocks=blocks)

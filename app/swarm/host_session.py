@@ -23,6 +23,22 @@ LONGEST_WAIT_SECONDS: Final = 10.0
 
 
 @dataclass
+class HostStatus:
+    """What this host has done since it started.
+
+    `handed_over` and `inherited` are sessions whose memory went to another host, or came from
+    one, instead of being computed again.
+    """
+
+    sessions: int = 0
+    sessions_ever: int = 0
+    positions_computed: int = 0
+    refusals: int = 0
+    handed_over: int = 0
+    inherited: int = 0
+
+
+@dataclass
 class Session:
     """What a host knows of one conversation. `expires` is in seconds of `Clock.monotonic`."""
 
@@ -41,6 +57,14 @@ class Session:
     """The channel to the next host that broke, when its client was told."""
     ready: bool = False
     over: bool = False
+    known: int = 0
+    """How many positions are known here."""
+    inherits: PeerId | None = None
+    """Who may hand its memory of this session over: once, and before any step comes."""
+    leaves_at: float | None = None
+    """When this computer ends it because it leaves; None while it stays."""
+    given: bool = False
+    """Whether its memory was handed over, or that was tried."""
     log: BoundaryLog = field(default_factory=BoundaryLog)
     waiting: wire.Step | None = None
     """The step that the engine has now; None when it has none, or its client was told."""

@@ -18,6 +18,7 @@ from app.engine.frames import Part, PartResult
 from app.engine.supervisor import Engine
 from app.errors import BadInput, EngineFault, PeerLost
 from app.ids import ModelId, PeerId, Span
+from app.net.wire import StepResult
 from app.sentences import Sentence
 
 
@@ -134,6 +135,17 @@ async def compute_locally(engine: Engine, part: Part) -> PartResult:
     return result
 
 
+async def candidates_of(head: Engine, hidden: bytes, *, count: int) -> Candidates:
+    """The best candidates for one row of hidden states, by a head of this computer.
+
+    Raises:
+        ChainBroken: as `compute_locally`.
+    """
+    part = Part(sequence=0, position=0, rows=1, outputs=1, candidates=count, hidden=hidden)
+    own = await compute_locally(head, part)
+    return read_candidates(own.ids, own.logits, rows=1)
+
+
 def read_candidates(ids: bytes, logits: bytes, *, rows: int) -> Candidates:
     """Candidates from their bytes.
 
@@ -147,3 +159,33 @@ def read_candidates(ids: bytes, logits: bytes, *, rows: int) -> Candidates:
         np.frombuffer(ids, "<i4").reshape(rows, count),
         np.frombuffer(logits, "<f4").reshape(rows, count),
     )
+
+
+def check_result(
+    result: StepResult, shape: ModelShape, *, most: int, own_head: Engine | None
+) -> None:
+    """Whether the last host of a chain can have computed this, for one row.
+
+    Args:
+        most: how many candidates were asked for.
+        own_head: what turns its hidden states into candidates; None where it does so itself.
+
+    Raises:
+        BadInput: it is not one result, or not of this model, not finite or not in order.
+    """
+    if result.outputs != 1:
+        raise BadInput(f"{result.outputs} results where one was asked for")
+    if own_head is not None:
+        hidden = np.frombuffer(result.hidden, "<f4")
+        if hidden.size != shape.width or not np.isfinite(hidden).all():
+            raise BadInput("hidden states of the wrong size, or not finite")
+        return
+    candidates = read_candidates(result.ids, result.logits, rows=1)
+    if candidates.ids.shape[1] > most:
+        raise BadInput("more candidates than were asked for")
+    if candidates.ids.min() < 0 or candidates.ids.max() >= shape.vocabulary_size:
+        raise BadInput("a token outside the vocabulary")
+    if not np.isfinite(candidates.logits).all():
+        raise BadInput("a logit that is not a finite number")
+    if (np.diff(candidates.logits, axis=1) > 0).any():
+        raise BadInput("candidates that are not in order")

@@ -22,6 +22,7 @@ from aioquic.quic.connection import QuicConnection
 from app.ids import PeerId
 from app.net.addresses import parse_address
 from app.net.framing import FrameReader
+from app.net.handshake import proof_bytes
 from app.net.identity import Identity
 from app.net.quic import APPLICATION_PROTOCOL
 from app.net.wire import (
@@ -38,7 +39,6 @@ from app.net.wire import (
     Welcome,
     decode_control,
     encode,
-    proof_bytes,
 )
 
 

@@ -133,7 +133,9 @@ class SmallSwarm:
         async def serve_hop(channel: Channel) -> None:
             await serving[0].serve_hop(channel)
 
-        endpoint = await self.computer({"session": serve_session, "hop": serve_hop})
+        endpoint = await self.computer(
+            {"session": serve_session, "hop": serve_hop, "state": serve_hop}
+        )
         serving.append(Host(engine.engine(), MODEL, endpoint, clock=self.clock))
         return HostComputer(engine, serving[0], endpoint)
 

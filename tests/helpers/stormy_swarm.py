@@ -35,6 +35,8 @@ from tests.helpers.virtual_loop import LoopClock, run_virtual
 MODEL = ModelId(b"m" * 32)
 TOY = ToyModel(blocks=6)
 SPANS = ("0:3", "3:6", "6:8", "0:3", "3:6", "6:8", "0:6", "3:8", "0:4", "4:8")
+ALIKE = ("0:3", "3:6", "6:8") * 3
+"""Where only leaving is told of, there is always somebody for the very same units."""
 LEARNS_SECONDS = 2.0
 """How long a directory still names a computer that has vanished."""
 CLIENTS = 3
@@ -50,6 +52,7 @@ class Outcome:
     answers: list[Answer] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     troubles: int = 0
+    handed_over: int = 0
     longest_wait_seconds: float = 0.0
     seconds: float = 0.0
 
@@ -86,7 +89,7 @@ class StormHost:
 
     async def start(self) -> None:
         self.engine = FakeEngine(TOY, self.span, kv_tokens=KV_TOKENS)
-        handlers = {"session": self._session, "hop": self._hop}
+        handlers = {"session": self._session, "hop": self._hop, "state": self._hop}
         self.endpoint = await self._stack.enter_async_context(
             self.swarm.network.endpoint(self.identity, handlers=handlers)  # type: ignore[arg-type]
         )
@@ -106,6 +109,7 @@ class StormHost:
         self.up = False
         self.listed_until = self.swarm.clock.monotonic()
         await self.host.drain(2.0)
+        self.swarm.outcome.handed_over += self.host.status.handed_over
         await self._stack.aclose()
 
     @property
@@ -123,7 +127,8 @@ class StormHost:
 class StormySwarm:
     """The computers of one story. Use with `async with`."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, only_leaving: bool = False) -> None:
+        self.only_leaving = only_leaving
         self.chance = random.Random(seed)
         self.clock = LoopClock()
         delays: dict[frozenset[PeerId], float] = {}
@@ -134,7 +139,7 @@ class StormySwarm:
 
         self.network = MemoryNetwork(delay=delay)
         self.outcome = Outcome(seed)
-        spans = [parse_span(span) for span in SPANS]
+        spans = [parse_span(span) for span in (ALIKE if only_leaving else SPANS)]
         self.hosts = [StormHost(self, span, number + 1) for number, span in enumerate(spans)]
         self._tasks = TaskOwner("storm")
         self._numbers = itertools.count(1000)
@@ -172,6 +177,8 @@ class StormySwarm:
                 [self._vanishes, self._freezes, self._forgets, self._stalls, self._leaves]
                 + [self._parts] * 2
             )
+            if self.only_leaving:
+                trouble = self._leaves
             if host.up:
                 self.outcome.troubles += 1
                 self._tasks.start(trouble(host), name="trouble")
@@ -290,9 +297,9 @@ async def alone(request: AnswerRequest) -> list[int]:
     return answer.tokens
 
 
-def weather(seed: int) -> Outcome:
-    """One story, from its beginning to its end."""
-    return run_virtual(StormySwarm(seed).run())
+def weather(seed: int, *, only_leaving: bool = False) -> Outcome:
+    """One story, from its beginning to its end; or one in which everybody leaves politely."""
+    return run_virtual(StormySwarm(seed, only_leaving=only_leaving).run())
 
 
 __all__ = ["Outcome", "StormySwarm", "generate", "weather"]

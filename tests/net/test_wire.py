@@ -16,9 +16,11 @@ from app.errors import BadInput
 from app.ids import ModelId, PeerId
 from app.net.dht_messages import AnyMessage, DhtMessage, Store, decode_directory
 from app.net.framing import FrameReader
+from app.net.handshake import proof_bytes
 from app.net.identity import Identity, verify
 from app.net.kademlia_keys import Shelf, id_bytes
 from app.net.records import open_record
+from app.net.state_messages import StateMessage, decode_state
 from app.net.wire import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_FRAME_BYTES,
@@ -34,7 +36,6 @@ from app.net.wire import (
     decode_channel,
     decode_control,
     encode,
-    proof_bytes,
 )
 
 PROTOCOL = Path(__file__).resolve().parents[2] / "docs" / "PROTOCOL.md"
@@ -65,6 +66,8 @@ def as_bytes(value: Any) -> Any:
 def decode(channel: str, body: bytes) -> ControlMessage | AnyMessage:
     if channel == "directory":
         return decode_directory(body)
+    if channel == "state":
+        return decode_state(body)
     return decode_control(body) if channel == "control" else decode_channel(body)
 
 
@@ -98,7 +101,12 @@ def test_a_vector_reads_and_writes_as_documented(frame: bytes, fields: dict[str,
 def test_the_vectors_cover_every_message() -> None:
     known = {
         kind.__struct_config__.tag
-        for kind in (*get_args(ControlMessage), *get_args(ChannelMessage), *get_args(DhtMessage))
+        for kind in (
+            *get_args(ControlMessage),
+            *get_args(ChannelMessage),
+            *get_args(DhtMessage),
+            *get_args(StateMessage),
+        )
     }
     assert {fields["t"] for _, _, fields in vectors()} == known
 

@@ -67,6 +67,37 @@ def test_more_than_is_known_cannot_be_replayed() -> None:
         list(log.pieces(3, rows=8))
 
 
+def test_only_a_part_comes_back_when_the_rest_is_known() -> None:
+    log = BoundaryLog()
+    log.put(0, 5, rows([1, 2, 3, 4, 5]))
+    assert list(log.pieces(5, start=3, rows=8)) == [(3, 2, rows([4, 5]))]
+    assert list(log.pieces(5, start=5, rows=8)) == []
+
+
+def test_a_log_that_begins_later_knows_nothing_before() -> None:
+    log = BoundaryLog()
+    log.begin_at(10)
+    assert log.positions == 10
+    assert list(log.pieces(10, start=10, rows=8)) == []
+    log.put(10, 2, rows([1, 2]))
+    assert list(log.pieces(12, start=10, rows=8)) == [(10, 2, rows([1, 2]))]
+    with pytest.raises(ValueError, match="position 9 is wanted, and 10 is the first"):
+        list(log.pieces(12, start=9, rows=8))
+    log.put(11, 1, rows([3]))
+    assert list(log.pieces(12, start=11, rows=8)) == [(11, 1, rows([3]))]
+
+
+def test_going_back_before_its_beginning_is_a_new_beginning() -> None:
+    log = BoundaryLog()
+    log.begin_at(10)
+    log.put(10, 2, rows([1, 2]))
+    log.put(4, 1, rows([3]))
+    assert log.positions == 5
+    assert list(log.pieces(5, start=4, rows=8)) == [(4, 1, rows([3]))]
+    log.put(0, 1, rows([4]))
+    assert known(log) == [4]
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     steps=st.lists(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from app.swarm import handover_choice, leaving
 from tests.helpers.stormy_swarm import ANSWERS, CLIENTS, weather
 
 SEEDS = range(12)
@@ -17,6 +20,19 @@ def test_answers_are_the_same_in_any_storm_and_nothing_is_left_behind() -> None:
         repairs += outcome.repairs
     assert troubles > 5 * len(SEEDS), "these were no storms"
     assert repairs > len(SEEDS), "nothing had to be repaired"
+
+
+def test_answers_are_the_same_while_everybody_comes_and_goes_and_hands_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leaving, "LONG_POSITIONS", 0)
+    monkeypatch.setattr(handover_choice, "ASKING_SECONDS", 0.0)
+    handed_over = 0
+    for seed in range(5):
+        outcome = weather(seed, only_leaving=True)
+        assert not outcome.wrong, f"seed {seed}: {outcome.wrong}"
+        handed_over += outcome.handed_over
+    assert handed_over > 5, "hardly anybody's memory was handed over"
 
 
 def test_the_same_seed_is_the_same_story() -> None:
