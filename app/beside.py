@@ -325,6 +325,8 @@ class Beside:
         await stack.enter_async_context(directory)
         with suppress(PeerLost):  # others see where this name is, and say so
             await directory.join()
+        if not addresses.now(directory.rules, named):
+            raise PeerLost("nobody tells yet where others would find it")
         sharing = Sharing(
             self._data,
             endpoint,

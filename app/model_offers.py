@@ -117,12 +117,15 @@ class ModelOffers:
         await self._announced.refresh()
         return may_leave(self._servers(model), self._own, current, new)
 
-    async def to_stand_by(self, model: OpenModel, current: Span, *, draw: float) -> Span | None:
+    async def to_stand_by(
+        self, model: OpenModel, current: Span, *, most_bytes: float, draw: float
+    ) -> Span | None:
         """The span to stand by for beside the one that is served; None if there is none.
 
         What has to come for it leaves the disk room to move once more.
 
         Args:
+            most_bytes: may come for it.
             draw: a random number from 0 to below 1.
         """
         await self._announced.refresh()
@@ -130,7 +133,8 @@ class ModelOffers:
         units, store = model.manifest.units[current.start : current.stop], self._data.store
         used = await asyncio.to_thread(store.used_bytes)
         left = store.quota_bytes - used - sum(unit.size for unit in units)
-        return spare(_layout(model), self._servers(model), own, disk_bytes=left, draw=draw)
+        most = min(left, most_bytes)
+        return spare(_layout(model), self._servers(model), own, most_bytes=most, draw=draw)
 
     async def need_of(self, model: OpenModel, span: Span, *, fresh: bool = False) -> Need | None:
         """What others lack there, and this computer might serve besides.

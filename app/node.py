@@ -349,7 +349,14 @@ class Node:
         )
         self.moving = Moving(data, offers, self.sharing, wishes, fetch=fetching.fetch)
         self.standing_by = StandingBy(
-            data, offers, self.sharing, wishes, self.beside, fetch=fetching.fetch, clock=clock
+            data,
+            offers,
+            self.sharing,
+            wishes,
+            self.beside,
+            fetch=fetching.fetch,
+            month_bytes=lambda: self._traffic.month_bytes,
+            clock=clock,
         )
         found = read_settings(data.folder / SETTINGS_FILE)
         governor = await self._stack.enter_async_context(

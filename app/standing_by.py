@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from math import inf
 from random import random
 from typing import Final
 
@@ -23,6 +24,7 @@ from app.errors import PotluckError
 from app.ids import Span
 from app.model_offers import ModelOffers
 from app.opened_model import Fetch
+from app.policy.verdict import GIGABYTE
 from app.serving import ShareOrder
 from app.sharing import Sharing
 from app.snapshot import Wanted
@@ -40,6 +42,9 @@ CHOOSE_SECONDS: Final = 300.0
 """Between two choices of what to stand by for, likewise."""
 SETTLE_SECONDS: Final = 60.0
 """Before the first choice, likewise: what was begun here is to be known to others by then."""
+MONTH_SHARE: Final = 0.25
+"""So much of what is left of the month's data may go into standing by; the rest is for what is
+served, which would rest for the rest of the month."""
 REST_SECONDS: Final = 600.0
 """So long nothing is served besides after memory ran short, or when it could not be served."""
 
@@ -51,6 +56,7 @@ class StandingBy:
         sharing: serves the first span.
         beside: serves the second one, and is told what is ready for it.
         fetch: brings units here.
+        month_bytes: sent and received this month.
         chance: a random number from 0 to below 1.
     """
 
@@ -63,6 +69,7 @@ class StandingBy:
         beside: Beside,
         *,
         fetch: Fetch,
+        month_bytes: Callable[[], int],
         clock: Clock,
         chance: Callable[[], float] = random,
     ) -> None:
@@ -72,6 +79,7 @@ class StandingBy:
         self._wishes = wishes
         self._beside = beside
         self._fetch = fetch
+        self._month_bytes = month_bytes
         self._clock = clock
         self._chance = chance
         self._patience = Patience()
@@ -153,7 +161,9 @@ class StandingBy:
 
     async def _choose(self, wanted: Wanted) -> None:
         model = wanted.model
-        span = await self._offers.to_stand_by(model, wanted.span, draw=self._chance())
+        span = await self._offers.to_stand_by(
+            model, wanted.span, most_bytes=self._bytes_to_spare(), draw=self._chance()
+        )
         ready = None if span is None else (model, span)
         if ready == self._beside.ready:
             return
@@ -163,6 +173,14 @@ class StandingBy:
             await self._bring(model, span)
             logger.info("standing by for units %s of %s", span, model.manifest.name)
             self._beside.keep(ready)
+
+    def _bytes_to_spare(self) -> float:
+        """What may be fetched as the owner's line is now."""
+        governor = self._wishes.governor
+        if governor.manual.slow_mode or not governor.verdict.caps.transfers:
+            return 0.0
+        budget = self._data.settings.monthly_budget_gb * GIGABYTE
+        return MONTH_SHARE * max(0.0, budget - self._month_bytes()) if budget else inf
 
     async def _bring(self, model: OpenModel, span: Span) -> None:
         units = model.manifest.units[span.start : span.stop]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -15,9 +16,10 @@ from app.choice import load_choice
 from app.engine.hardware import Hardware, Memory, Processor
 from app.ids import ModelId, PeerId, Span
 from app.measured_speed import SPEED_FILE
-from app.model_offers import server_of
+from app.model_offers import ModelOffers, server_of
 from app.net.records import Announcement
 from app.net.wire import Place
+from app.swarm.placement import Server
 from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 
 MB = 1 << 20
@@ -148,3 +150,38 @@ def test_an_announcement_tells_placement_how_fast_how_full_and_how_far() -> None
     server = server_of(coming, 9, None)
     assert (server.tokens_per_second, server.load) == (0.0, 0.0)
     assert (server.ready, server.one_way_seconds) == (False, None)
+
+
+async def test_what_it_stands_by_for_fits_memory_disk_and_line(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lower, upper = Span(0, 5), Span(5, 10)
+    servers = [Server(PeerId(b"a" * 32), lower, 5.0)]
+    monkeypatch.setattr(ModelOffers, "_servers", lambda self, model: servers)
+    with_memory(monkeypatch, 8 << 30)
+    async with running_node(tmp_path, manifest=guide, units=upper) as running:
+        order, store = running.node.sharing.order, running.node.data.store
+        assert order is not None
+        model, offers = order.model, running.node.standing_by._offers
+        here, there = (sum(u.size for u in model.manifest.units[s.start : s.stop])
+                       for s in (upper, lower))  # fmt: skip
+
+        async def chosen(most_bytes: float = inf) -> Span | None:
+            return await offers.to_stand_by(model, upper, most_bytes=most_bytes, draw=0.0)
+
+        assert await chosen() == lower
+        assert await chosen(there - 1) is None
+        assert await offers.need_of(model, lower) == "one"
+        # Besides, there has to be room to move once more.
+        store.quota_bytes = store.used_bytes() + here + there
+        assert await chosen() == lower
+        store.quota_bytes -= 1
+        assert await chosen() is None
+        store.quota_bytes = 1 << 40
+        assert await offers.fits_beside(model, lower)
+        assert not await offers.memory_is_short()
+        with_memory(monkeypatch, (1 << 30) + there - 1)
+        assert not await offers.fits_beside(model, lower)
+        assert await chosen() is None
+        with_memory(monkeypatch, (1 << 29) - 1)
+        assert await offers.memory_is_short()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from math import inf
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -73,6 +74,7 @@ class Town:
     fetched: list[Span] = field(default_factory=list)
     fails: Exception | None = None
     draw: float = 0.0
+    most_bytes: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         order = ShareOrder(MODEL, FIRST, gpu=True, threads=0, kv_tokens=64, sequences=2)
@@ -80,7 +82,13 @@ class Town:
         self.wishes = SimpleNamespace(
             wanted=Wanted(MODEL, FIRST), automatic=True, disturbed=asyncio.Event()
         )
-        self.settings = SimpleNamespace(stand_by=True, threads=3, kv_tokens=64, max_sessions=2)
+        self.settings = SimpleNamespace(
+            stand_by=True, threads=3, kv_tokens=64, max_sessions=2, monthly_budget_gb=0.0
+        )
+        self.caps = SimpleNamespace(transfers=True)
+        self.manual = SimpleNamespace(slow_mode=False)
+        verdict = SimpleNamespace(caps=self.caps)
+        self.wishes.governor = SimpleNamespace(manual=self.manual, verdict=verdict)
         store = SimpleNamespace(require_room=self._require_room)
         data = SimpleNamespace(settings=self.settings, store=store)
         offers = SimpleNamespace(
@@ -97,6 +105,7 @@ class Town:
             cast(Wishes, self.wishes),
             cast(Beside, self.beside),
             fetch=self._fetch,
+            month_bytes=lambda: 3 * 10**9,
             clock=self.clock,
             chance=lambda: self.draw,
         )
@@ -105,7 +114,8 @@ class Town:
         if self.fails is not None:
             raise self.fails
 
-    async def _to_stand_by(self, *_: object, **__: object) -> Span | None:
+    async def _to_stand_by(self, *_: object, most_bytes: float, **__: object) -> Span | None:
+        self.most_bytes.append(most_bytes)
         return self.spare
 
     async def _need_of(self, *_: object, fresh: bool = False) -> Need | None:
@@ -315,3 +325,16 @@ def test_by_itself_it_looks_often_enough_for_whoever_waits() -> None:
         return loop.time() - lost_at
 
     assert run_virtual(dialogue()) < 25.0
+
+
+async def test_what_comes_is_bounded_by_the_owners_line_and_month() -> None:
+    town = Town(spare=None)
+    await town.look()
+    await town.look(after=400.0)
+    town.settings.monthly_budget_gb = 7.0
+    await town.look(after=400.0)
+    town.manual.slow_mode = True
+    await town.look(after=400.0)
+    town.manual.slow_mode, town.caps.transfers = False, False
+    await town.look(after=400.0)
+    assert town.most_bytes == [inf, 10**9, 0.0, 0.0]

@@ -38,7 +38,7 @@ END_SECONDS: Final = (300.0, 120.0)
 
 
 def spare(
-    layout: Layout, servers: Sequence[Server], own: Own, *, disk_bytes: int, draw: float
+    layout: Layout, servers: Sequence[Server], own: Own, *, most_bytes: float, draw: float
 ) -> Span | None:
     """The span to stand by for: where losing one computer more would hurt most, or all are crowded.
 
@@ -49,7 +49,7 @@ def spare(
     Args:
         servers: everybody else who announced units of the model.
         own: `current` is what is served; `room_bytes` what memory is left beside it.
-        disk_bytes: what may still be fetched.
+        most_bytes: what may be fetched.
         draw: a random number from 0 to below 1.
 
     Returns:
@@ -64,7 +64,7 @@ def spare(
     for span in sorted({*gaps, *(server.span for server in ready)}):
         apart = span.stop <= own.current.start or own.current.stop <= span.start
         fits = layout.memory(span) <= own.room_bytes
-        if not apart or not fits or layout.missing_bytes(span, own.held) > disk_bytes:
+        if not apart or not fits or layout.missing_bytes(span, own.held) > most_bytes:
             continue
         least = min(counts[span.start : span.stop])
         is_crowded = _is_crowded(_loads(ready, span))

@@ -16,7 +16,7 @@ PLENTY = 10_000
 
 def chosen(units: int, *servers: Server, disk: int = PLENTY, draw: float = 0.0) -> str | None:
     """What a computer that serves 7:10, with room for so many units besides, stands by for."""
-    found = spare(TEN, servers, me(units, "7:10"), disk_bytes=disk, draw=draw)
+    found = spare(TEN, servers, me(units, "7:10"), most_bytes=disk, draw=draw)
     return None if found is None else str(found)
 
 
@@ -56,7 +56,7 @@ def test_what_is_here_already_is_taken_among_equals() -> None:
     servers = [server("a", "0:4"), server("b", "4:7")]
     own = me(4, "7:10", held={4, 5, 6})
     for draw in (0.0, 0.99):
-        assert spare(TEN, servers, own, disk_bytes=0, draw=draw) == Span(4, 7)
+        assert spare(TEN, servers, own, most_bytes=0, draw=draw) == Span(4, 7)
 
 
 def test_memory_and_disk_bound_it() -> None:
@@ -73,7 +73,7 @@ def test_own_units_and_what_crosses_them_are_nothing_to_stand_by_for() -> None:
 
 
 def test_who_serves_nothing_stands_by_for_nothing() -> None:
-    assert spare(TEN, [server("a", "0:4")], me(8), disk_bytes=PLENTY, draw=0.0) is None
+    assert spare(TEN, [server("a", "0:4")], me(8), most_bytes=PLENTY, draw=0.0) is None
 
 
 # ── what is lacking ──────────────────────────────────────────────────────────
@@ -169,7 +169,7 @@ def test_whatever_is_announced_what_is_chosen_fits(
     servers: list[Server], units: int, draw: float
 ) -> None:
     own = me(units, "7:10")
-    span = spare(TEN, servers, own, disk_bytes=60, draw=draw)
+    span = spare(TEN, servers, own, most_bytes=60, draw=draw)
     if span is not None:
         assert span.stop <= 7
         assert TEN.memory(span) <= min(own.room_bytes, 60)
