@@ -36,12 +36,12 @@ class Allowances(Generic[NameT]):
         self._per_second = QUESTIONS_PER_SECOND if per_second is None else per_second
         self._left: OrderedDict[NameT, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: NameT, now: float) -> bool:
-        """Whether this one may ask once more."""
+    def take(self, name: NameT, now: float, cost: float = 1.0) -> bool:
+        """Whether this one may ask once more, for something that costs so much."""
         left, since = self._left.pop(name, (self._at_once, now))
         left = min(self._at_once, left + (now - since) * self._per_second)
-        allowed = left >= 1.0
-        self._left[name] = (left - 1.0 if allowed else left, now)
+        allowed = left >= cost
+        self._left[name] = (left - cost if allowed else left, now)
         while len(self._left) > MAX_ASKERS:
             self._left.popitem(last=False)
         return allowed

@@ -289,23 +289,22 @@ class Host:
         session = self._sessions.get(SessionId(relink.session))
         if session is None or session.client != client or not session.ready:
             return relink_fault(relink, "no_session", "there is no such session here")
-        trouble = relink_trouble(session, relink, own=self._opener.peer_id)
+        now = self._clock.monotonic()
+        trouble = relink_trouble(session, relink, own=self._opener.peer_id, now=now)
         if trouble is not None:
             return trouble
-        following = session.next
-        if following is not None and (
-            relink.next is None or relink.next.peer != following.peer or following.closed
-        ):
-            following.abort()  # at once: a step may wait for room on it, and holds the turn
-            session.next = following = None
+        session.leave_next(unless=relink.next)  # at once: a step may wait for it, and hold the turn
         session.epoch = max(session.epoch, relink.epoch)  # what waits of earlier ones is dropped
         async with session.turn:
+            if relink.epoch < session.epoch:
+                return relink_fault(relink, "stale", "a later word came meanwhile")
+            session.leave_next(unless=relink.next)
             self._renew(session)
             session.previous = None if relink.previous is None else PeerId(relink.previous)
             session.absorb = relink.absorb
             await self._tell_those_who_attach()
             try:
-                if following is None and relink.next is not None:
+                if session.next is None and relink.next is not None:
                     await attach(self._opener, session, relink.next)
                 await self._replay(session, relink.replay_from, relink.replay)
             except PeerLost as error:

@@ -15,11 +15,17 @@ from app.engine.frames import PartResult
 from app.errors import BadInput, NoRoom, PeerLost, Refusal
 from app.ids import ModelId, PeerId, SessionId, Span
 from app.net import wire
+from app.net.allowances import Allowances
 from app.net.channel import Channel, ChannelOpener
 from app.swarm.boundary_log import BoundaryLog
 
 LONGEST_WAIT_SECONDS: Final = 10.0
 """A host with work for longer takes no further sessions: elsewhere they begin sooner."""
+RELINKS_AT_ONCE: Final = 64.0
+RELINKS_PER_SECOND: Final = 1.0
+REPLAY_RELINKS: Final = 8.0
+"""What sending everything again costs of them: a few words have megabytes sent, so seven times at
+once and then every nine seconds is enough for a chain whose computers fail one by one."""
 
 
 @dataclass
@@ -65,6 +71,9 @@ class Session:
     """When this computer ends it because it leaves; None while it stays."""
     given: bool = False
     """Whether its memory was handed over, or that was tried."""
+    relinks: Allowances[str] = field(
+        default_factory=lambda: Allowances(RELINKS_AT_ONCE, RELINKS_PER_SECOND)
+    )
     log: BoundaryLog = field(default_factory=BoundaryLog)
     waiting: wire.Step | None = None
     """The step that the engine has now; None when it has none, or its client was told."""
@@ -89,10 +98,14 @@ class Session:
         self.gone = self.next
         return True
 
-    def leave_next(self) -> None:
-        """It is over: a step that waits for room on the way to the next host waits no more."""
-        if self.next is not None:
+    def leave_next(self, *, unless: wire.NextHop | None = None) -> None:
+        """Let the next host go, unless it is this one: a step that waits for room on the way
+        there waits no more."""
+        if self.next is None:
+            return
+        if unless is None or unless.peer != self.next.peer or self.next.closed:
             self.next.abort()
+            self.next = None
 
     def deadline_of(self, step: wire.Step) -> float | None:
         """Seconds after which nobody waits for a step any more; None is for ever."""
@@ -221,7 +234,7 @@ async def attach(opener: ChannelOpener, session: Session, hop: wire.NextHop) -> 
 
 
 def relink_trouble(
-    session: Session, relink: wire.SessionRelink, *, own: PeerId
+    session: Session, relink: wire.SessionRelink, *, own: PeerId, now: float
 ) -> wire.SessionFault | None:
     """Why a session's client cannot give it these neighbours; None when it can.
 
@@ -233,6 +246,10 @@ def relink_trouble(
         return relink_fault(relink, "stale", "a later word was here before")
     if session.hands_on != (relink.next is not None):
         return relink_fault(relink, "wrong_end", "the last host of a chain stays the last")
+    tokens = session.opening.tokens
+    burden = 1.0 + REPLAY_RELINKS * min(relink.replay, tokens) / tokens
+    if not session.relinks.take("", now, burden):
+        return relink_fault(relink, "busy", "new neighbours come too often")
     return None
 
 

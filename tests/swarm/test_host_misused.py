@@ -21,6 +21,7 @@ from tests.helpers.session_words import (
     lost,
     opened,
     opening,
+    receive,
     tokens_step,
 )
 from tests.helpers.small_swarm import SESSION, HostComputer, SmallSwarm, settled
@@ -32,6 +33,18 @@ async def take_nothing(hop: Channel) -> None:
     """An accomplice: it attaches, and then reads no step."""
     await hop.receive()
     await asyncio.Event().wait()
+
+
+def hold_dials(monkeypatch: pytest.MonkeyPatch, host: HostComputer) -> asyncio.Event:
+    """Nobody is reached from this host before the event is set."""
+    reachable, dial = asyncio.Event(), host.endpoint.open_channel
+
+    async def dial_slowly(*words: Any, on_word_of: PeerId) -> Channel:
+        await reachable.wait()
+        return await dial(*words, on_word_of=on_word_of)
+
+    monkeypatch.setattr(host.endpoint, "open_channel", dial_slowly)
+    return reachable
 
 
 async def stuck(swarm: SmallSwarm, client: MemoryEndpoint) -> tuple[HostComputer, Channel]:
@@ -146,13 +159,7 @@ async def test_a_session_that_ends_while_its_next_host_is_dialled_leaves_no_chan
     hop = wire.NextHop(peer=after.peer_id, addresses=[after.address])
     channel = await opened(client, host, opening("0:3", following=hop))
     words = wire.SessionRelink(session=SESSION, epoch=1, next=newcomer.next_hop)
-    reachable, dial = asyncio.Event(), host.endpoint.open_channel
-
-    async def dial_slowly(*words: Any, on_word_of: PeerId) -> Channel:
-        await reachable.wait()
-        return await dial(*words, on_word_of=on_word_of)
-
-    monkeypatch.setattr(host.endpoint, "open_channel", dial_slowly)
+    reachable = hold_dials(monkeypatch, host)
     relinking = await call(client, host)
     await relinking.send(words)
     await settled()
@@ -163,3 +170,48 @@ async def test_a_session_that_ends_while_its_next_host_is_dialled_leaves_no_chan
     await settled()
     assert host.host.tokens_free == 512
     assert all(status.channels == 0 for status in newcomer.endpoint.connections())
+
+
+async def answers(client: MemoryEndpoint, host: HostComputer, words: wire.SessionRelink) -> str:
+    """What a host says to new neighbours: "" is that it is so."""
+    channel = await call(client, host)
+    await channel.send(words)
+    answer = await receive(channel)
+    return answer.code if isinstance(answer, wire.SessionFault) else ""
+
+
+async def test_a_few_words_do_not_have_everything_sent_again_and_again(swarm: SmallSwarm) -> None:
+    first, second = await swarm.hosts("0:3", "3:6")
+    client = await swarm.computer()
+    channel = await opened(client, first, opening("0:3", tokens=4, following=second.next_hop))
+    await channel.send(tokens_step(0, TOKENS, outputs=0))
+    await settled()
+    words = wire.SessionRelink(session=SESSION, epoch=1, next=second.next_hop, replay=4)
+    told = [await answers(client, first, words) for _ in range(12)]
+    assert told == [""] * 7 + ["busy"] * 5
+    replayed = [s.message for s in swarm.sent if isinstance(s.message, wire.Step)]
+    assert sum(step.replay for step in replayed) == 7
+    swarm.clock.advance(9.0)
+    assert await answers(client, first, words) == ""
+    assert first.endpoint.bad_inputs == {}
+
+
+async def test_of_two_next_hosts_named_at_once_one_is_kept_and_the_other_let_go(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, before, one, other = await swarm.hosts("0:3", "3:6", "3:6", "3:6")
+    client = await swarm.computer()
+    await opened(client, first, opening("0:3", following=before.next_hop))
+    reachable = hold_dials(monkeypatch, first)
+    for epoch, following in ((1, one), (2, other)):
+        channel = await call(client, first)
+        words = wire.SessionRelink(session=SESSION, epoch=epoch, next=following.next_hop)
+        await channel.send(words)
+        await settled()
+    reachable.set()
+    await settled()
+    channels = [
+        sum(status.channels for status in host.endpoint.connections())
+        for host in (before, one, other)
+    ]
+    assert channels == [0, 0, 1]
