@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 # Before numpy is imported, here and in every process that a test starts: a pool of threads for
@@ -18,6 +19,7 @@ from tests.helpers.running_node import write_guide_manifest
 from tools.measured_last import MEASURED, MeasuredLast
 
 ONE_SWARM = ("tests/e2e/test_chat.py", "tests/e2e/test_nodes.py")
+ONE_PROGRAM = ("tests/e2e/screens/",)
 MOST_WORKERS = 8
 """More would wait for the longest file, having taken seconds each to begin."""
 
@@ -40,20 +42,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> MeasuredL
     """Files in the order of `pytest_collection_modifyitems`."""
     config.option.loadscopereorder = False
     scheduler = MeasuredLast(config, log)
-    scheduler.together = ONE_SWARM
+    scheduler.together = (ONE_SWARM, ONE_PROGRAM)
     return scheduler
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is measured comes last; in parallel, what takes long comes first."""
-    long_first = hasattr(config, "workerinput")
+    """What is measured comes last; in parallel, what takes long comes first.
 
-    def place(item: pytest.Item) -> int:
+    Long is what has real processes, and then what has many lines: at the end there are only
+    short files left, and no worker waits for another one.
+    """
+    long_first = hasattr(config, "workerinput")
+    length = cache(lambda path: int(path.stat().st_size))
+
+    def place(item: pytest.Item) -> tuple[int, int]:
         if MEASURED in item.path.parts:
             item.add_marker(MEASURED)
-            return 2
-        return 0 if long_first and "e2e" in item.path.parts else 1
+            return 2, 0
+        if not long_first:
+            return 1, 0
+        has_processes = not {"e2e", "chaos"}.isdisjoint(item.path.parts)
+        return 0 if has_processes else 1, -length(item.path)
 
     items.sort(key=place)
 

@@ -177,6 +177,7 @@ async def test_a_chain_of_computers_that_are_away_names_both_the_gap_and_who_is_
     asking: ClientOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
+    monkeypatch.setattr("app.swarm.generate.PATIENCE_SECONDS", 1.0)
     ghost = new_identity()
     now = SystemClock().wall()
     async with AsyncExitStack() as stack:

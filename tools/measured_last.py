@@ -19,14 +19,15 @@ MEASURED = "measured"
 class MeasuredLast(LoadScopeScheduling):
     """Hands out files in the order they were collected; what is measured comes last."""
 
-    together: Sequence[str] = ()
-    """Files that go to one worker, for what they share takes long to make."""
+    together: Sequence[tuple[str, ...]] = ()
+    """Groups of files, or of folders that end in "/": each group goes to one worker, for what
+    it shares takes long to make."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
         if MEASURED in file.split("/"):
             return MEASURED
-        return self.together[0] if file in self.together else file
+        return next((group[0] for group in self.together if file.startswith(group)), file)
 
     def _reschedule(self, node: WorkerController) -> None:
         if next(iter(self.workqueue), "") == MEASURED and not node.shutting_down:

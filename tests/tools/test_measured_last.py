@@ -9,7 +9,7 @@ import pytest
 
 from tools.measured_last import MeasuredLast
 
-TESTS = ["a.py::one", "a.py::two", "b.py::one", "c.py::one", "d.py::T::one"]
+TESTS = ["a.py::one", "a.py::two", "b.py::one", "c.py::one", "d/d.py::T::one"]
 FIGURES = ["tests/measured/e.py::cap", "tests/measured/f.py::cap"]
 
 
@@ -44,7 +44,7 @@ class Run:
         self.tests = tests
         self.workers = [Worker(f"w{number}") for number in range(workers)]
         self.schedule: Any = MeasuredLast(config)
-        self.schedule.together = ("c.py", "d.py")
+        self.schedule.together = [("c.py", "d/")]
         self.ran: list[tuple[Worker, str]] = []
         for worker in self.workers:
             self.schedule.add_node(worker)
@@ -75,7 +75,7 @@ def test_a_file_s_tests_and_files_that_belong_together_stay_with_one_worker() ->
     assert sorted(run.to_the_end(0, 1)) == TESTS
     who = {test: worker.gateway.id for worker, test in run.ran}
     assert who["a.py::one"] == who["a.py::two"]
-    assert who["c.py::one"] == who["d.py::T::one"]
+    assert who["c.py::one"] == who["d/d.py::T::one"]
     assert len(set(who.values())) == 2
 
 

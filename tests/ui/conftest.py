@@ -31,12 +31,20 @@ def _english() -> None:
     QLocale.setDefault(QLocale("en_GB"))
 
 
-@pytest.fixture
-def theme(qapp: QApplication) -> Iterator[Theme]:
+@pytest.fixture(scope="session")
+def look(qapp: QApplication) -> Theme:
+    """Put on once: each time, every widget there is gets its style anew."""
     made = Theme(qapp, "light")
     made.start()
-    yield made
-    made.deleteLater()
+    return made
+
+
+@pytest.fixture
+def theme(look: Theme) -> Iterator[Theme]:
+    """A light look, whatever a test before has chosen."""
+    look.choose("light")
+    yield look
+    look.choose("light")
 
 
 @pytest.fixture
