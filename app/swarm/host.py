@@ -23,6 +23,7 @@ from app.engine.supervisor import Engine
 from app.errors import BadInput, EngineFault, NoRoom, PeerLost, Refusal, WorkerDied
 from app.ids import ModelId, PeerId, SessionId, short_peer_text
 from app.net import wire
+from app.net.allowances import Allowances
 from app.net.channel import Channel, ChannelOpener
 from app.swarm.credits import Credits, blocks_in
 from app.swarm.handover import Handover
@@ -52,6 +53,9 @@ ATTACH_SECONDS: Final = 5.0
 """How long the host before may come earlier than the client with the same session."""
 SESSIONS_PER_PEER: Final = 4
 """One client cannot take every place; nor can it open a session in the millions."""
+OPENINGS_AT_ONCE: Final = 128.0
+OPENINGS_PER_SECOND: Final = 4.0
+"""From one group of addresses: each costs the engine a word, and maybe a dial."""
 SWEEP_SECONDS: Final = 0.25
 """A computation that stands still is told to those who wait for it this soon."""
 
@@ -82,6 +86,7 @@ class Host:
         self._credits = credits
         self._head_unit = head_unit
         self._sessions: dict[SessionId, Session] = {}
+        self._openings: Allowances[str] = Allowances(OPENINGS_AT_ONCE, OPENINGS_PER_SECOND)
         self._opened = asyncio.Condition()
         self._ended = asyncio.Event()
         self._leaving = False
@@ -198,6 +203,8 @@ class Host:
         self._check(opening, channel.peer)
         hand = hand_of_client(self._opener, channel.peer)
         ledger, now = self._engine.ledger, self._clock.monotonic()
+        if not self._openings.take(hand, now):
+            raise NoRoom("conversations are begun here too often from where you are")
         while one := who_has_to_go(self._sessions.values(), opening, ledger, hand=hand, now=now):
             await make_way(one, now)
             await self._end(one)

@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 
 from app.net.channel import Channel
+from app.swarm.host import OPENINGS_AT_ONCE
 from tests.helpers.memory_network import MemoryEndpoint
-from tests.helpers.session_words import fault, lost, opened, opening, refused, result, tokens_step
+from tests.helpers.session_words import (
+    fault,
+    lost,
+    opened,
+    opening,
+    refused,
+    result,
+    tokens_step,
+)
 from tests.helpers.small_swarm import HostComputer, SmallSwarm, settled
 
 TOKENS = [5, 17, 3, 44]
@@ -85,3 +94,17 @@ async def test_many_small_conversations_do_not_hold_all_places(swarm: SmallSwarm
     swarm.clock.advance(5.0)
     await opened(await newcomer(swarm), host, opening("0:6", tokens=32))
     assert (await fault(held[0])).code == "lease_over"
+
+
+async def test_who_begins_conversations_all_the_time_has_to_wait(swarm: SmallSwarm) -> None:
+    host, client = await swarm.host("0:6"), await newcomer(swarm)
+    for _ in range(int(OPENINGS_AT_ONCE)):
+        channel = await opened(client, host, opening("0:6"))
+        channel.abort()
+        await settled()
+    answer = await refused(client, host, opening("0:6"))
+    assert (answer.code, answer.retry_after_seconds is None) == ("no_room", False)
+    await opened(await newcomer(swarm, "1.2.3.4"), host, opening("0:6"))
+    swarm.clock.advance(1.0)
+    other = await newcomer(swarm, "8.8.8.9")
+    await opened(other, host, opening("0:6", session=b"o" * 16))
