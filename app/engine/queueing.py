@@ -22,6 +22,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from app.engine.frames import Part, PartResult
+from app.engine.gathering import Gathering
 from app.errors import Refusal
 
 SHORT_ROWS: Final = 4
@@ -129,6 +130,7 @@ class StepQueue(Generic[TicketT]):
         self._tags: dict[bytes, float] = {}
         self._now_serving = 0.0
         self._wrote_at: dict[int, float] = {}
+        self._gathering = Gathering()
         self._forget: list[tuple[int, int]] = []
         self._row_seconds = 0.0
         self._short_seconds = PIECE_SECONDS
@@ -149,8 +151,8 @@ class StepQueue(Generic[TicketT]):
         """Rows of a decode while somebody is writing, as measured lately."""
         return self._piece_rows
 
-    def put(self, ticket: TicketT) -> None:
-        """Add one, behind what its sequence has waiting.
+    def put(self, ticket: TicketT, now: float) -> None:
+        """Add one, behind what its sequence has waiting; `now` as for `take`.
 
         Raises:
             Refusal: too much waits already ("busy"), with the time to try again.
@@ -166,9 +168,22 @@ class StepQueue(Generic[TicketT]):
         ticket.number = next(self._numbers)
         self._rows_of[ticket.client] = own + ticket.rows
         self._lines.setdefault(ticket.part.sequence, deque()).append(ticket)
+        if ticket.short:
+            self._gathering.came(ticket.part.sequence, now)
+        else:
+            self._gathering.forget(ticket.part.sequence)
+
+    def hold_seconds(self, now: float) -> float:
+        """How long to wait before `take`, for others who are about to come; ask again then,
+        and whenever somebody came. Never while a long step is here: the others come during it.
+        """
+        if any(not line[0].short for line in self._lines.values()):
+            return 0.0
+        return self._gathering.hold_seconds(self._lines, now)
 
     def take(self, now: float) -> Batch[TicketT]:
         """What to compute next; nothing when nothing is wanted. `computed` ends it."""
+        self._gathering.began()
         dropped: list[tuple[TicketT, PartResult]] = []
         lines = list(self._lines.values())
         heads = [head for line in lines if (head := self._head(line, now, dropped)) is not None]
@@ -190,7 +205,7 @@ class StepQueue(Generic[TicketT]):
         return Batch(forget, list(given), parts, dropped)
 
     def computed(
-        self, batch: Batch[TicketT], results: Sequence[PartResult], seconds: float
+        self, batch: Batch[TicketT], results: Sequence[PartResult], seconds: float, now: float
     ) -> list[tuple[TicketT, PartResult]]:
         """Take in what the worker made of a batch; whose answer is whole now, and the answer."""
         self._measure(batch, seconds)
@@ -201,6 +216,8 @@ class StepQueue(Generic[TicketT]):
                 ticket.rows_done += max(1, part.rows)
             if result.code or ticket.rows_left <= 0:
                 self._remove(ticket, whole=not result.code)
+                if ticket.short and not result.code:
+                    self._gathering.left(ticket.part.sequence, now)
                 finished.append((ticket, _joined(ticket.results)))
         return finished
 
@@ -296,6 +313,7 @@ class StepQueue(Generic[TicketT]):
         """A decode of few rows says little about one of many: those with long steps count."""
         if all(ticket.short for ticket in batch.tickets):
             if batch.tickets:
+                self._gathering.decodes.measured(batch.rows, seconds)
                 # Slow ones are mostly somebody else's doing.
                 weight = 0.3 if seconds < self._short_seconds else 0.05
                 self._short_seconds += weight * (seconds - self._short_seconds)
