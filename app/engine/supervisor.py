@@ -24,7 +24,8 @@ from app.engine.child import Child, start_child
 from app.engine.ladder import Ladder, Rung
 from app.engine.ledger import KvLedger
 from app.engine.mounting import BATCH_ROWS, Mount, MountRequest, introduction, mount_in
-from app.engine.queueing import Batch, StepQueue, Ticket
+from app.engine.pending import Pending, hand_out
+from app.engine.queueing import Batch, StepQueue
 from app.errors import DownloadFailed, EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
 from app.sentences import say
@@ -46,11 +47,6 @@ LONGEST_REST_SECONDS: Final = 0.25
 """After this long it is asked again whether to rest on: a cap may have been lifted."""
 CRASH_MEMORY_SECONDS: Final = 3600.0
 """Two crashes a month apart say nothing about a way of loading."""
-
-
-@dataclass(eq=False, kw_only=True)
-class _Pending(Ticket):
-    future: asyncio.Future[frames.PartResult]
 
 
 @dataclass(frozen=True)
@@ -106,14 +102,16 @@ class Engine:
         self._rest = rest
         self._mend = mend
         self._resting: asyncio.TimerHandle | None = None
+        # While the next batch waits for others who are about to come.
+        self._holding: asyncio.TimerHandle | None = None
         self._most_threads: int | None = None
         self._child: Child | None = None
         self._rung: Rung | None = None
         self._crashes: list[float] = []
         self._ready = asyncio.Event()
         self._stopping = False
-        self._queue: StepQueue[_Pending] = StepQueue(batch_rows=BATCH_ROWS)
-        self._in_flight: Batch[_Pending] | None = None
+        self._queue: StepQueue[Pending] = StepQueue(batch_rows=BATCH_ROWS)
+        self._in_flight: Batch[Pending] | None = None
         self._overdue: asyncio.TimerHandle | None = None
         self._batch_began = 0.0
         # Seconds a row took, the slowest lately: what may be expected of the next batch.
@@ -187,8 +185,9 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self._stopping = True
-        if self._resting is not None:
-            self._resting.cancel()
+        for timer in (self._resting, self._holding):
+            if timer is not None:
+                timer.cancel()
         await self._tasks.close()
         if self._child is not None:
             await self._child.stop()
@@ -221,14 +220,14 @@ class Engine:
         await self._until_ready()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[frames.PartResult] = loop.create_future()
-        pending = _Pending(
+        pending = Pending(
             part=part,
             client=client,
             expires=inf if deadline_seconds is None else loop.time() + deadline_seconds,
             wanted=lambda: not future.done() and (wanted is None or wanted()),
             future=future,
         )
-        self._queue.put(pending)
+        self._queue.put(pending, loop.time())
         if self._in_flight is None and self._resting is None:
             self._start_batch()
         return await future
@@ -303,8 +302,14 @@ class Engine:
 
     def _start_batch(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+        if not self._stopping and (seconds := self._queue.hold_seconds(loop.time())) > 0:
+            self._holding = loop.call_later(seconds, self._start_batch)
+            return
         batch = self._queue.take(loop.time())
-        _answer(batch.dropped)
+        hand_out(batch.dropped)
         try:
             for sequence, position in batch.forget:
                 self._forget_rest(sequence, position)
@@ -370,22 +375,24 @@ class Engine:
             min(seconds, LONGEST_REST_SECONDS), self._rest_then_start, 0.0
         )
 
-    def _hand_out(self, batch: Batch[_Pending], computed: frames.Computed) -> None:
+    def _hand_out(self, batch: Batch[Pending], computed: frames.Computed) -> None:
         self.status.decodes += 1
         self.status.busy_seconds += computed.seconds
         self._row_seconds = max(computed.seconds / batch.rows, 0.95 * self._row_seconds)
-        finished = self._queue.computed(batch, computed.results, computed.seconds)
+        finished = self._queue.computed(
+            batch, computed.results, computed.seconds, asyncio.get_running_loop().time()
+        )
         self.status.parts += len(finished)
-        _answer(finished)
+        hand_out(finished)
 
-    def _fail_batch(self, batch: Batch[_Pending], error: Exception) -> None:
+    def _fail_batch(self, batch: Batch[Pending], error: Exception) -> None:
         self._queue.give_up(batch)
         for pending in batch.tickets:
-            _fail(pending, error)
+            pending.fail(error)
 
     def _fail_pending(self, reason: str) -> None:
         for pending in self._queue.clear():
-            _fail(pending, WorkerDied(reason))
+            pending.fail(WorkerDied(reason))
 
     def _running(self) -> Child:
         if self._child is None or not self._child.alive:
@@ -482,14 +489,3 @@ class Engine:
                 frames.Done, lambda serial: frames.UseThreads(serial=serial, threads=wanted)
             )
         self.status.threads = wanted
-
-
-def _answer(answers: Sequence[tuple[_Pending, frames.PartResult]]) -> None:
-    for pending, result in answers:
-        if not pending.future.done():
-            pending.future.set_result(result)
-
-
-def _fail(pending: _Pending, error: Exception) -> None:
-    if not pending.future.done():
-        pending.future.set_exception(error)

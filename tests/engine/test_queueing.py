@@ -54,7 +54,7 @@ class Desk:
 
     def put(self, *tickets: Ticket) -> None:
         for ticket in tickets:
-            self.queue.put(ticket)
+            self.queue.put(ticket, self.now)
 
     def run(self) -> Batch[Ticket]:
         """One decode."""
@@ -62,7 +62,7 @@ class Desk:
         seconds = batch.rows * self.row_seconds
         self.now += seconds
         self.answers += batch.dropped
-        self.answers += self.queue.computed(batch, echo(batch.parts), seconds)
+        self.answers += self.queue.computed(batch, echo(batch.parts), seconds, self.now)
         return batch
 
     def rows_by_client(self, decodes: int) -> Counter[str]:
@@ -261,7 +261,7 @@ def test_half_of_a_step_that_failed_is_forgotten_too() -> None:
     desk.run()
     batch = desk.queue.take(desk.now)
     fault = PartResult(fault="full", code="no_room")
-    ((_, answer),) = desk.queue.computed(batch, [fault], 0.1)
+    ((_, answer),) = desk.queue.computed(batch, [fault], 0.1, desk.now)
     assert answer == fault
     assert desk.queue.take(desk.now).forget == [(0, 3)]
     assert desk.queue.rows_waiting == 0

@@ -160,7 +160,7 @@ class FakeEngine:
             wanted=lambda: not future.done() and (wanted is None or wanted()),
             future=future,
         )
-        self._queue.put(waiting)
+        self._queue.put(waiting, loop.time())
         loop.call_soon(self._decode)  # others may join the batch
         return self.spoil(await future)
 
@@ -217,7 +217,8 @@ class FakeEngine:
         results = [self._answer(part) for part in batch.parts]
         self.computed += batch.parts
         # It takes no time, so pieces stay as long as they may be.
-        for waiting, result in [*batch.dropped, *self._queue.computed(batch, results, 0.0)]:
+        finished = self._queue.computed(batch, results, 0.0, loop.time())
+        for waiting, result in [*batch.dropped, *finished]:
             if not waiting.future.done():
                 waiting.future.set_result(result)
         if batch.parts:
