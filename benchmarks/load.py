@@ -1,19 +1,20 @@
-"""Tokens a second that a chain of three hosts gives when many people write at once.
+"""Tokens a second that a chain gives when many people write at once.
 
     python3 dev.py run python benchmarks/load.py
 
 Real nodes, each a process with a worker of its own, and real clients, each with one
 session: 1, 2, 4, 8 and 16 of them write greedy texts over the same chain, for a second or
-two in turn, in several rounds. `speedup_8` is what eight write in a second over what one
-does, the median of the rounds. Every text has to be the one that a client alone gets.
+two in turn, in several rounds. A speedup is what so many write in a second over what one
+does, the median of the rounds.
 
-Three computers do not fit on one: so the workers run the embedded guide and take as long
-as a large span would (`benchmarks/paced.py`). `crowded` is the same with a random model of
-9 x 1024 that is computed for real, by three workers of one thread each on whatever cores
-there are.
-
-`crowd` is what becomes of four who write when one client reads four long prompts beside
-them: milliseconds a token with and without.
+- `speedup_8` and the other fields at the top: one host computes for real, a random model
+  whose decodes wait for memory (`benchmarks/real_load.py`); `engine_speedup_8` is what
+  llama.cpp alone gains from eight rows on this computer, in the same run.
+- `two_hosts`: the same model cut in two; both share the computer's cores and its memory.
+- `paced`: three hosts that run the embedded guide and take as long as a large span would
+  (`benchmarks/paced.py`), because three computers do not fit on one. Every text has to be
+  the one that a client alone gets. `crowd` in it is what becomes of four who write when one
+  client reads four long prompts beside them: milliseconds a token with and without.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import argparse
 import asyncio
 import itertools
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -49,11 +51,12 @@ from app.swarm.token_chain import Candidates, ChainBroken, MemoryLost, ModelShap
 from app.talk import conversation_directory
 from benchmarks.figures import last_line, milliseconds
 from benchmarks.hop import guide, start_hosts
-from benchmarks.models import PublishedModel, Shape, publish_here, write_random_model
+from benchmarks.models import PublishedModel, publish_here, write_random_model
+from benchmarks.real_load import SHAPE, engine_fields, measure_engine
 
-HOSTS: Final = 3
+PACED_HOSTS: Final = 3
 COUNTS: Final = (1, 2, 4, 8, 16)
-SHAPE: Final = Shape(blocks=9, width=1024, feed_forward=2816, heads=16, kv_heads=4)
+PARTS: Final = ("real", "two_hosts", "paced")
 PROMPT_ROWS: Final = 16
 ROOM: Final = 512
 LONG_PROMPT_ROWS: Final = 448
@@ -189,21 +192,24 @@ async def write_together(writers: Sequence[Writer], seconds: float, *, go_on: bo
     return Load(list(counts), every, seconds, used)
 
 
+def threads_of_each(hosts: int) -> int:
+    """As far as the cores allow, hosts stand for computers of their own."""
+    return max(1, (os.cpu_count() or 1) // hosts)
+
+
 async def start(
-    model: PublishedModel, folder: Path, stack: AsyncExitStack, *, module: str
+    model: PublishedModel, folder: Path, stack: AsyncExitStack, *, hosts: int, module: str
 ) -> tuple[OpenModel, dict[Span, Offer]]:
     """Hosts for the whole model, in order."""
-    spans = share_out(model.plan.block_count, HOSTS)
-    # As far as the cores allow, hosts stand for computers of their own.
-    threads = max(1, (os.cpu_count() or 1) // HOSTS)
-    for number in range(HOSTS):
+    spans = share_out(model.plan.block_count, hosts)
+    for number in range(hosts):
         place = folder / f"host{number}"
         place.mkdir()
         (place / "settings.toml").write_text(
-            f"max_sessions = 24\nkv_tokens = {24 * ROOM}\nthreads = {threads}\n"
+            f"max_sessions = 24\nkv_tokens = {24 * ROOM}\nthreads = {threads_of_each(hosts)}\n"
         )
     bootstrap = await start_hosts(model, spans, folder, stack, module=module)
-    _, opened = model.stock(folder / "client", model.plan.whole)
+    _, opened = model.stock(folder / "client", Span(0, 1))
     endpoint = await stack.enter_async_context(
         Endpoint(new_identity(), listen=("0.0.0.0", 0), handlers={}, clock=SystemClock())
     )
@@ -224,16 +230,18 @@ async def measure(
     counts: Sequence[int],
     rounds: int,
     seconds: float,
+    hosts: int,
     module: str = "app",
 ) -> dict[str, object]:
-    """All fields for one model.
+    """All fields for one chain; of one that is paced also `crowd`, and texts are compared.
 
     Raises:
         RuntimeError: a client wrote another text in company than alone.
     """
+    paced = module != "app"
     published = publish_here(file, folder)
     async with AsyncExitStack() as stack:
-        model, offers = await start(published, folder, stack, module=module)
+        model, offers = await start(published, folder, stack, hosts=hosts, module=module)
         bench = Bench(model, offers, stack)
         writers = []
         for number in range(max(counts)):
@@ -245,10 +253,13 @@ async def measure(
         for _ in range(rounds):
             for count in counts:
                 loads[count].append(await write_together(writers[:count], seconds))
-        await _check_texts(writers[: min(4, len(writers))])
-        crowd = await measure_crowd(bench, writers[:CROWD_WRITERS], rounds, seconds)
+        fields = report(loads)
+        if paced:  # the sums of the other model's 16-bit floats depend on the company a little
+            await _check_texts(writers[: min(4, len(writers))])
+            writing = writers[:CROWD_WRITERS]
+            fields["crowd"] = await measure_crowd(bench, writing, rounds, seconds)
     repairs = sum(writer.repairs for writer in writers)
-    return {**report(loads), "crowd": crowd, "repairs": repairs, "model": file.name}
+    return {"hosts": hosts, **fields, "repairs": repairs, "model": file.name}
 
 
 async def _check_texts(writers: Sequence[Writer]) -> None:
@@ -338,36 +349,55 @@ def report(loads: Mapping[int, Sequence[Load]]) -> dict[str, object]:
     return fields
 
 
+async def measure_all(
+    parts: Sequence[str], folder: Path, *, counts: Sequence[int], rounds: int, seconds: float
+) -> dict[str, object]:
+    """The fields of the chains that are wanted."""
+    fields: dict[str, object] = {}
+    file = folder / "random-2x4096.gguf"
+    if parts != ["paced"]:
+        await asyncio.to_thread(write_random_model, file, SHAPE)
+        threads = threads_of_each(1)
+        engine = await asyncio.to_thread(measure_engine, file, threads=threads)
+        fields |= engine_fields(engine)
+    for part in parts:
+        place = folder / part
+        place.mkdir()
+        found = await measure(
+            guide() if part == "paced" else file,
+            place,
+            counts=counts,
+            rounds=rounds,
+            seconds=seconds,
+            hosts={"real": 1, "two_hosts": 2, "paced": PACED_HOSTS}[part],
+            module="benchmarks.paced" if part == "paced" else "app",
+        )
+        fields |= found if part == "real" else {part: found}
+        if "speedup_8" in found:
+            name = "speedup_8" if part == "real" else f"speedup_8_{part}"
+            fields[name] = found["speedup_8"]
+        shutil.rmtree(place)
+    return fields
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Tokens a second of many sessions on one chain.")
-    parser.add_argument("--only", choices=("paced", "crowded"), help="one of the two")
+    parser.add_argument("--only", choices=PARTS, help="one of the chains")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement")
     parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
     options = parser.parse_args()
-    counts = sorted({1, *options.counts})
-    fields: dict[str, object] = {"hosts": HOSTS}
     with tempfile.TemporaryDirectory(prefix="potluck-load-") as name:
-        for kind, module in (("paced", "benchmarks.paced"), ("crowded", "app")):
-            if options.only not in (None, kind):
-                continue
-            folder = Path(name) / kind
-            folder.mkdir()
-            file = guide()
-            if kind == "crowded":
-                file = write_random_model(folder / "random-9x1024.gguf", SHAPE)
-            measured = asyncio.run(
-                measure(
-                    file,
-                    folder,
-                    counts=counts,
-                    rounds=options.rounds,
-                    seconds=options.seconds,
-                    module=module,
-                )
+        fields = asyncio.run(
+            measure_all(
+                [options.only] if options.only else list(PARTS),
+                Path(name),
+                counts=sorted({1, *options.counts}),
+                rounds=options.rounds,
+                seconds=options.seconds,
             )
-            fields |= measured if kind == "paced" else {kind: measured}
+        )
     print(last_line(fields))
 
 

@@ -1,17 +1,20 @@
 """Models to measure with: real shapes, random weights, published and put in place.
 
-Speed depends on shapes, not on what the weights say. The blocks of Q8_0 are drawn
+Speed depends on shapes, not on what the weights say. The bytes are drawn
 at random as they are, which makes a model of 100 MB in a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import gguf
 import numpy as np
+from gguf.constants import GGMLQuantizationType
 from numpy.typing import NDArray
 
 from app.data_folder import DataFolder, OpenModel
@@ -40,15 +43,22 @@ class Shape:
     kv_heads: int
     vocabulary: int = 4096
     context: int = 2048
+    kind: GGMLQuantizationType = GGMLQuantizationType.Q8_0
 
     @property
     def text(self) -> str:
         """How a report names it."""
-        return f"random llama {self.blocks} x {self.width}, Q8_0"
+        return f"random llama {self.blocks} x {self.width}, {self.kind.name}"
 
 
 def write_random_model(path: Path, shape: Shape, *, seed: int = 1) -> Path:
-    """Write a Llama with random weights in Q8_0 and no vocabulary."""
+    """Write a Llama with random weights in Q8_0 or F16 and no vocabulary.
+
+    Raises:
+        ValueError: weights of another kind are wanted.
+    """
+    if shape.kind not in _DRAWN:
+        raise ValueError(f"random weights are not drawn as {shape.kind.name}")
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, "llama")
     head_width = shape.width // shape.heads
@@ -65,8 +75,8 @@ def write_random_model(path: Path, shape: Shape, *, seed: int = 1) -> Path:
     writer.add_tokenizer_model("no_vocab")
     writer.add_vocab_size(shape.vocabulary)
     for name, rows, columns in _matrices(shape, head_width):
-        data = _random_q8_0(random, rows, columns)
-        writer.add_tensor(f"{name}.weight", data, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        data = _DRAWN[shape.kind](random, rows, columns)
+        writer.add_tensor(f"{name}.weight", data, raw_dtype=shape.kind)
     for name in _norms(shape):
         writer.add_tensor(f"{name}.weight", np.ones(shape.width, np.float32))
     writer.write_header_to_file()
@@ -106,6 +116,19 @@ def _random_q8_0(random: np.random.Generator, rows: int, columns: int) -> NDArra
     blocks["scale"] = 1 / (73 * np.sqrt(columns))  # 73: the spread of bytes drawn evenly
     blocks["values"] = random.integers(-127, 128, blocks["values"].shape, np.int8)
     return blocks.view(np.uint8).reshape(rows, -1)
+
+
+def _random_f16(random: np.random.Generator, rows: int, columns: int) -> NDArray[np.float16]:
+    """The same in 16-bit floats: bits drawn at random behind one exponent, either sign."""
+    bits = np.frombuffer(random.bytes(2 * rows * columns), np.uint16) & 0x83FF
+    exponent = 15 + math.floor(math.log2(1 / (1.5 * math.sqrt(columns))))
+    return (bits | exponent << 10).view(np.float16).reshape(rows, columns)
+
+
+_DRAWN: Final[Mapping[GGMLQuantizationType, Callable[..., NDArray[Any]]]] = {
+    GGMLQuantizationType.Q8_0: _random_q8_0,
+    GGMLQuantizationType.F16: _random_f16,
+}
 
 
 @dataclass(frozen=True)

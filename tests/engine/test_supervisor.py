@@ -37,6 +37,37 @@ async def test_steps_of_several_sequences_share_a_decode(prepare: Prepare, ladde
         assert engine.status.busy_seconds > 0
 
 
+async def test_a_decode_that_is_held_back_takes_whoever_comes_meanwhile(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hold(queue: queueing.StepQueue[Any], now: float) -> float:
+        return 30.0 if queue.rows_waiting < 3 else 0.0
+
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        monkeypatch.setattr(queueing.StepQueue, "hold_seconds", hold)
+        before = engine.status.decodes
+        results = await asyncio.gather(*(engine.compute(part(n, 0)) for n in range(3)))
+        assert [result.code for result in results] == [""] * 3
+        assert engine.status.decodes - before == 1
+
+
+async def test_a_decode_that_is_held_back_begins_when_nobody_comes(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds = [0.001, 0.001]
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        monkeypatch.setattr(
+            queueing.StepQueue, "hold_seconds", lambda queue, now: holds.pop() if holds else 0.0
+        )
+        assert (await engine.compute(part(0, 0))).code == ""
+        assert holds == []
+        monkeypatch.setattr(queueing.StepQueue, "hold_seconds", lambda queue, now: 30.0)
+        waiting = asyncio.ensure_future(engine.compute(part(1, 0)))
+        await asyncio.sleep(0)
+    with pytest.raises(WorkerDied):
+        await waiting
+
+
 async def test_steps_of_one_sequence_keep_their_order(prepare: Prepare, ladder: Ladder) -> None:
     async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
         steps = [engine.compute(part(n, at)) for at in range(6) for n in range(3)]
