@@ -10,6 +10,7 @@ that asks is `app/engine/queueing.py`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,8 +19,8 @@ PAUSE_SECONDS: Final = 5.0
 """Who stays away for longer is not in the middle of an answer."""
 MOST_OF_A_READING: Final = 0.5
 """Nobody waits for others longer than this share of what reading the weights takes."""
-NEW_SHARE: Final = 0.25
-"""How much the last time counts of what is usual."""
+TIMES_KEPT: Final = 6
+"""How often somebody was away so long that it is still thought of."""
 OLD_DECODES: Final = 0.95
 """How much a decode counts that is one older."""
 DOUBTFUL_ROWS: Final = 1.0
@@ -29,26 +30,23 @@ measured of them says more than what is taken for granted: that half a decode is
 
 @dataclass
 class _Writer:
-    """When a sequence's last token went out, and after how long the next step usually comes."""
+    """When a sequence's last token went out, and after how long the last few steps came."""
 
     left_at: float
-    away: float | None = None
-    deviation: float = 0.0
-
-    def came(self, now: float) -> None:
-        """Take in how long it was away."""
-        seconds = now - self.left_at
-        if self.away is None:
-            self.away, self.deviation = seconds, seconds / 2
-            return
-        error = seconds - self.away
-        self.away += NEW_SHARE * error
-        self.deviation += NEW_SHARE * (abs(error) - self.deviation)
+    away: deque[float] = field(default_factory=lambda: deque(maxlen=TIMES_KEPT))
 
     @property
     def expected(self) -> float | None:
-        """When it will surely be here, on the clock of `came`."""
-        return None if self.away is None else self.left_at + self.away + self.deviation
+        """When it will surely be here, on the clock of `left_at`; None while nothing tells.
+
+        The longest time but one, for one of them may have been somebody's pause, and half of how
+        far they vary: who comes right after a decode has begun waits for all of it.
+        """
+        if not self.away:
+            return None
+        times = sorted(self.away)
+        usual = times[max(0, len(times) - 2)]
+        return self.left_at + usual + (usual - times[0]) / 2
 
 
 @dataclass
@@ -101,7 +99,7 @@ class Gathering:
         if now - writer.left_at > PAUSE_SECONDS:
             del self._writers[sequence]
         else:
-            writer.came(now)
+            writer.away.append(now - writer.left_at)
 
     def left(self, sequence: int, now: float) -> None:
         """The result of a short step goes out."""

@@ -90,6 +90,13 @@ def test_whoever_paused_or_reads_a_prompt_is_new_again() -> None:
     assert writers.hold_seconds({0}, 200.0) == 0.0
 
 
+def test_one_short_pause_is_not_what_is_expected_of_somebody_from_then_on() -> None:
+    writers = gathering(away={1: 0.004})
+    writers.came(1, 102.0)
+    writers.left(1, 102.1)
+    assert writers.hold_seconds({0}, 102.1) == pytest.approx(0.004, abs=1e-3)
+
+
 def test_whoever_is_here_first_waits_so_long_in_all_and_no_longer() -> None:
     """Ten others come one after the other, each soon enough by itself."""
     writers = gathering(away={n: 0.004 * n for n in range(1, 11)})
