@@ -289,7 +289,11 @@ class Beside:
         endpoint = Endpoint(
             identity,
             listen=(host, 0),
-            handlers={"session": self._serve_session, "hop": self._serve_hop},
+            handlers={
+                "session": self._serve_session,
+                "hop": self._serve_hop,
+                "state": self._serve_hop,
+            },
             clock=self._clock,
             agent=f"potluck {__version__}",
             shaper=self._shaper,

@@ -14,12 +14,14 @@ from app.client import Client, ClientOptions
 from app.ids import peer_text
 from app.swarm.generate import Answer
 from tests.e2e.conftest import Published
-from tests.helpers.processes import NodeProcess, Processes
+from tests.helpers.processes import NodeProcess, Processes, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROMPT = "the rest of them"
 TOKENS = 160
+LONG_TOKENS = 40
+LONG_PROMPT = " ".join([PROMPT] * 300)
 
 Helpers = Callable[[int], list[NodeProcess]]
 
@@ -166,9 +168,8 @@ async def test_who_asks_runs_the_ends_that_nobody_serves(
         assert node.stop() == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["vanishes", "leaves"])
-async def test_a_computer_that_goes_is_replaced(
-    processes: Processes, model: Published, wanted: Answer, how: signal.Signals
+async def test_a_computer_that_vanishes_is_replaced(
+    processes: Processes, model: Published, wanted: Answer
 ) -> None:
     words = ["--model", str(model.manifest), "--units"]
     bootstrap = processes.node("--public", *words, "0:4")
@@ -181,8 +182,44 @@ async def test_a_computer_that_goes_is_replaced(
     async with Client(options) as client:
         answer, pieces = await begin(client)
         gone = second_of(answer, nodes)
-        gone.signal(how)
+        gone.signal(signal.SIGKILL)
         assert await finish(pieces) < 6.0
     assert answer.tokens == wanted.tokens
     assert answer.repairs >= 1
     assert second_of(answer, nodes) is not gone
+
+
+async def test_who_leaves_hands_over_what_it_knows(
+    processes: Processes, model: Published, first: NodeProcess
+) -> None:
+    """Its heir's owner allows little, so computing a long conversation again would take long."""
+    alone = ClientOptions(
+        data_dir=processes.data("long alone"), model=str(model.manifest), alone=True
+    )
+    async with Client(alone) as client:
+        request = await client.request(LONG_PROMPT, max_tokens=LONG_TOKENS)
+        wanted = await client.answer(request)
+    words = ["--bootstrap", first.name, "--model", str(model.manifest), "--units", "4:8"]
+    leaving = processes.node(*words)
+    assert leaving.ready["units"] == "4:8"
+    asking = ClientOptions(
+        data_dir=processes.data("long"), bootstraps=[first.name], model=str(model.manifest)
+    )
+    async with Client(asking) as client:
+        answer = Answer()
+        pieces = client.generator.write(request, answer)
+        await anext(pieces)
+        heir = processes.node(*words, settings="cpu_percent_in_use = 4\ncpu_percent_away = 4\n")
+        assert (await asyncio.to_thread(lambda: heir.ready))["units"] == "4:8"
+        await anext(pieces)
+        leaving.signal(signal.SIGTERM)
+        while second_of(answer, [leaving, heir]) is leaving:  # its last words, not too fast
+            await anext(pieces)
+            await asyncio.sleep(0.05)
+        await finish(pieces)
+    assert answer.tokens == wanted.tokens
+    assert answer.repairs == 1
+    assert leaving.process.wait(10) == 0
+    until(lambda: heir.status.get("sessions_inherited") == 1)
+    assert heir.status["positions_computed"] <= LONG_TOKENS
+    assert heir.stop() == 0
