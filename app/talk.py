@@ -188,7 +188,7 @@ class Talk:
 
     # ── chains ───────────────────────────────────────────────────────────────
 
-    async def _open_chain(self, avoid: Collection[PeerId], tokens: int) -> TokenChain:
+    async def _open_chain(self, avoid: Sequence[PeerId], tokens: int) -> TokenChain:
         room = max(tokens, min(LEAST_ROOM, self.opened.context_tokens))
         if self.ways.alone:
             return await self._local_chain(room)
@@ -208,7 +208,7 @@ class Talk:
     def _may_go_alone(self) -> bool:
         return self.ways.may_be_alone and self.opened.is_here
 
-    async def _best_chain(self, room: int, avoid: Collection[PeerId]) -> TokenChain:
+    async def _best_chain(self, room: int, avoid: Sequence[PeerId]) -> TokenChain:
         """Over others, or on this computer if that is expected to be faster."""
         alone_seconds = self._alone_seconds()
         try:
@@ -222,7 +222,7 @@ class Talk:
             return chain
 
     async def _ring_chain(
-        self, room: int, avoid: Collection[PeerId], alone_seconds: float | None
+        self, room: int, avoid: Sequence[PeerId], alone_seconds: float | None
     ) -> TokenChain:
         chain = await self._chains.open(
             tokens=room,

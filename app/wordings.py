@@ -221,7 +221,6 @@ CHAT: Final = {
     "layer_range": "layers {first} to {last}",
     "layer_list": "layers {layers}",
     "nobody_else_serves": "nobody else serves units {units} of this model now",
-    "helper_left_at_once": "{helper} left at once",
     "chain_not_whole": "the chain is not whole",
 }
 """Why an answer cannot be written, or what is to be said about one."""

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Final
 
 from app.engine import frames
+from app.engine.batch_times import BatchTimes
 from app.engine.child import Child, start_child
 from app.engine.ladder import Ladder, Rung
 from app.engine.ledger import KvLedger
@@ -39,7 +40,7 @@ BATCH_SECONDS: Final = 25.0
 """Below what a client waits for a step, so that it hears of the fault and not of silence."""
 LEAST_STALL_SECONDS: Final = 0.8
 PATIENCE: Final = 6.0
-"""A batch is overdue when it takes so many times what the slowest rows lately would."""
+"""A batch is overdue when it takes so many times what the slowest like it took lately."""
 PROBE_SECONDS: Final = 120.0
 """A slice of many GB is read from a slow disk while it is probed."""
 CRASHES_BEFORE_DEMOTION: Final = 2
@@ -114,8 +115,8 @@ class Engine:
         self._in_flight: Batch[Pending] | None = None
         self._overdue: asyncio.TimerHandle | None = None
         self._batch_began = 0.0
-        # Seconds a row took, the slowest lately: what may be expected of the next batch.
-        self._row_seconds = 0.0
+        self._times = BatchTimes()
+        self._gone_since: float | None = None
         self._tasks = TaskOwner("engine")
         self._ledger: KvLedger | None = None
 
@@ -133,15 +134,18 @@ class Engine:
 
     @property
     def overdue(self) -> bool:
-        """Whether the batch that the worker has takes far longer than any did lately.
+        """Whether the worker is away, or takes far longer for a batch than it did lately.
 
-        False until one was computed: nothing is known then.
+        Of a batch nothing is known until one was computed.
         """
-        if self._in_flight is None or not self._row_seconds:
-            return False
-        expected = PATIENCE * self._row_seconds * self._in_flight.rows
         now = asyncio.get_running_loop().time()
-        return now - self._batch_began > max(LEAST_STALL_SECONDS, expected)
+        if self._gone_since is not None:
+            return now - self._gone_since > LEAST_STALL_SECONDS
+        if self._in_flight is None:
+            return False
+        expected = self._times.expected(self._in_flight.rows)
+        patience = max(LEAST_STALL_SECONDS, PATIENCE * expected)
+        return expected > 0 and now - self._batch_began > patience
 
     @property
     def is_busy(self) -> bool:
@@ -254,14 +258,16 @@ class Engine:
     async def forget(self, sequence: int) -> None:
         """Empty a sequence, before its number is given to somebody else.
 
+        Nobody waits for the worker, which may be busy for long: it does one thing after the
+        other, so the sequence is empty for whatever is computed next.
+
         Raises:
             EngineFault: there is no such sequence.
         """
+        if not 0 <= sequence < self.request.sequences:
+            raise EngineFault(f"there is no sequence {sequence}")
         with contextlib.suppress(WorkerDied):  # then it is empty all the same
-            await self._running().ask(
-                frames.Done,
-                lambda serial: frames.Forget(serial=serial, sequence=sequence, position=0),
-            )
+            self._forget_rest(sequence, 0)
 
     async def memory_form(self, sequence: int) -> frames.MemoryDescribed:
         """What rows of memory look like here; a sequence that is empty helps to find out.
@@ -378,7 +384,7 @@ class Engine:
     def _hand_out(self, batch: Batch[Pending], computed: frames.Computed) -> None:
         self.status.decodes += 1
         self.status.busy_seconds += computed.seconds
-        self._row_seconds = max(computed.seconds / batch.rows, 0.95 * self._row_seconds)
+        self._times.took(batch.rows, computed.seconds)
         finished = self._queue.computed(
             batch, computed.results, computed.seconds, asyncio.get_running_loop().time()
         )
@@ -408,6 +414,7 @@ class Engine:
             assert self._child is not None
             how = await self._child.ended()
             self._ready.clear()
+            self._gone_since = asyncio.get_running_loop().time()
             self._fail_pending("the worker died")
             self.status.restarts += 1
             self.status.last_death = how
@@ -453,6 +460,7 @@ class Engine:
                     await self._use_threads(self._child)
                 self.status.layers_per_second = mount.layers_per_second
                 self._ready.set()
+                self._gone_since = None
                 return mount.answer
             if may_mend and mount.files_doubtful and self._mend is not None:
                 may_mend = False

@@ -68,6 +68,14 @@ class ChannelOpener(Protocol):
         ...
 
 
+class Knocker(ChannelOpener, Protocol):
+    """... that can also ask whether somebody is there."""
+
+    async def knock(self, peer: PeerId, addresses: Sequence[str]) -> None:
+        """Returns when `peer` has answered; PeerLost with the reason when it will not."""
+        ...
+
+
 class ChannelLink(Protocol):
     """What a channel needs from below."""
 

@@ -143,6 +143,8 @@ class Connection:
         self._heart = Heartbeat(self.began_at)
         self._quiet_since = self.began_at
         self._opened_since_check = 0
+        # Who waits for the next answered heartbeat, or the end.
+        self._knocks: list[asyncio.Future[None]] = []
         self._spoken = False
         self._end: str | None = None
 
@@ -209,6 +211,16 @@ class Connection:
         channel.opening(protocol)
         return channel
 
+    async def knock(self) -> None:
+        """Ask whether the peer is there; returns when it has answered, or the connection ended."""
+        if self._end is None and self.peer is not None:
+            now = self._clock.monotonic()
+            self._heart.is_busy(now)
+            answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._knocks = [knock for knock in self._knocks if not knock.done()] + [answered]
+            self._tell(self._heart.ping(now))
+            await answered
+
     def check(self, now: float) -> None:
         """Heartbeat and patience; called every `heartbeat.CHECK_SECONDS` of `clock.monotonic`."""
         self._heart.check(now)
@@ -244,6 +256,7 @@ class Connection:
             return
         self._end = reason
         self.line.drop()
+        self._answer_knocks()
         if not self.ready.done():
             self.ready.set_exception(PeerLost(reason))
         for channel in list(self.channels.values()):
@@ -383,6 +396,7 @@ class Connection:
                 seconds = self._heart.answered(message, self._clock.monotonic())
                 if seconds is not None:
                     self._owner.measured(self, message.place, seconds)
+                self._answer_knocks()
             case _:
                 self._prove(message)
 
@@ -414,6 +428,12 @@ class Connection:
             self._tell(self._heart.ping(self._clock.monotonic()))
         if not self.ready.done() and self._end is None:
             self.ready.set_result(None)
+
+    def _answer_knocks(self) -> None:
+        for knock in self._knocks:
+            if not knock.done():
+                knock.set_result(None)
+        self._knocks.clear()
 
     def _tell(self, message: ControlMessage) -> None:
         self._spoken = True

@@ -27,6 +27,7 @@ from app.net.wire import MAX_ADDRESSES
 from app.tasks import TaskOwner
 
 DIAL_SECONDS = 4.0
+KNOCK_SECONDS = 0.5
 NEXT_ADDRESS_SECONDS = 0.25
 """How long one address is tried alone before the next one is tried beside it."""
 MAX_ADDRESSES_ON_WORD = 4
@@ -98,30 +99,66 @@ class Dialling:
         self._vain.give_back(hand)
         return connection
 
+    async def knock(self, peer: PeerId, addresses: Sequence[str]) -> None:
+        """Ask whether a peer is there; returns when it has answered, however long that takes.
+
+        A connection that is silent for `KNOCK_SECONDS` gives way to a new one that answers:
+        who was started again knows nothing of the old one, and says nothing there.
+
+        Raises:
+            PeerLost: as `connection_to`.
+        """
+        connection = self._live(peer)
+        if connection is None or not await self._knock_at(connection, peer, addresses):
+            await self.connection_to(peer, addresses)
+
+    async def _knock_at(
+        self, connection: Connection, peer: PeerId, addresses: Sequence[str]
+    ) -> bool:
+        """Whether the peer answers over this connection, or else over a new one."""
+        wanted = tuple(dict.fromkeys(addresses))[:MAX_ADDRESSES]
+        name = short_peer_text(peer)
+        asking = [self._tasks.start(connection.knock(), name=f"knock on {name}")]
+        try:
+            await asyncio.wait(asking, timeout=KNOCK_SECONDS)
+            if not asking[0].done():
+                self._raise_if_unwanted(peer, wanted)
+                dial = self._tasks.start(self._dial(peer, wanted, _ANYWHERE), name=f"dial {name}")
+                asking.append(dial)
+                await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                if dial.done() and isinstance(dial.result(), PeerLost):
+                    await asyncio.wait(asking[:1])
+                if not asking[0].done():
+                    connection.end("it answers over another connection")
+        finally:
+            for task in asking:
+                task.cancel()
+        return self._live(peer) is not None
+
     async def _connection_to(
         self, peer: PeerId, wanted: tuple[str, ...], nearest: int
     ) -> Connection:
-        while True:
-            connection = self._live(peer)
-            if connection is not None:
-                return connection
-            self._raise_if_unwanted(peer, wanted)
-            underway = self._dials.get((peer, nearest))
-            if underway is None:
-                name = f"dial {short_peer_text(peer)}"
-                task = self._tasks.start(self._dial(peer, wanted, nearest), name=name)
-                underway = (frozenset(wanted), task)
-                self._dials[peer, nearest] = underway
-                task.add_done_callback(lambda _: self._dials.pop((peer, nearest), None))
-            tried, task = underway
-            await asyncio.wait([task])  # a caller that gives up does not cancel it
-            if task.cancelled():
-                raise PeerLost("this computer is leaving the network")
-            outcome = task.result()
-            if isinstance(outcome, Connection):
-                return outcome
-            if tried.issuperset(wanted):
-                raise PeerLost(*outcome.args)
+        self._raise_if_unwanted(peer, wanted)
+        underway = self._dials.get((peer, nearest))
+        if underway is None or not underway[0].issuperset(wanted):
+            name = f"dial {short_peer_text(peer)}"
+            task = self._tasks.start(self._dial(peer, wanted, nearest), name=name)
+            underway = (frozenset(wanted), task)
+            self._dials[peer, nearest] = underway
+            task.add_done_callback(lambda done: self._dialled(peer, nearest, done))
+        _, task = underway
+        await asyncio.wait([task])  # a caller that gives up does not cancel it
+        if task.cancelled():
+            raise PeerLost("this computer is leaving the network")
+        outcome = task.result()
+        if isinstance(outcome, PeerLost):
+            raise PeerLost(*outcome.args)
+        return outcome
+
+    def _dialled(self, peer: PeerId, nearest: int, task: asyncio.Task[_Dialled]) -> None:
+        underway = self._dials.get((peer, nearest))
+        if underway is not None and underway[1] is task:  # else other addresses are tried by now
+            del self._dials[peer, nearest]
 
     def _raise_if_unwanted(self, peer: PeerId, addresses: Sequence[str]) -> None:
         who = short_peer_text(peer)

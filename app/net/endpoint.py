@@ -245,6 +245,14 @@ class Endpoint:
         connection = await self._dialling.connection_to(peer, addresses, on_word_of=where)
         return connection.open_channel(protocol)
 
+    async def knock(self, peer: PeerId, addresses: Sequence[str]) -> None:
+        """Ask whether `peer` is there; returns when it has answered, however long that takes.
+
+        Raises:
+            PeerLost: as `open_channel`.
+        """
+        await self._dialling.knock(peer, addresses)
+
     def report_bad_input(self, peer: PeerId, reason: str) -> None:
         """Count a broken rule; after too many the peer is cut off and refused for a while."""
         logger.warning("bad input from %s: %s", short_peer_text(peer), reason)

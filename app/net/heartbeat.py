@@ -20,6 +20,9 @@ from app.net.wire import (
 CHECK_SECONDS = BUSY_HEARTBEAT_SECONDS
 """How often is looked what is due; a lost peer is noticed at most this much later than it
 could be, so the threshold is that much lower than the promise."""
+AWAKE_SECONDS = 0.75
+"""After this computer stood still for longer than the other end is patient, that has most likely
+given it up, and cannot say so: it has so long, and two round trips, to say anything."""
 MAX_PINGS_PER_CHECK = 16
 MAX_PINGS_UNDERWAY = 8
 """More than there are in `LOST_AFTER_SECONDS`; an answer to an older one measures nothing."""
@@ -40,10 +43,12 @@ class Heartbeat:
         self._serial = 0
         self._underway: dict[int, float] = {}  # when each that is not answered was sent
         self._since_check = 0
+        self._doubted_until: float | None = None
 
     def heard(self, now: float) -> None:
         """Something came from the other side."""
         self._heard_at = now
+        self._doubted_until = None
 
     def is_busy(self, now: float) -> None:
         """Something is asked or answered: silence means more now."""
@@ -55,19 +60,27 @@ class Heartbeat:
         """Called every `CHECK_SECONDS`.
 
         When this computer itself stood still (sleep, a long computation), what the others
-        said meanwhile is still in the socket: silence counts only while awake.
+        said meanwhile is still in the socket: silence counts only while awake. But then
+        they may have given it up, so they are asked at once.
         """
+        if now - self._checked_at > self._patience(now):
+            self._doubted_until = now + AWAKE_SECONDS + 2 * (self.round_trip_seconds or 0.0)
+            self._pinged_at = 0.0
         self._heard_at += max(0.0, now - self._checked_at - 2 * CHECK_SECONDS)
         self._checked_at = now
         self._since_check = 0
 
     def is_lost(self, now: float) -> bool:
         """Whether the other side has been silent for too long."""
+        if self._doubted_until is not None and now >= self._doubted_until:
+            return True
         busy = now < self._busy_until
         # What was said before it was busy was not to be expected more often.
         silent = now - max(self._heard_at, self._busy_since if busy else self._heard_at)
-        patience = BUSY_LOST_AFTER_SECONDS if busy else LOST_AFTER_SECONDS
-        return silent >= patience - CHECK_SECONDS
+        return silent >= self._patience(now) - CHECK_SECONDS
+
+    def _patience(self, now: float) -> float:
+        return BUSY_LOST_AFTER_SECONDS if now < self._busy_until else LOST_AFTER_SECONDS
 
     def is_due(self, now: float) -> bool:
         """Whether it is time for a heartbeat: one a second to measure the way, and while it is

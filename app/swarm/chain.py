@@ -9,7 +9,7 @@ counterpart on each host is `app/swarm/host.py`; who takes whose place is decide
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Final
 
@@ -97,6 +97,7 @@ class RingChain:
         self._waited_for: Collection[PeerId] | None = None
         self._results: dict[int, asyncio.Future[wire.StepResult]] = {}
         self._broken: ChainBroken | None = None
+        self._failure: asyncio.Future[ChainBroken] | None = None  # what `_all` gives up for
         self._closed = False
         self._tasks = TaskOwner("chain")
         self._rows_per_step = rows_per_step(BATCH_ROWS, 4 * shape.width)
@@ -130,6 +131,11 @@ class RingChain:
         return self._links
 
     @property
+    def unconnected(self) -> list[PeerId]:
+        """Those of its computers that it has no session with, because a repair failed."""
+        return [link.offer.peer for link in self._links if link.offer.peer not in self._channels]
+
+    @property
     def tokens(self) -> int:
         """As `TokenChain.tokens`."""
         return self._tokens
@@ -146,10 +152,7 @@ class RingChain:
         """
         self._waited_for = waited_for
         try:
-            await side_by_side(
-                self._tasks,
-                *(self._open_link(link, self._neighbours(link)) for link in self._links),
-            )
+            await self._all(self._open_link(link, self._neighbours(link)) for link in self._links)
         except BaseException:
             await self.close()
             raise
@@ -168,7 +171,7 @@ class RingChain:
             MemoryLost: what is to be sent again is gone.
         """
         self._epoch += 1
-        self._waited_for = waited_for
+        self._waited_for, self._failure = waited_for, None
         self._broken = ChainBroken(say("chain_not_whole"), peer=None)
         stays = [link.offer.peer for link in links]
         self._moves = self._find_moves(links)
@@ -178,16 +181,11 @@ class RingChain:
         self._links = list(links)
         self._memory.goes_on_over(stays, self._channels, self._moves)
         # First everybody knows who feeds whom; then what is replayed can only go the right way.
-        await side_by_side(self._tasks, *(self._renew(link) for link in self._links))
+        await self._all(self._renew(link) for link in self._links)
         await self._move_memory()
-        await side_by_side(self._tasks, *(self._restore_after(link) for link in self._links))
+        await self._all(self._restore_after(link) for link in self._links)
         if stays[0] in self._memory.empty:
-            await self._replay(self._memory.known_from(stays[0]))
-        for peer in stays:
-            if peer not in self._channels:
-                raise ChainBroken(
-                    say("helper_left_at_once", helper=short_peer_text(peer)), peer=peer
-                )
+            await self._all([self._replay(self._memory.known_from(stays[0]))])
         self._broken = None
         # The next step waits until they have caught up.
         self._replaying_pieces = -(-len(self._sent) // self._rows_per_step)
@@ -265,6 +263,11 @@ class RingChain:
 
     # ── opening ──────────────────────────────────────────────────────────────
 
+    async def _all(self, work: Iterable[Awaitable[None]]) -> None:
+        """Side by side, and no longer than until a computer of the chain fails."""
+        self._failure = self._failure or asyncio.get_running_loop().create_future()
+        await side_by_side(self._tasks, *work, unless=self._failure)
+
     def _neighbours(self, link: Link) -> Neighbours:
         return neighbours_of(link, self._links, self._memory.empty)
 
@@ -321,7 +324,7 @@ class RingChain:
         async def carry_out(move: Move) -> None:
             known[move.heir.peer] = await hand_over(self._opener, self._terms, move)
 
-        await side_by_side(self._tasks, *(carry_out(move) for move in self._moves.values()))
+        await self._all(carry_out(move) for move in self._moves.values())
         peers = [link.offer.peer for link in self._links]
         self._memory.were_handed_over(peers, known, len(self._sent))
         for peer in {move.giver.peer for move in self._moves.values()} & self._channels.keys():
@@ -443,10 +446,10 @@ class RingChain:
 
     def _lose(self, peer: PeerId, channel: Channel, reason: Sentence) -> None:
         if self._channels.get(peer) is channel:
-            del self._channels[peer]
-            channel.abort()
+            self._channels.pop(peer).abort()
             self._told.pop(peer, None)
-            self._break(ChainBroken(reason, peer=peer))
+            if any(link.offer.peer == peer for link in self._links):
+                self._break(ChainBroken(reason, peer=peer))
 
     def _deliver(self, message: wire.StepResult) -> None:
         """Hand a result to whoever waits; one that nobody waits for is late, not wrong."""
@@ -481,6 +484,7 @@ class RingChain:
             self._told.pop(peer, None)  # should the next one stay, it has to be reached anew
             self._break(ChainBroken(reason, peer=self._links[index + 1].offer.peer))
         else:
+            self._told.pop(peer, None)  # should it stay, it is asked first whether it goes on
             self._break(ChainBroken(reason, peer=peer))
 
     def _break(self, error: ChainBroken) -> None:
@@ -488,6 +492,8 @@ class RingChain:
         self._fail(error)
 
     def _fail(self, error: ChainBroken) -> None:
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_result(error)
         for future in self._results.values():
             if not future.done():
                 future.set_exception(error)

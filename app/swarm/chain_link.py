@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,8 @@ from app.sentences import say, sentence_of
 from app.swarm.handover_choice import Move
 from app.swarm.route import Link, Offer
 from app.swarm.token_chain import ChainBroken, MemoryLost
+
+logger = logging.getLogger(__name__)
 
 OPEN_SECONDS: Final = 10.0
 """Two round trips around the world, the dial included, fit many times."""
@@ -238,11 +241,14 @@ async def _ask(
         async with asyncio.timeout(seconds):
             channel = await opener.open_channel(offer.peer, offer.addresses, "session")
             await channel.send(words)
-            return channel, await channel.receive()
+            answer = await channel.receive()
+            logger.debug("%s: %s, %s", name, type(words).__name__, type(answer).__name__)
+            return channel, answer
     except (PeerLost, TimeoutError) as error:
         if channel is not None:
             channel.abort()
         reason = sentence_of(error) if str(error) else say("no_answer")
+        logger.debug("%s: %s, %s", name, type(words).__name__, reason)
         broken = say("helper_unusable", helper=name, reason=reason)
         raise ChainBroken(broken, peer=offer.peer) from None
     except BaseException:

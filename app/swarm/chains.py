@@ -6,27 +6,33 @@ decide meets the directory and the network. `app/talk.py` uses it for a conversa
 
 from __future__ import annotations
 
-import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from app.clock import Clock
 from app.engine.mounting import BATCH_ROWS
 from app.errors import NotServed
-from app.ids import PeerId
-from app.net.channel import ChannelOpener
-from app.sentences import Sentence, say, sentence_of
+from app.ids import PeerId, short_peer_text
+from app.net.channel import Knocker
+from app.sentences import say, sentence_of
 from app.swarm.boundary_log import rows_per_step
 from app.swarm.chain import RingChain
-from app.swarm.distances import NOTHING_KNOWN, Whereabouts
+from app.swarm.distances import NOTHING_KNOWN, UNKNOWN_SECONDS, Whereabouts
 from app.swarm.failures import Failures
+from app.swarm.knocking import Knocking
 from app.swarm.repair import patched
 from app.swarm.route import ANSWER_TOKENS, Costs, Link, Offer, Prediction, Route, find_route
 from app.swarm.token_chain import ChainBroken, ModelShape, OwnEnds
 
+logger = logging.getLogger(__name__)
+
 FRESH_SECONDS: Final = 45.0
 """So long a look-up may serve for a repair, nearly as long as what is announced holds: asking
 again would cost a round trip first, or a second when a directory went down with the helper."""
+
+SILENT_SECONDS: Final = 10.0
+"""Who did not answer a knock is tried later than others for so long."""
 
 
 class AloneIsFaster(NotServed):
@@ -64,7 +70,7 @@ class Chains:
         shape: ModelShape,
         *,
         lookup: Callable[[], Awaitable[Sequence[Offer]]],
-        opener: Callable[[], Awaitable[ChannelOpener]],
+        opener: Callable[[], Awaitable[Knocker]],
         ends: Callable[[Route], Awaitable[OwnEnds]],
         clock: Clock,
         whereabouts: Callable[[Sequence[Offer]], Whereabouts] = lambda offers: NOTHING_KNOWN,
@@ -85,13 +91,15 @@ class Chains:
         self._clock = clock
         self._offers: Sequence[Offer] = ()
         self._looked_at = float("-inf")
+        # Who did not answer a knock, and until when others are preferred.
+        self._unanswered: dict[PeerId, float] = {}
 
     async def open(
         self,
         *,
         tokens: int,
         candidates: int,
-        avoid: Collection[PeerId] = (),
+        avoid: Sequence[PeerId] = (),
         prompt_rows: int = 1,
         answer_tokens: int = ANSWER_TOKENS,
         alone_seconds: float | None = None,
@@ -107,12 +115,18 @@ class Chains:
             NotServed: nobody serves some unit; PeerLost: no directory answers.
             ChainBroken: a computer of the chain cannot be used.
         """
-        await self._look()
+        if not avoid or not self._offers:  # else who is known already is asked meanwhile
+            await self._look()
         costs = self._costs(prompt_rows=prompt_rows, answer_tokens=answer_tokens)
-        route, lacking = self._route(avoid, tokens, costs)
-        if alone_seconds is not None and self._is_faster_alone(route, alone_seconds):
-            assert route.predicted is not None
-            raise AloneIsFaster(route.predicted, alone_seconds)
+        head, draw = self._shape.head_unit, self._draw()
+
+        def pick(out: Collection[PeerId]) -> Route:
+            return find_route(self._offers, head, tokens=tokens, avoid=out, costs=costs, draw=draw)
+
+        if alone_seconds is not None:
+            self._raise_if_faster_alone(pick, avoid, alone_seconds)
+        route, lacking = await self._answering(pick, failed=avoid)
+        logger.debug("a chain over %s", _names(route.links))
         chain = RingChain(
             await self._opener(),
             self._shape,
@@ -125,10 +139,7 @@ class Chains:
             await chain.open(waited_for=avoid)
         except ChainBroken as broken:
             self._note_failures(broken.suspects)
-            if lacking is None:
-                raise
-            words = say("broken_after", lacking=lacking, broken=sentence_of(broken))
-            raise ChainBroken(words, peer=broken.peer) from None
+            raise _broken_after(lacking, broken) from None
         return chain
 
     async def mend(
@@ -136,9 +147,9 @@ class Chains:
     ) -> None:
         """Put others in the place of those that were lost, and have them know what is needed.
 
-        What was announced lately is believed first; who is new is looked up only when that
-        is not enough. Who failed is asked again when nobody else is there, and whose failure
-        is the longest ago before the others.
+        Whoever is new has to answer a knock first (`app/swarm/knocking.py`). What was
+        announced lately is believed first; who is new is looked up only when that is not
+        enough. Who failed is asked again when nobody else is there.
 
         Args:
             avoid: who failed, the latest last.
@@ -149,51 +160,68 @@ class Chains:
         """
         self._note_failures(lost)
         failed = [*(peer for peer in avoid if peer not in lost), *lost]
-        if self._clock.monotonic() - self._looked_at >= FRESH_SECONDS:
-            await self._look()
-        try:
-            links = self._patched(chain, lost, failed)
-        except NotServed:
-            await self._look()
-            links = self._patched_somehow(chain, lost, failed)
+        costs = self._costs()
+        gone = {*lost, *chain.unconnected}
+
+        def pick(out: Collection[PeerId]) -> Route:
+            links = patched(
+                chain.links, gone, self._offers, tokens=chain.tokens, avoid=out, costs=costs
+            )
+            return Route(tuple(links), own_embedding=False, own_head=False)
+
+        stay = [link.offer.peer for link in chain.links if link.offer.peer not in gone]
+        links = (await self._answering(pick, failed=failed, stay=stay))[0].links
+        logger.debug("instead of %s goes on %s", _names(chain.links), _names(links))
         await chain.mend(links, waited_for=failed)
 
-    def _patched_somehow(
-        self, chain: RingChain, lost: Collection[PeerId], failed: Sequence[PeerId]
-    ) -> list[Link]:
-        for forgiven in range(len(failed)):
-            with contextlib.suppress(NotServed):
-                return self._patched(chain, lost, failed[forgiven:])
-        return self._patched(chain, lost, ())
-
-    def _patched(
-        self, chain: RingChain, lost: Collection[PeerId], avoid: Collection[PeerId]
-    ) -> list[Link]:
-        costs = self._costs()
-        return patched(
-            chain.links, lost, self._offers, tokens=chain.tokens, avoid=avoid, costs=costs
+    async def _answering(
+        self,
+        pick: Callable[[Collection[PeerId]], Route],
+        *,
+        failed: Sequence[PeerId],
+        stay: Sequence[PeerId] = (),
+    ) -> tuple[Route, NotServed | None]:
+        """A chain whose new computers answer, and what was lacking if only those who failed
+        before are left."""
+        opener = await self._opener()
+        now = self._clock.monotonic()
+        self._unanswered = {peer: t for peer, t in self._unanswered.items() if t > now}
+        silent = [peer for peer in self._unanswered if peer not in failed]
+        round_trips = self._whereabouts(self._offers).round_trips
+        knocking = Knocking(
+            pick,
+            knock=lambda offer: opener.knock(offer.peer, offer.addresses),
+            round_trip=lambda peer: round_trips.get(peer, 2 * UNKNOWN_SECONDS),
+            look=self._look,
+            offers=lambda: self._offers,
+            is_stale=now - self._looked_at >= FRESH_SECONDS,
+            stay=stay,
+            failed=[*failed, *silent],
         )
-
-    def _route(
-        self, avoid: Collection[PeerId], tokens: int, costs: Costs
-    ) -> tuple[Route, Sentence | None]:
-        """A route, and what was lacking if only those who failed before are left."""
-        offers, head, draw = self._offers, self._shape.head_unit, self._draw()
         try:
-            found = find_route(offers, head, tokens=tokens, avoid=avoid, costs=costs, draw=draw)
-            return found, None
-        except NotServed as error:
-            if not avoid:
-                raise
-            # Better somebody who failed before than nobody.
-            found = find_route(offers, head, tokens=tokens, costs=costs, draw=draw)
-            return found, sentence_of(error)
+            route = await knocking.found()
+        except ChainBroken as broken:
+            raise _broken_after(knocking.lacking if failed else None, broken) from None
+        finally:
+            again_at = self._clock.monotonic() + SILENT_SECONDS
+            self._unanswered |= dict.fromkeys(knocking.unanswered, again_at)
+        return route, knocking.lacking
 
-    def _is_faster_alone(self, route: Route, alone_seconds: float) -> bool:
+    def _raise_if_faster_alone(
+        self,
+        pick: Callable[[Collection[PeerId]], Route],
+        avoid: Collection[PeerId],
+        alone_seconds: float,
+    ) -> None:
         """Not if this computer is the whole chain: then it serves the model already."""
+        try:
+            route = pick(avoid)
+        except NotServed:
+            route = pick(())
         if route.predicted is None or all(link.offer.peer == self._own for link in route.links):
-            return False
-        return alone_seconds < route.predicted.seconds_per_token
+            return
+        if alone_seconds < route.predicted.seconds_per_token:
+            raise AloneIsFaster(route.predicted, alone_seconds)
 
     def _costs(self, *, prompt_rows: int = 1, answer_tokens: int = ANSWER_TOKENS) -> Costs:
         now = self._clock.monotonic()
@@ -217,3 +245,17 @@ class Chains:
     async def _look(self) -> None:
         self._offers = await self._lookup()
         self._looked_at = self._clock.monotonic()
+        logger.debug("%d offers were found", len(self._offers))
+
+
+def _broken_after(lacking: NotServed | None, broken: ChainBroken) -> ChainBroken:
+    """The same, and that only those that failed before were left, if it was so."""
+    if lacking is None:
+        return broken
+    words = say("broken_after", lacking=sentence_of(lacking), broken=sentence_of(broken))
+    retry = broken.retry_after_seconds
+    return ChainBroken(words, peer=broken.peer, suspects=broken.suspects, retry_after_seconds=retry)
+
+
+def _names(links: Sequence[Link]) -> str:
+    return ", ".join(f"{short_peer_text(link.offer.peer)} {link.span}" for link in links)

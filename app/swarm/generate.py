@@ -9,6 +9,7 @@ chain is a function of its tokens.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from app.swarm.text import TextStream
 from app.swarm.token_chain import ChainBroken, ChainPart, MemoryLost, TokenChain
 from app.swarm.waiting import words_of_repair, words_of_wait
 
+logger = logging.getLogger(__name__)
+
 QUICK_REPAIRS: Final = 3
 """So often in a row a repair that nobody new is to blame for is tried again at once."""
 
@@ -40,8 +43,9 @@ LONGEST_RETRY_SECONDS: Final = 5.0
 """Who is busy is asked again after this long, although it says later: others may have come."""
 
 FinishReason = Literal["stop", "length", "deadline"]
-ChainOpener = Callable[[Collection[PeerId], int], Awaitable[TokenChain]]
-"""Opens a chain without these computers, with room for so many tokens.
+ChainOpener = Callable[[Sequence[PeerId], int], Awaitable[TokenChain]]
+"""Opens a chain without these computers, which failed lately, the latest last; with room for so
+many tokens.
 
 Raises NotServed, ChainBroken or Refusal.
 """
@@ -269,15 +273,18 @@ class Generator:
             NotServed, PeerLost: nobody came.
             ChainBroken: chains broke too often.
         """
+        logger.debug("an answer stands still: %s", broken)
         answer.wait_for(words_of_repair(broken))
         await self._note_failure(broken, answer)
         while True:
             try:
                 if not await self._mended(broken):
                     await self._begun_again(broken, request, answer)
+                logger.debug("the answer goes on")
                 return
             except ChainBroken as further:
                 broken = further
+                logger.debug("that did not help: %s", broken)
                 await self._note_failure(broken, answer)
             except (NotServed, PeerLost) as missing:
                 await self._wait(missing, answer)
@@ -358,6 +365,7 @@ class Generator:
             await self.close()
             raise trouble
         answer.wait_for(words_of_wait(trouble, head_unit=self._head_unit))
+        logger.debug("waiting for %.1f s: %s", seconds, trouble)
         await asyncio.sleep(seconds)
 
     def _at_ease(self) -> None:

@@ -29,6 +29,7 @@ from app.swarm.credits import Credits, blocks_in
 from app.swarm.handover import Handover
 from app.swarm.host_room import hand_of_client, make_way, who_has_to_go
 from app.swarm.host_session import (
+    STANDS_STILL,
     HostStatus,
     Session,
     attach,
@@ -36,6 +37,7 @@ from app.swarm.host_session import (
     check_served,
     check_wait,
     dismiss,
+    has_turn,
     refused,
     relink_fault,
     relink_trouble,
@@ -181,9 +183,7 @@ class Host:
         for session in list(self._sessions.values()):
             step, session.waiting = session.waiting, None
             if step is not None:
-                await tell(
-                    session, step_fault(session, step, "stalled", "the computation stands still")
-                )
+                await tell(session, step_fault(session, step, "stalled", STANDS_STILL))
 
     async def drain(self, seconds: float) -> None:
         """Take no more sessions and end those there are; returns when none is left.
@@ -250,7 +250,7 @@ class Host:
         held = sum(session.client == client for session in self._sessions.values())
         if held >= SESSIONS_PER_PEER:
             raise NoRoom(f"you have {held} conversations open here; more would crowd others out")
-        check_wait(self._engine.wait_seconds)
+        check_wait(self._engine.wait_seconds, stalled=self._engine.overdue)
 
     async def _replace(self, earlier: Session, opening: wire.SessionOpen, client: PeerId) -> None:
         """A client may open its session anew; its goodbye to the first is still on its way."""
@@ -302,7 +302,9 @@ class Host:
             return trouble
         session.leave_next(unless=relink.next)  # at once: a step may wait for it, and hold the turn
         session.epoch = max(session.epoch, relink.epoch)  # what waits of earlier ones is dropped
-        async with session.turn:
+        if not await has_turn(session, lambda: self._engine.overdue):
+            return relink_fault(relink, "stalled", STANDS_STILL)
+        try:
             if relink.epoch < session.epoch:
                 return relink_fault(relink, "stale", "a later word came meanwhile")
             session.leave_next(unless=relink.next)
@@ -310,14 +312,15 @@ class Host:
             session.previous = None if relink.previous is None else PeerId(relink.previous)
             session.absorb = relink.absorb
             await self._tell_those_who_attach()
-            try:
-                if session.next is None and relink.next is not None:
-                    await attach(self._opener, session, relink.next)
-                await self._replay(session, relink.replay_from, relink.replay)
-            except PeerLost as error:
-                return relink_fault(relink, "next_lost", str(error))
-            except ValueError as error:
-                return relink_fault(relink, "log_gone", str(error))
+            if session.next is None and relink.next is not None:
+                await attach(self._opener, session, relink.next)
+            await self._replay(session, relink.replay_from, relink.replay)
+        except PeerLost as error:
+            return relink_fault(relink, "next_lost", str(error))
+        except ValueError as error:
+            return relink_fault(relink, "log_gone", str(error))
+        finally:
+            session.turn.release()
         return wire.SessionRelinked(session=session.id, epoch=relink.epoch)
 
     async def _replay(self, session: Session, start: int, stop: int) -> None:

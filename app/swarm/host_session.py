@@ -6,6 +6,8 @@ Its counterpart is `app/swarm/host.py`, which serves it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,12 +15,19 @@ import numpy as np
 
 from app.engine.frames import PartResult
 from app.errors import BadInput, NoRoom, PeerLost, Refusal
-from app.ids import ModelId, PeerId, SessionId, Span
+from app.ids import ModelId, PeerId, SessionId, Span, short_peer_text
 from app.net import wire
 from app.net.allowances import Allowances
 from app.net.channel import Channel, ChannelOpener
 from app.swarm.boundary_log import BoundaryLog
 
+TURN_SECONDS: Final = 0.25
+"""Whoever waits for a step to end looks so often whether it still goes on."""
+STANDS_STILL: Final = "the computation stands still"
+STALLED_SECONDS: Final = 1.0
+"""Whose engine stands still may be asked again after this long."""
+NEXT_SECONDS: Final = 2.0
+"""A next host that is not reached by then is given up: the client knows others."""
 LONGEST_WAIT_SECONDS: Final = 10.0
 """A host with work for longer takes no further sessions: elsewhere they begin sooner."""
 RELINKS_AT_ONCE: Final = 64.0
@@ -146,12 +155,16 @@ def check_neighbours(
         raise BadInput("a chain that leads from a computer to itself")
 
 
-def check_wait(seconds: float) -> None:
-    """Whether a new session makes sense on a host that has work for so long already.
+def check_wait(seconds: float, *, stalled: bool) -> None:
+    """Whether a new session makes sense on a host that has work for so long already, or whose
+    engine stands still.
 
     Raises:
         NoRoom: it does not; half of the work will be done by the time to ask again.
+        Refusal: the engine does nothing for anybody now.
     """
+    if stalled:
+        raise Refusal(STANDS_STILL, code="stalled", retry_after_seconds=STALLED_SECONDS)
     if seconds > LONGEST_WAIT_SECONDS:
         raise NoRoom(
             f"this computer has work for {seconds:.0f} s from conversations it serves already",
@@ -198,6 +211,16 @@ def to_blame(session: Session, step: wire.Step, feeder: PeerId) -> PeerId:
     return session.client
 
 
+async def has_turn(session: Session, stands_still: Callable[[], bool]) -> bool:
+    """Whether the step before is done, and the turn taken; False as soon as the engine is seen
+    to stand still."""
+    while not stands_still():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TURN_SECONDS):
+                return await session.turn.acquire()
+    return False
+
+
 async def tell(session: Session, fault: wire.SessionFault) -> bool:
     """Say it without waiting for a client that takes nothing; whether it went out."""
     try:
@@ -223,9 +246,14 @@ async def attach(opener: ChannelOpener, session: Session, hop: wire.NextHop) -> 
     Raises:
         PeerLost: it is not to be had, or the session has ended meanwhile.
     """
-    channel = await opener.open_channel(
-        PeerId(hop.peer), hop.addresses, "hop", on_word_of=session.client
-    )
+    peer = PeerId(hop.peer)
+    try:
+        async with asyncio.timeout(NEXT_SECONDS):
+            channel = await opener.open_channel(
+                peer, hop.addresses, "hop", on_word_of=session.client
+            )
+    except TimeoutError:
+        raise PeerLost(f"{short_peer_text(peer)} does not answer") from None
     if session.over:
         channel.abort()  # nobody would let it go any more
         raise PeerLost("the session ended meanwhile")

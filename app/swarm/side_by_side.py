@@ -12,8 +12,13 @@ from app.swarm.token_chain import ChainBroken
 from app.tasks import TaskOwner
 
 
-async def side_by_side(owner: TaskOwner, *work: Awaitable[None]) -> None:
+async def side_by_side(
+    owner: TaskOwner, *work: Awaitable[None], unless: asyncio.Future[ChainBroken] | None = None
+) -> None:
     """Do it all at once; when one fails the others are given up.
+
+    Args:
+        unless: done when something else fails meanwhile; then all of it is given up.
 
     Raises:
         ChainBroken: the first that failed, when all have ended.
@@ -25,13 +30,15 @@ async def side_by_side(owner: TaskOwner, *work: Awaitable[None]) -> None:
         return
     failed = None
     try:
-        for task in asyncio.as_completed(tasks):
-            if (failed := await task) is not None:
+        for ended in asyncio.as_completed(tasks if unless is None else [unless, *tasks]):
+            if (failed := await ended) is not None or all(task.done() for task in tasks):
                 break
     finally:
         for unfinished in tasks:
             unfinished.cancel()
         await asyncio.wait(tasks)
+    if failed is None and unless is not None and unless.done():
+        failed = unless.result()
     if failed is not None:
         raise failed
 

@@ -2164,10 +2164,6 @@
       <translation>{helper} lehnt ab: {reason}</translation>
     </message>
     <message>
-      <source>{helper} left at once</source>
-      <translation>{helper} ist gleich wieder gegangen</translation>
-    </message>
-    <message>
       <source>{helper} left: {reason}</source>
       <translation>{helper} ist gegangen: {reason}</translation>
     </message>

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from statistics import median
 
 import psutil
 
 from tests.chaos.faults import FAULTS
 from tests.chaos.storm import FAULTS_AT_ONCE, SECONDS_BETWEEN_FAULTS, WRITERS, Story
 from tests.chaos.swarm import SPANS
+from tests.helpers.recoveries import quantiles
+
+LONG_SECONDS = 5.0
+"""Who waited so long is told why."""
 
 WORDS = {
     "kill -9 of a node": "killed like in a power cut, started again after 0.3 to 4 s",
@@ -52,16 +55,19 @@ From the moment of the fault to the first token that was asked for after it, for
 was being written over the computer:
 
 {table}
+
+Every wait of {long:g} s or more, and what was waited for:
+
+{waits}
 """
 
 
-def quantiles(seconds: Sequence[float]) -> str:
+def columns(seconds: Sequence[float]) -> str:
     """Median, 95 of 100, and the longest."""
-    if not seconds:
+    found = quantiles(seconds)
+    if found is None:
         return "- | - | -"
-    ordered = sorted(seconds)
-    late = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
-    return f"{median(ordered):.2f} s | {late:.2f} s | {ordered[-1]:.2f} s"
+    return f"{found.median:.2f} s | {found.late:.2f} s | {found.longest:.2f} s"
 
 
 def machine() -> str:
@@ -82,11 +88,11 @@ def table(story: Story) -> list[str]:
     ]
     for kind in FAULTS:
         struck = [fault for fault in story.struck if fault.kind == kind]
-        recoveries = [seconds for fault in struck for seconds in fault.recoveries]
+        recoveries = [seconds for fault in struck for seconds, _ in fault.recoveries]
         counts = f"{len(struck)} | {len(recoveries)}"
-        lines.append(f"| {kind} | {WORDS[kind]} | {counts} | {quantiles(recoveries)} |")
-    every = [seconds for fault in story.struck for seconds in fault.recoveries]
-    lines.append(f"| all | | {len(story.struck)} | {len(every)} | {quantiles(every)} |")
+        lines.append(f"| {kind} | {WORDS[kind]} | {counts} | {columns(recoveries)} |")
+    every = [seconds for fault in story.struck for seconds, _ in fault.recoveries]
+    lines.append(f"| all | | {len(story.struck)} | {len(every)} | {columns(every)} |")
     return lines
 
 
@@ -97,6 +103,7 @@ def page(story: Story, *, load: float) -> str:
         load: how many processes wanted a processor meanwhile, in the mean.
     """
     finished = [written for written in story.written if not written.problem]
+    waits = story.waits(over_seconds=LONG_SECONDS)
     greedy = sum(written.key[1] is None for written in finished)
     return PAGE.format(
         spans=", ".join(SPANS),
@@ -121,4 +128,6 @@ def page(story: Story, *, load: float) -> str:
         verdict="- What was wrong:" if story.problems else "- Nothing was wrong.",
         problems="".join(f"\n  - {problem}" for problem in story.problems),
         table="\n".join(table(story)),
+        long=LONG_SECONDS,
+        waits="\n".join(f"- {wait}" for wait in waits) or "None.",
     )

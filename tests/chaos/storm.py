@@ -24,6 +24,7 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.swarm import ChaosSwarm, Member
 from tests.chaos.writers import Key, Writer, Written, undisturbed
 from tests.helpers.processes import all_gone
+from tests.helpers.tracing import explained, tracing
 
 WRITERS: Final = 6
 SECONDS_BETWEEN_FAULTS: Final = 2.0
@@ -48,12 +49,13 @@ class Struck:
     member: int
     moment: float
     answers: list[Written]
+    healed: float = float("inf")
 
     @property
-    def recoveries(self) -> list[float]:
+    def recoveries(self) -> list[tuple[float, Written]]:
         """Seconds to the next token, for each of these answers that was not over."""
-        found = [written.recovered_after(self.moment) for written in self.answers]
-        return [seconds for seconds in found if seconds is not None]
+        found = [(written.pace.next_after(self.moment), written) for written in self.answers]
+        return [(came - self.moment, written) for came, written in found if came is not None]
 
 
 @dataclass
@@ -70,6 +72,8 @@ class Story:
     most_grown_bytes: int = 0
     most_files: int = 0
     processes_seen: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+    """How the nodes are called here, by the first letters of their ids."""
 
     @property
     def tokens(self) -> int:
@@ -81,6 +85,29 @@ class Story:
         """Seen by all writers together."""
         return sum(written.answer.repairs for written in self.written)
 
+    def waits(self, *, over_seconds: float) -> list[str]:
+        """Each recovery that took so long, in a line that says what was waited for."""
+        found = []
+        for struck in self.struck:
+            for seconds, written in struck.recoveries:
+                if seconds >= over_seconds:
+                    found.append((seconds, self._wait(struck, seconds, written)))
+        return [line for _, line in sorted(found, reverse=True)]
+
+    def _wait(self, struck: Struck, seconds: float, written: Written) -> str:
+        ended = struck.moment + seconds
+        why = explained(written.lines, struck.moment, ended)
+        for peer, name in self.names.items():
+            why = why.replace(peer, name)
+        meanwhile = [
+            f"{other.kind} ({other.member})"
+            for other in self.struck
+            if other is not struck and other.moment < ended and other.healed > struck.moment
+        ]
+        others = f"; meanwhile {', '.join(meanwhile)}" if meanwhile else ""
+        head = f"{seconds:.1f} s after {struck.kind} ({struck.member})"
+        return f"{head}, writer {written.writer}: {why}{others}"
+
 
 async def storm(folder: Path, *, seconds: float, seed: int) -> Story:
     """Start a swarm, have it written over and hurt for so long, and look at what is left."""
@@ -90,6 +117,7 @@ async def storm(folder: Path, *, seconds: float, seed: int) -> Story:
     story = Story(seed)
     async with ChaosSwarm(folder) as swarm:
         await swarm.start()
+        story.names = {member.peer[:8]: f"node {member.number}" for member in swarm.members}
         await _weather(swarm, story, folder, seconds)
         _check_answers(story, wanted)
         await _check_what_is_left(swarm, story)
@@ -107,17 +135,19 @@ async def _weather(swarm: ChaosSwarm, story: Story, folder: Path, seconds: float
     ]
     began = time.monotonic()
     async with TaskOwner("chaos") as tasks:
-        writing = [
-            tasks.start(writer.write(over), name=f"writer {writer.number}") for writer in writers
-        ]
-        await _strike(swarm, story, writers, tasks, ends_at=began + seconds)
-        over.set()
-        _, late = await asyncio.wait(writing, timeout=ANSWER_SECONDS)
-        story.problems += [f"{task.get_name()} did not end" for task in late]
-        story.seconds = time.monotonic() - began
-        for task in writing:
-            if task.done() and (error := task.exception()) is not None:
-                story.problems.append(f"{task.get_name()}: {error!r}")
+        with tracing():
+            writing = [
+                tasks.start(writer.write(over), name=f"writer {writer.number}")
+                for writer in writers
+            ]
+            await _strike(swarm, story, writers, tasks, ends_at=began + seconds)
+            over.set()
+            _, late = await asyncio.wait(writing, timeout=ANSWER_SECONDS)
+            story.problems += [f"{task.get_name()} did not end" for task in late]
+            story.seconds = time.monotonic() - began
+            for task in writing:
+                if task.done() and (error := task.exception()) is not None:
+                    story.problems.append(f"{task.get_name()}: {error!r}")
     for writer in writers:
         story.written += writer.written
 
@@ -161,10 +191,13 @@ async def _suffer(
     member: Member,
     chance: Random,
 ) -> None:
+    mine: list[Struck] = []
+
     def hit() -> None:
         writing = [writer.current for writer in writers if writer.current is not None]
         touched = [written for written in writing if member.peer in written.helpers]
-        story.struck.append(Struck(kind, member.number, time.monotonic(), touched))
+        mine.append(Struck(kind, member.number, time.monotonic(), touched))
+        story.struck += mine[-1:]
 
     try:
         await FAULTS[kind](swarm, member, chance, hit)
@@ -172,6 +205,8 @@ async def _suffer(
         story.problems.append(f"{kind} of node {member.number}: {error!r}")
     finally:
         member.busy = False
+        for struck in mine:
+            struck.healed = time.monotonic()
 
 
 def _check_answers(story: Story, wanted: dict[Key, list[int]]) -> None:

@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from tests.helpers.recoveries import quantiles
 from tests.helpers.stormy_swarm import Outcome, weather
+from tests.helpers.tracing import tracing
 
-PATIENCE_SECONDS = 10.0
-"""Virtual seconds that nobody should wait for a token; who did is named."""
 TOLD_EVERY = 200
 
 
@@ -28,20 +28,24 @@ def trouble_in(outcome: Outcome) -> list[str]:
     return [*outcome.wrong, *(f"an answer ended with {answer.finish}" for answer in unfinished)]
 
 
-def run(seeds: Iterable[int]) -> tuple[list[Outcome], list[str]]:
-    """Every story, and what went wrong, as lines that name the seed."""
+def run(
+    seeds: Iterable[int], *, long_seconds: float, spares: bool
+) -> tuple[list[Outcome], list[str]]:
+    """Every story, and what went wrong, as lines that name the seed; prints who waited long
+    after something happened, and for what."""
     outcomes: list[Outcome] = []
     wrong = []
     for number, seed in enumerate(seeds, 1):
         try:
-            outcome = weather(seed)
+            outcome = weather(seed, spares=spares)
         except Exception as error:  # noqa: BLE001 - the edge: a story that ends badly is told
             wrong.append(f"seed {seed}: {type(error).__name__}: {error}")
             continue
         outcomes.append(outcome)
         wrong += [f"seed {seed}: {what}" for what in trouble_in(outcome)]
-        if outcome.longest_wait_seconds > PATIENCE_SECONDS:
-            print(f"seed {seed}: {outcome.longest_wait_seconds:.1f} s without a token", flush=True)
+        for one in outcome.recoveries:
+            if one.seconds >= long_seconds:
+                print(f"seed {seed}: {one.seconds:.1f} s after {one.kind}: {one.why}", flush=True)
         if number % TOLD_EVERY == 0:
             print(f"{number} storms, {len(wrong)} went wrong", file=sys.stderr, flush=True)
     return outcomes, wrong
@@ -59,17 +63,40 @@ def summary(outcomes: Sequence[Outcome], wrong: Sequence[str]) -> dict[str, obje
         "longest_wait_median_seconds": round(median(waits), 2),
         "longest_wait_p95_seconds": round(waits[int(0.95 * (len(waits) - 1))], 2),
         "longest_wait_max_seconds": round(waits[-1], 2),
+        "recovery_seconds": recoveries(outcomes),
         "virtual_hours": round(sum(outcome.seconds for outcome in outcomes) / 3600, 1),
     }
+
+
+def recoveries(outcomes: Sequence[Outcome]) -> dict[str, list[float]]:
+    """For each kind of trouble and for all: how often, median, 95 of 100, longest, in seconds."""
+    every = [(one.kind, one.seconds) for outcome in outcomes for one in outcome.recoveries]
+    told = {}
+    for kind in [*sorted({kind for kind, _ in every}), "all"]:
+        seconds = [seconds for other, seconds in every if kind in (other, "all")]
+        if found := quantiles(seconds):
+            figures = (len(seconds), found.median, found.late, found.longest)
+            told[kind] = [round(figure, 2) for figure in figures]
+    return told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the seeds and print what became of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.storms")
     parser.add_argument("--seeds", default="0:3000", help="first:last, half-open")
-    first, last = map(int, parser.parse_args(arguments).seeds.split(":"))
+    parser.add_argument(
+        "--long", type=float, default=10.0, help="who waited so many seconds is told of"
+    )
+    parser.add_argument(
+        "--spares",
+        action="store_true",
+        help="there is always a chain of computers to which nothing happens",
+    )
+    options = parser.parse_args(arguments)
+    first, last = map(int, options.seeds.split(":"))
     began = time.monotonic()
-    outcomes, wrong = run(range(first, last))
+    with tracing():
+        outcomes, wrong = run(range(first, last), long_seconds=options.long, spares=options.spares)
     print("\n".join(wrong))
     if not outcomes:
         return 1

@@ -21,6 +21,8 @@ from app.opened_model import Message
 from app.swarm.generate import Answer
 from app.swarm.sampling import SamplingOptions
 from app.swarm.token_chain import ChainBroken
+from tests.helpers.recoveries import Pace
+from tests.helpers.tracing import Line, lines_here
 
 READING_SECONDS: Final = 0.03
 """Between two tokens, so that a dozen nodes on few processors have time to breathe."""
@@ -44,13 +46,14 @@ Key = tuple[int, int | None]
 
 @dataclass
 class Written:
-    """One answer, and when its tokens were asked for and came, in seconds of `time.monotonic`."""
+    """One answer, when its tokens were asked for and came, in seconds of `time.monotonic`, and
+    what its conversation logged."""
 
     writer: int
     key: Key
     answer: Answer = field(default_factory=Answer)
-    asked: list[float] = field(default_factory=list)
-    came: list[float] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
+    lines: list[Line] = field(default_factory=list)
     problem: str = ""
     turned_away: bool = False
     """Whether it was told at once, and before the first token of its conversation, that nobody
@@ -60,13 +63,6 @@ class Written:
     def helpers(self) -> set[str]:
         """Who writes it now."""
         return {peer_text(part.peer) for part in self.answer.parts if part.peer is not None}
-
-    def recovered_after(self, moment: float) -> float | None:
-        """Seconds from a fault to the first token that was asked for after it; None without."""
-        for asked, came in zip(self.asked, self.came, strict=False):
-            if asked >= moment:
-                return came - moment
-        return None
 
 
 def options(folder: Path, seed: int | None, bootstraps: Sequence[str]) -> ClientOptions:
@@ -108,31 +104,33 @@ class Writer:
     async def write(self, over: asyncio.Event) -> None:
         """Write until `over`; what was begun is finished."""
         conversation = self.number
+        lines: list[Line] = []
+        lines_here.set(lines)
         while not over.is_set():
             seed = SEEDS[conversation % len(SEEDS)]
             conversation += 1
             try:
                 async with Client(options(self._folder, seed, self._bootstraps())) as client:
                     for _ in range(QUESTIONS_EACH):
-                        if not await self._answer(client, seed):
+                        if not await self._answer(client, seed, lines):
                             break
                         if over.is_set():
                             break
             except PotluckError as error:
                 self.written.append(Written(self.number, (0, seed), problem=repr(error)))
 
-    async def _answer(self, client: Client, seed: int | None) -> bool:
+    async def _answer(self, client: Client, seed: int | None, lines: list[Line]) -> bool:
         """Ask one question; whether it makes sense to ask another one."""
         question = self._chance.randrange(len(QUESTIONS))
-        written = self.current = Written(self.number, (question, seed))
+        written = self.current = Written(self.number, (question, seed), lines=lines)
         self.written.append(written)
         try:
             request = await client.request(QUESTIONS[question], max_tokens=MAX_TOKENS)
-            written.asked.append(time.monotonic())
+            written.pace.asked.append(time.monotonic())
             async for _ in client.generator.write(request, written.answer):
-                written.came.append(time.monotonic())
+                written.pace.came.append(time.monotonic())
                 await asyncio.sleep(READING_SECONDS)
-                written.asked.append(time.monotonic())
+                written.pace.asked.append(time.monotonic())
         except PotluckError as error:
             written.problem = f"{type(error).__name__}: {error}"
             nobody = isinstance(error, NotServed | PeerLost) and not isinstance(error, ChainBroken)

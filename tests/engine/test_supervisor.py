@@ -372,3 +372,33 @@ async def test_a_worker_that_stands_still_is_ended_and_started_again(
         monkeypatch.setattr(supervisor, "BATCH_SECONDS", 25.0)
         assert (await engine.compute(part(0, 0))).code == ""
         assert engine.worker_pid != still
+
+
+async def test_whoever_waits_for_a_worker_that_is_away_may_go_elsewhere(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LEAST_STALL_SECONDS", 0.0)
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        await engine.compute(part(0, 0))
+        assert not engine.overdue
+        psutil.Process(pid_of(engine)).kill()
+        async with asyncio.timeout(20):
+            while not engine.overdue:  # noqa: ASYNC110 - nobody is told, it is asked for
+                await asyncio.sleep(0)
+        await until_restarted(engine)
+        assert not engine.overdue
+
+
+async def test_a_sequence_is_emptied_without_waiting_for_a_worker_that_stands_still(
+    prepare: Prepare, ladder: Ladder
+) -> None:
+    async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
+        fresh = await engine.compute(part(0, 0))
+        await engine.compute(part(0, 1))
+        worker = psutil.Process(pid_of(engine))
+        worker.suspend()
+        async with asyncio.timeout(1.0):
+            await engine.forget(0)
+        worker.resume()
+        assert (await engine.compute(part(0, 1))).code == "gap"
+        assert (await engine.compute(part(0, 0))).hidden == fresh.hidden

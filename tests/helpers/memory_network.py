@@ -25,6 +25,7 @@ from types import TracebackType
 from app.errors import BadInput, PeerLost
 from app.ids import PeerId, short_peer_text
 from app.net.channel import Channel, ChannelEnded
+from app.net.dialling import DIAL_SECONDS
 from app.net.endpoint import ChannelHandler, ConnectionStatus
 from app.net.identity import Identity, new_identity
 from app.net.offences import MAX_BAD_INPUTS
@@ -156,6 +157,7 @@ class MemoryEndpoint:
         for address in addresses:
             other = self._network.by_address.get(address)
             if other is None:
+                await self._dialled_in_vain(peer)
                 reasons.append(f"{address}: no answer")
             elif other.peer_id != peer:
                 reasons.append(
@@ -165,7 +167,7 @@ class MemoryEndpoint:
             elif other.bad_inputs[self.peer_id] >= MAX_BAD_INPUTS:
                 reasons.append(f"{address}: too much bad input")
             elif not self._network.reaches(self.peer_id, peer):
-                await asyncio.sleep(LOST_SECONDS)
+                await self._dialled_in_vain(peer)
                 reasons.append(f"{address}: no answer")
             else:
                 delay = self._network.delay
@@ -180,11 +182,30 @@ class MemoryEndpoint:
         others = [e.address for e in self._network.by_address.values() if e.peer_id == peer]
         return next(iter(others), None)
 
+    async def knock(self, peer: PeerId, addresses: Sequence[str]) -> None:
+        delay = self._network.delay
+        ends_at = asyncio.get_running_loop().time() + (0 if delay is None else DIAL_SECONDS)
+        while not self._answers(peer, addresses):
+            if asyncio.get_running_loop().time() >= ends_at:
+                raise PeerLost(f"{short_peer_text(peer)} cannot be reached: no answer")
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0 if delay is None else 2 * delay(self.peer_id, peer))
+
+    def _answers(self, peer: PeerId, addresses: Sequence[str]) -> bool:
+        there = [self._network.by_address.get(address) for address in addresses]
+        is_there = any(other is not None and other.peer_id == peer for other in there)
+        return is_there and self._network.reaches(self.peer_id, peer)
+
     def report_bad_input(self, peer: PeerId, reason: str) -> None:
         self.bad_inputs[peer] += 1
         if self.bad_inputs[peer] >= MAX_BAD_INPUTS:
             for link in [link for link in self._links if link.channel.peer == peer]:
                 link.lose("too much bad input")
+
+    async def _dialled_in_vain(self, peer: PeerId) -> None:
+        """Until a real endpoint would give up; a connection there was is given up sooner."""
+        if self._network.delay is not None:
+            await asyncio.sleep(LOST_SECONDS if self.dialled[peer] else DIAL_SECONDS)
 
     @property
     def place(self) -> Place | None:

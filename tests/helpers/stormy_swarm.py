@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from app.ids import ModelId, PeerId, Span, parse_span
-from app.net.channel import Channel, ChannelOpener
+from app.net.channel import Channel, Knocker
 from app.net.identity import Identity
 from app.swarm import generate
 from app.swarm.chain import RingChain
@@ -30,6 +31,8 @@ from app.swarm.token_chain import MemoryLost, ModelShape, OwnEnds, TokenChain
 from app.tasks import TaskOwner
 from tests.helpers.fake_engine import FakeEngine, ToyModel
 from tests.helpers.memory_network import MemoryEndpoint, MemoryNetwork
+from tests.helpers.recoveries import Pace
+from tests.helpers.tracing import Line, explained, lines_here
 from tests.helpers.virtual_loop import LoopClock, run_virtual
 
 MODEL = ModelId(b"m" * 32)
@@ -44,6 +47,15 @@ ANSWERS = 2
 KV_TOKENS = 400
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """After what, how many seconds to the next token, and what was waited for."""
+
+    kind: str
+    seconds: float
+    why: str
+
+
 @dataclass
 class Outcome:
     """What became of one storm."""
@@ -53,12 +65,23 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     troubles: int = 0
     handed_over: int = 0
+    recoveries: list[Recovery] = field(default_factory=list)
+    """One for each trouble and answer under way over that computer."""
     longest_wait_seconds: float = 0.0
     seconds: float = 0.0
 
     @property
     def repairs(self) -> int:
         return sum(answer.repairs for answer in self.answers)
+
+
+@dataclass
+class _Struck:
+    """A trouble, and the answers that were being written over that computer."""
+
+    kind: str
+    moment: float
+    writing: list[tuple[Pace, list[Line]]]
 
 
 class Words:
@@ -127,8 +150,11 @@ class StormHost:
 class StormySwarm:
     """The computers of one story. Use with `async with`."""
 
-    def __init__(self, seed: int, *, only_leaving: bool = False) -> None:
+    def __init__(self, seed: int, *, only_leaving: bool = False, spares: bool = False) -> None:
+        """`spares`: whether there is always a chain of computers to which nothing happens."""
         self.only_leaving = only_leaving
+        self._spares = spares
+        self._troubled: Counter[PeerId] = Counter()
         self.chance = random.Random(seed)
         self.clock = LoopClock()
         delays: dict[frozenset[PeerId], float] = {}
@@ -141,6 +167,9 @@ class StormySwarm:
         self.outcome = Outcome(seed)
         spans = [parse_span(span) for span in (ALIKE if only_leaving else SPANS)]
         self.hosts = [StormHost(self, span, number + 1) for number, span in enumerate(spans)]
+        self._struck: list[_Struck] = []
+        # What is being written now, how it goes, and what is logged of it.
+        self._writing: list[tuple[Answer, Pace, list[Line]]] = []
         self._tasks = TaskOwner("storm")
         self._numbers = itertools.count(1000)
 
@@ -160,6 +189,7 @@ class StormySwarm:
                 client.result()
             storm.cancel()
             await asyncio.wait([storm])
+            self._look_back()
             await self._look_for_leaks()
             for host in self.hosts:
                 if host.up:
@@ -173,6 +203,8 @@ class StormySwarm:
         while True:
             await asyncio.sleep(self.chance.expovariate(2.0))
             host = self.chance.choice(self.hosts)
+            if self._spares and not self._is_spare(host):
+                continue
             trouble = self.chance.choice(
                 [self._vanishes, self._freezes, self._forgets, self._stalls, self._leaves]
                 + [self._parts] * 2
@@ -181,7 +213,43 @@ class StormySwarm:
                 trouble = self._leaves
             if host.up:
                 self.outcome.troubles += 1
-                self._tasks.start(trouble(host), name="trouble")
+                self._note(trouble.__name__.strip("_"), host)
+                self._tasks.start(self._suffer(trouble, host), name="trouble")
+
+    async def _suffer(
+        self, trouble: Callable[[StormHost], Awaitable[None]], host: StormHost
+    ) -> None:
+        self._troubled[host.peer] += 1
+        try:
+            await trouble(host)
+        finally:
+            self._troubled[host.peer] -= 1
+
+    def _is_spare(self, *hosts: StormHost) -> bool:
+        """Whether those to whom nothing happens are a chain without these."""
+        whole = [one for one in self.hosts if one not in hosts and not self._troubled[one.peer]]
+        reached = {0}
+        for one in sorted(whole, key=lambda each: each.span.start):
+            if one.span.start in reached:
+                reached.add(one.span.stop)
+        return TOY.head_unit + 1 in reached
+
+    def _look_back(self) -> None:
+        for struck in self._struck:
+            for pace, lines in struck.writing:
+                came = pace.next_after(struck.moment)
+                if came is not None:
+                    why = explained(lines, struck.moment, came)
+                    found = Recovery(struck.kind, came - struck.moment, why)
+                    self.outcome.recoveries.append(found)
+
+    def _note(self, kind: str, host: StormHost) -> None:
+        writing = [
+            (pace, lines)
+            for answer, pace, lines in self._writing
+            if any(part.peer == host.peer for part in answer.parts)
+        ]
+        self._struck.append(_Struck(kind, self.clock.monotonic(), writing))
 
     async def _vanishes(self, host: StormHost) -> None:
         await host.vanish()
@@ -212,15 +280,18 @@ class StormySwarm:
 
     async def _parts(self, host: StormHost) -> None:
         other = self.chance.choice(self.hosts)
-        if other is not host:
+        if other is not host and (not self._spares or self._is_spare(host, other)):
+            self._troubled[other.peer] += 1
             self.network.part(host.peer, other.peer)
             await asyncio.sleep(self.chance.uniform(0.2, 5))
             self.network.join(host.peer, other.peer)
+            self._troubled[other.peer] -= 1
 
     # ── clients ──────────────────────────────────────────────────────────────
 
     async def _client(self, number: int) -> None:
         identity = Identity(next(self._numbers).to_bytes(32, "big"))
+        lines_here.set([])
         async with self.network.endpoint(identity) as endpoint:
             generator = self._generator(endpoint)
             prompt = [self.chance.randrange(TOY.vocabulary_size) for _ in range(number * 20 + 5)]
@@ -238,17 +309,22 @@ class StormySwarm:
             await generator.close()
 
     async def _write(self, generator: Generator, request: AnswerRequest, answer: Answer) -> None:
-        seen = self.clock.monotonic()
+        pace = Pace(asked=[self.clock.monotonic()])
+        lines = lines_here.get()
+        assert lines is not None
+        self._writing.append((answer, pace, lines))
         async for _ in generator.write(request, answer):
             now = self.clock.monotonic()
-            waited = now - seen
+            waited = now - pace.asked[-1]
             self.outcome.longest_wait_seconds = max(self.outcome.longest_wait_seconds, waited)
-            seen = now
+            pace.came.append(now)
+            pace.asked.append(now)
+        self._writing.remove((answer, pace, lines))
 
     def _generator(self, endpoint: MemoryEndpoint) -> Generator:
         shape = ModelShape(MODEL, TOY.width, TOY.vocabulary_size, TOY.head_unit)
 
-        async def opener() -> ChannelOpener:
+        async def opener() -> Knocker:
             return endpoint
 
         async def ends(route: Route) -> OwnEnds:
@@ -297,9 +373,10 @@ async def alone(request: AnswerRequest) -> list[int]:
     return answer.tokens
 
 
-def weather(seed: int, *, only_leaving: bool = False) -> Outcome:
-    """One story, from its beginning to its end; or one in which everybody leaves politely."""
-    return run_virtual(StormySwarm(seed, only_leaving=only_leaving).run())
+def weather(seed: int, *, only_leaving: bool = False, spares: bool = False) -> Outcome:
+    """One story, from its beginning to its end; or one in which everybody leaves politely.
+    `spares` as in `StormySwarm`."""
+    return run_virtual(StormySwarm(seed, only_leaving=only_leaving, spares=spares).run())
 
 
 __all__ = ["Outcome", "StormySwarm", "generate", "weather"]

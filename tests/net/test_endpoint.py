@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -12,6 +14,7 @@ import pytest
 from app.clock import Clock, SystemClock
 from app.errors import PeerLost, UsageError
 from app.ids import PeerId, short_peer_text
+from app.net import dialling
 from app.net.channel import Channel
 from app.net.endpoint import MAX_CONNECTIONS_PER_PEER, ChannelHandler, Endpoint
 from app.net.heartbeat import CHECK_SECONDS
@@ -24,6 +27,7 @@ from app.net.wire import (
     MAX_CHANNELS_PER_CONNECTION,
     ProtocolName,
 )
+from app.tasks import TaskOwner
 from tests.helpers.virtual_clock import VirtualClock
 from tests.net.contract import ChannelContract, Start, echo, on, step
 
@@ -298,6 +302,55 @@ async def test_one_identity_has_only_so_many_connections() -> None:
             await channel.send(step(1))
             assert await channel.receive() == step(1)
         assert len(host.connections()) == MAX_CONNECTIONS_PER_PEER
+
+
+# ── knocking ─────────────────────────────────────────────────────────────────
+
+
+async def test_whoever_is_there_answers_a_knock() -> None:
+    async with make() as host, make() as client:
+        await client.knock(host.peer_id, [host.address])
+        await client.knock(host.peer_id, [host.address])
+        assert len(client.connections()) == 1
+
+
+async def test_a_knock_in_vain_says_why() -> None:
+    async with make() as host, make() as client:
+        with pytest.raises(PeerLost, match="answered by"):
+            await client.knock(new_identity().peer_id, [host.address])
+
+
+async def test_who_was_started_again_answers_over_a_new_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dialling, "KNOCK_SECONDS", 0.01)
+    identity = new_identity()
+    async with make(on(echo)) as client, make(on(echo), identity=identity) as before:
+        channel = await client.open_channel(before.peer_id, [before.address], "hop")
+        before._port.close()  # deaf and mute, without a word
+        async with make(on(echo), identity=identity) as after:
+            await client.knock(identity.peer_id, [after.address])
+            with pytest.raises(PeerLost, match="over another connection"):
+                await channel.receive()
+            fresh = await client.open_channel(identity.peer_id, [after.address], "hop")
+            await fresh.send(step(1))
+            assert await fresh.receive() == step(1)
+
+
+async def test_other_addresses_are_dialled_while_old_ones_are_silent() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        old = f"127.0.0.1:{silent.getsockname()[1]}"
+        async with make(on(echo)) as host, make() as client, TaskOwner("test") as tasks:
+            tasks.start(_in_vain(client.knock(host.peer_id, [old])), name="old address")
+            await asyncio.sleep(0)
+            async with asyncio.timeout(2.0):
+                await client.knock(host.peer_id, [host.address])
+
+
+async def _in_vain(knock: Awaitable[None]) -> None:
+    with contextlib.suppress(PeerLost):
+        await knock
 
 
 # ── heartbeats ───────────────────────────────────────────────────────────────

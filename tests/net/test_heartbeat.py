@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import BadInput
 from app.net.heartbeat import (
+    AWAKE_SECONDS,
     CHECK_SECONDS,
     MAX_PINGS_PER_CHECK,
     MAX_PINGS_UNDERWAY,
@@ -126,3 +127,26 @@ def test_a_flood_of_beats_breaks_a_rule() -> None:
         heart.asked()
     heart.check(CHECK_SECONDS)
     heart.asked()
+
+
+def test_after_a_long_sleep_the_other_side_is_asked_at_once_and_has_to_say_something_soon() -> None:
+    heart = Heartbeat(0.0)
+    heart.ping(0.0)
+    heart.check(60.0)
+    assert heart.is_due(60.0)
+    lost_at = awake(heart, 60.0, 10.0)
+    assert AWAKE_SECONDS <= lost_at - 60.0 < LOST_AFTER_SECONDS - CHECK_SECONDS
+
+
+def test_whoever_answers_after_a_long_sleep_is_there() -> None:
+    heart = Heartbeat(0.0)
+    heart.check(60.0)
+    heart.heard(60.5)
+    assert awake(heart, 60.0, 1.5) == 61.5
+    assert not heart.is_lost(61.5)
+
+
+def test_a_short_standstill_makes_nobody_doubtful() -> None:
+    heart = Heartbeat(0.0)
+    heart.check(LOST_AFTER_SECONDS - CHECK_SECONDS)
+    assert awake(heart, LOST_AFTER_SECONDS - CHECK_SECONDS, 60.0) > LOST_AFTER_SECONDS

@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import NotServed
 from app.ids import PeerId
-from app.net.channel import ChannelOpener
+from app.net.channel import Knocker
 from app.swarm.chain import RingChain
 from app.swarm.chains import FRESH_SECONDS, AloneIsFaster, Chains
 from app.swarm.distances import UNKNOWN_SECONDS
@@ -50,7 +50,7 @@ async def chains_of(
     swarm = directory.swarm
     client = await swarm.computer()
 
-    async def opener() -> ChannelOpener:
+    async def opener() -> Knocker:
         return client
 
     async def ends(route: Route) -> OwnEnds:

@@ -11,6 +11,8 @@ from app.ids import PeerId
 from app.net import wire
 from app.net.channel import Channel
 from app.swarm import host as host_module
+from app.swarm import host_session
+from app.swarm.host_session import STALLED_SECONDS
 from tests.helpers.fake_engine import ToyModel
 from tests.helpers.session_words import (
     call,
@@ -20,6 +22,7 @@ from tests.helpers.session_words import (
     opened,
     opening,
     receive,
+    refused,
     result,
     tokens_step,
 )
@@ -239,3 +242,56 @@ async def test_a_broken_way_to_the_next_host_is_told_though_no_step_is_sent(
     assert not channel.closed
     await channel.send(tokens_step(0, TOKENS))
     assert (await fault(channel)).code == "next_lost"
+
+
+async def test_no_session_is_let_in_while_the_engine_stands_still(swarm: SmallSwarm) -> None:
+    host, client = await swarm.host("0:6"), await swarm.computer()
+    host.engine.overdue = True
+    answer = await refused(client, host, opening("0:6"))
+    assert (answer.code, answer.retry_after_seconds) == ("stalled", STALLED_SECONDS)
+    host.engine.overdue = False
+    await opened(client, host, opening("0:6"))
+
+
+async def test_other_neighbours_are_not_taken_while_the_engine_stands_still(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_session, "TURN_SECONDS", 0.01)
+    host, client = await swarm.host("0:6"), await swarm.computer()
+    channel = await opened(client, host, opening("0:6"))
+    host.engine.hold()
+    await channel.send(tokens_step(0, TOKENS))
+    await settled()
+    asking = await call(client, host)
+    await asking.send(wire.SessionRelink(session=SESSION, epoch=1, replay=0))
+    await settled()
+    host.engine.overdue = True
+    assert (await fault(asking)).code == "stalled"
+
+
+async def test_other_neighbours_are_taken_when_the_step_before_is_done(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_session, "TURN_SECONDS", 0.01)
+    host, client = await swarm.host("0:6"), await swarm.computer()
+    channel = await opened(client, host, opening("0:6"))
+    host.engine.hold()
+    await channel.send(tokens_step(0, TOKENS))
+    await settled()
+    asking = await call(client, host)
+    await asking.send(wire.SessionRelink(session=SESSION, epoch=1, replay=0))
+    await asyncio.sleep(0.03)  # it has looked a few times in vain
+    host.engine.go_on()
+    assert isinstance(await receive(asking), wire.SessionRelinked)
+
+
+async def test_a_next_host_that_is_not_reached_soon_is_given_up(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_session, "NEXT_SECONDS", 0.01)
+    first, second = await swarm.hosts("0:3", "3:6")
+    client = await swarm.computer()
+    swarm.network.delay = lambda one, other: 60.0 if client.peer_id not in (one, other) else 0.0
+    answer = await refused(client, first, opening("0:3", following=second.next_hop))
+    assert answer.code == "next_lost"
+    assert "does not answer" in answer.reason

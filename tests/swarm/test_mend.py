@@ -333,3 +333,64 @@ async def test_a_stranger_cannot_give_a_session_other_neighbours(swarm: SmallSwa
         assert answer.code == "no_session"
         assert same(await step(chain, 8, [1]), wanted)
         assert not swarm.to(thief.peer_id)
+
+
+async def test_a_fault_that_comes_in_the_middle_of_a_repair_ends_it_at_once(
+    swarm: SmallSwarm,
+) -> None:
+    client, hosts = await swarm.computer(), await swarm.hosts("0:2", "2:4", "4:6")
+    spare = await swarm.host("4:6")
+    async with swarm.ring(client, hosts) as chain:
+        await step(chain, 0, PROMPT)
+        hosts[0].engine.hold()  # its turn never comes to take other neighbours
+        swarm.tasks.start(fails(chain, 8, 1), name="step")
+        await settled()
+        swarm.cut(hosts[1])
+        await settled()
+        links = plan(chain, [hosts[1]], [await swarm.host("2:4"), spare])
+        mending = asyncio.ensure_future(chain.mend(links))
+        await settled()
+        assert not mending.done()
+        swarm.cut(hosts[2])
+        with pytest.raises(ChainBroken, match="left") as caught:
+            await soon(mending)
+        assert caught.value.peer == hosts[2].peer
+
+
+async def test_whose_engine_stood_still_is_asked_first_whether_it_goes_on(
+    swarm: SmallSwarm,
+) -> None:
+    client, hosts = await swarm.computer(), await swarm.hosts("0:3", "3:6")
+    wanted = await step(swarm.alone(), 0, [*PROMPT, 1])
+    async with swarm.ring(client, hosts) as chain:
+        await step(chain, 0, PROMPT)
+        hosts[1].engine.hold()
+        stalled = swarm.tasks.start(fails(chain, 8, 1), name="step")
+        await settled()
+        hosts[1].engine.overdue = True
+        await hosts[1].host._tell_who_waits()  # as its sweep does
+        assert "stands still" in str(await stalled)
+        with pytest.raises(ChainBroken, match="stands still"):
+            await soon(chain.mend(chain.links))
+        hosts[1].engine.overdue = False
+        hosts[1].engine.go_on()
+        await soon(chain.mend(chain.links))
+        assert same(await step(chain, 8, [1]), wanted)
+
+
+async def test_a_repair_that_failed_leaves_open_who_has_no_session(swarm: SmallSwarm) -> None:
+    client, hosts = await swarm.computer(), await swarm.hosts("0:2", "2:4", "4:6")
+    gone, spare = await swarm.hosts("4:6", "4:6")
+    wanted = await step(swarm.alone(), 0, [*PROMPT, 1])
+    async with swarm.ring(client, hosts) as chain:
+        await step(chain, 0, PROMPT)
+        assert chain.unconnected == []
+        swarm.cut(hosts[2])
+        links = plan(chain, [hosts[2]], [gone])
+        swarm.cut(gone)
+        await settled()
+        with pytest.raises(ChainBroken):
+            await soon(chain.mend(links))
+        assert chain.unconnected == [gone.peer]
+        await soon(chain.mend(plan(chain, [gone], [spare])))
+        assert same(await step(chain, 8, [1]), wanted)
