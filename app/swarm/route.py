@@ -39,8 +39,8 @@ CLIENT_SECONDS: Final = 0.0007
 """What the client itself does for each token."""
 WAITING_SHARE: Final = 0.1
 """By how much of its own time a step is held up by each other session: 0.07 where rows share a
-reading of the weights (`benchmarks/load.py`: eight together write 5.3 times as much as one), up
-to 0.3 where they hardly gain from it."""
+reading of the weights (`benchmarks/load.py`: eight over paced hosts write 5 times as much as one),
+0.23 on one host of two cores, where they gain less from it."""
 PROMPT_GAIN: Final = 3.3
 """How much faster rows are computed together than one by one, on a processor
 (`benchmarks/engine.py`: 64 rows take 19 times as long as one)."""
