@@ -229,6 +229,7 @@ class Channel:
         if self._lost is None:
             self._lost = reason
             self._inbox.clear()
+            self._reader = FrameReader(MAX_FRAME_BYTES)  # half a frame is never finished now
             self._wake_receiver()
             self._fail_senders(reason)
             self._link.released(self)

@@ -211,6 +211,10 @@ class BoundedConnection(QuicConnection):
             for stream in self._streams.values()
         )
 
+    def forget_streams(self) -> None:
+        """It is over: let go of what was never taken."""
+        self._streams.clear()
+
     def untaken_bytes(self, stream: int) -> int:
         """What was sent on a stream, or is to be, and has not been acknowledged."""
         known = self._streams.get(stream)
@@ -349,6 +353,7 @@ class QuicLine:
             if handle is not None:
                 handle.cancel()
         self._flush = self._timer = None
+        self.quic.forget_streams()  # whoever still has a channel need not keep its bytes
 
     # ── inside ───────────────────────────────────────────────────────────────
 
