@@ -43,6 +43,7 @@ class Announcer:
     Args:
         public: whether strangers may use this computer to find others.
         addresses: where others can dial this computer; None is where the endpoint is bound.
+        besides: as in `Announcement`, for all it tells.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Announcer:
         public: bool,
         clock: Clock,
         addresses: Callable[[], Sequence[str]] | None = None,
+        besides: bool = False,
     ) -> None:
+        self._besides = besides
         self._addresses = addresses or (lambda: [endpoint.address])
         self._identity = identity
         self._endpoint = endpoint
@@ -177,6 +180,7 @@ class Announcer:
             capacity=capacity,
             ready=ready,
             moves_to=moves_to,
+            besides=self._besides,
             place=self._endpoint.place,
             public=self._public,
             version=__version__,

@@ -321,6 +321,7 @@ class Beside:
             public=False,
             clock=self._clock,
             addresses=lambda: addresses.now(directory.rules, named),
+            besides=True,
         )
         await stack.enter_async_context(endpoint)
         stack.callback(self._forget_name, endpoint)

@@ -313,6 +313,7 @@ def server_of(record: Announcement, head_unit: int, here: Place | None) -> Serve
         load=min(1.0, record.sessions / record.capacity) if record.capacity else 0.0,
         ready=record.ready,
         moves_to=record.moves_to,
+        besides=record.besides,
         one_way_seconds=away,
     )
 

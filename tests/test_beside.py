@@ -37,11 +37,11 @@ async def serve_upper(running: RunningNode) -> None:
     await until(lambda: running.node.beside.phase == "serving", seconds=20)
 
 
-async def served(running: RunningNode) -> dict[Span | None, bytes]:
-    """What is announced, and by whom."""
+async def served(running: RunningNode) -> dict[Span | None, tuple[bytes, bool]]:
+    """What is announced, by whom, and whether only for a while."""
     peer = str(running.node.ready_line()["peer_id"])
     found = await lookup_all([(parse_peer(peer), running.node.endpoint.address)])
-    return {record.span: record.peer for record in found}
+    return {record.span: (record.peer, record.besides) for record in found}
 
 
 async def test_both_spans_together_answer_others_and_the_owner(
@@ -49,9 +49,9 @@ async def test_both_spans_together_answer_others_and_the_owner(
 ) -> None:
     await serve_upper(lower)
     names = await served(lower)
-    assert names.keys() == {LOWER, UPPER}
-    assert names[LOWER] == lower.node.identity.peer_id
-    assert names[UPPER] == lower.node.beside.name != names[LOWER]
+    first, second = lower.node.identity.peer_id, lower.node.beside.name
+    assert names == {LOWER: (first, False), UPPER: (second, True)}
+    assert first != second
 
     own = await lower.openai("/v1/completions", BODY)
     assert own["potluck"]["chain"] == ["this computer"]

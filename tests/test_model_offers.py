@@ -140,11 +140,13 @@ def test_an_announcement_tells_placement_how_fast_how_full_and_how_far() -> None
         sessions=3,
         capacity=4,
         moves_to=Span(5, 10),
+        besides=True,
         place=Place(x=30.0, y=0.0, z=0.0, height=5.0, error=0.1),
     )
     here = Place(x=0.0, y=0.0, z=0.0, height=5.0, error=0.1)
     server = server_of(record, 9, here)
     assert (server.tokens_per_second, server.load, server.goal) == (2.0, 0.75, Span(5, 10))
+    assert server.besides
     assert server.one_way_seconds == pytest.approx(0.02)
     coming = msgspec.structs.replace(record, ready=False, layers_per_second=0.0, capacity=0)
     server = server_of(coming, 9, None)

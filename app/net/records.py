@@ -52,6 +52,8 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         sessions, capacity: how many sessions it serves now, and how many it would at most.
         ready: False while the units are still on their way; nobody can be served yet.
         moves_to: the units on their way here, which it will serve instead of `span`.
+        besides: whether these units are served for a while only, while others lack them, by a
+            computer that serves others under another name.
         place: where it stands in the network.
         public: whether strangers may use it.
         version: the software's version, for people.
@@ -71,6 +73,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     capacity: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     ready: bool = True
     moves_to: Span | None = None
+    besides: bool = False
     place: Place | None = None
     public: bool = False
     version: Word = ""

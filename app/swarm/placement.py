@@ -89,6 +89,8 @@ class Server:
         load: which part of its places is taken, 0 to 1.
         ready: False while the units are still on their way.
         moves_to: the units on their way there, which it will serve instead.
+        besides: it is here for a while only (`app/swarm/standby.py`). Placement goes on as if it
+            were not: else others would go where they are not needed once it has left.
         one_way_seconds: how far it is; None is unknown.
     """
 
@@ -98,6 +100,7 @@ class Server:
     load: float = 0.0
     ready: bool = True
     moves_to: Span | None = None
+    besides: bool = False
     one_way_seconds: float | None = None
 
     @property
@@ -149,7 +152,8 @@ def place(layout: Layout, servers: Sequence[Server], own: Own, *, draw: float) -
     Returns:
         None to stay, or if not even one unit fits.
     """
-    choice = _Choice(layout, [each for each in servers if each.peer != own.peer], own)
+    others = [each for each in servers if each.peer != own.peer and not each.besides]
+    choice = _Choice(layout, others, own)
     if not choice.count:
         return None
     whole = Span(0, layout.units)
@@ -391,7 +395,7 @@ def _safe(servers: Sequence[Server], own: PeerId) -> set[int]:
     """The units that somebody else serves who is not about to leave them before this one may."""
     safe: set[int] = set()
     for server in servers:
-        if server.peer == own or not server.ready:
+        if server.peer == own or not server.ready or server.besides:
             continue
         units = set(range(server.span.start, server.span.stop))
         if server.moves_to is not None and server.peer > own:

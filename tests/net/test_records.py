@@ -41,6 +41,7 @@ def announcement(identity: Identity = WRITER, **changed: object) -> Announcement
         kv_tokens_free=4096,
         sessions=2,
         moves_to=Span(6, 9),
+        besides=True,
         public=True,
         version="0.1.0",
     )

@@ -88,6 +88,12 @@ def test_who_is_on_the_way_counts_so_that_not_all_come() -> None:
     assert chosen(me(5), *leaving) == "0:5"
 
 
+def test_who_only_helps_out_for_a_while_changes_nothing() -> None:
+    servers = [server("a", "0:5"), server("b", "5:10"), server("c", "5:10", besides=True)]
+    servers += [server("d", "0:5")]
+    assert chosen(me(5), *servers) == "5:10"
+
+
 def test_boundaries_that_others_use_are_better_than_own_ones() -> None:
     servers = [server(name, "0:3") for name in "ab"]
     servers += [server(name, "3:10", 80.0) for name in "cd"]
@@ -197,6 +203,7 @@ def test_units_are_left_when_somebody_ready_stays() -> None:
     assert may_leave([server("a", "0:5")], ME, old, new)
     assert not may_leave([server("a", "0:4")], ME, old, new)
     assert not may_leave([server("a", "0:5", ready=False)], ME, old, new)
+    assert not may_leave([server("a", "0:5", besides=True)], ME, old, new)
     assert may_leave([server("a", "0:4")], ME, old, Span(4, 9))
 
 

@@ -88,6 +88,7 @@ def test_a_unit_that_nobody_serves_is_worse_than_one_that_one_does() -> None:
     assert lacking(server("a", "4:6"), server("b", "4:6")) == "nobody"
     assert lacking(server("a", "4:7")) == "one"
     assert lacking(server("a", "4:7"), server("b", "0:5"), server("c", "5:9")) is None
+    assert lacking(server("a", "4:7"), server("b", "4:7", besides=True)) is None
 
 
 def test_who_is_still_fetching_serves_nobody() -> None:
