@@ -67,7 +67,6 @@ async def test_who_takes_nothing_of_what_it_is_told_is_let_go(
 async def test_of_two_the_one_that_has_too_much_waiting_here_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.net.crowding.MOST_HELD_BYTES", 1 << 20)
     clock = VirtualClock()
     async with (
         host(clock) as endpoint,
@@ -84,6 +83,7 @@ async def test_of_two_the_one_that_has_too_much_waiting_here_goes(
         held = lambda: sum(one.held_bytes for one in endpoint._connections)  # noqa: E731
         await until(lambda: held() > 20 * 65536)
         everybody = list(endpoint._connections)
+        monkeypatch.setattr("app.net.crowding.MOST_HELD_BYTES", 1 << 20)
         clock.advance(1.0)
         endpoint.check()
         (ended,) = (one for one in everybody if one.has_ended)
