@@ -90,8 +90,15 @@ class MemoryForm:
         return hashlib.sha256(_FORM_DOMAIN + repr(numbers).encode()).digest()
 
 
-def read_state(state: bytes, sequence: int) -> tuple[MemoryForm, Bytes2D]:
+def read_state(
+    state: bytes, sequence: int, *, form: MemoryForm | None = None, most: int | None = None
+) -> tuple[MemoryForm, Bytes2D]:
     """What this computer's llama.cpp saved of a sequence, as rows [positions, position_bytes].
+
+    Args:
+        form: the form that it has to be of, when that was found before. When it is not given,
+            the bytes are made again from what was understood, which takes as long as reading.
+        most: of so many positions, from 0 on, at most.
 
     Raises:
         ValueError: it is not the whole memory of positions 0, 1, ... of that sequence alone, or
@@ -110,15 +117,20 @@ def read_state(state: bytes, sequence: int) -> tuple[MemoryForm, Bytes2D]:
             raise ValueError("the memory's layers do not know the same positions")
         positions = len(order)
         caches.append(cache)
-        in_order = in_order and bool((order == np.arange(positions)).all())
-        columns += [column[order] for column in cache_columns]
+        ordered = bool((order == np.arange(positions)).all())
+        in_order = in_order and ordered
+        wanted = slice(most) if ordered else order[:most]  # a slice is not copied
+        columns += [column[wanted] for column in cache_columns]
     if not positions or not columns:
         raise ValueError("the memory is empty")
-    form, rows = MemoryForm(tuple(caches)), np.concatenate(columns, axis=1)
+    found, rows = MemoryForm(tuple(caches)), np.concatenate(columns, axis=1)
     # Whatever was not understood shows here, before anything is told to anybody.
-    if in_order and write_state(form, rows, sequence) != state:
+    whole = len(rows) == positions
+    if form is None and in_order and whole and write_state(found, rows, sequence) != state:
         raise ValueError("the memory is of a form that is not known here")
-    return form, rows
+    if form not in (None, found):
+        raise ValueError("the memory is of another form than before")
+    return found, rows
 
 
 def write_state(form: MemoryForm, rows: Bytes2D, sequence: int) -> bytes:

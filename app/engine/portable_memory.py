@@ -80,11 +80,13 @@ class PortableMemory:
         Raises:
             EngineFault: nothing is known, or it cannot be moved.
         """
-        row_bytes = self.form(sequence).position_bytes
+        form = self.form(sequence)
+        row_bytes = form.position_bytes
         if self._memory.positions(sequence) * row_bytes > MAX_FRAME_BYTES:
             raise EngineFault("this conversation's memory is too large to be moved")
-        _, rows = self._read(sequence)
-        return rows[: min(positions, MOST_STATE_BYTES // row_bytes)].tobytes()
+        most = min(positions, MOST_STATE_BYTES // row_bytes)
+        _, rows = self._read(sequence, form=form, most=most)
+        return rows.tobytes()
 
     def put(self, sequence: int, data: bytes) -> None:
         """Replace the memory of a sequence with rows that `take` gave, here or elsewhere.
@@ -98,8 +100,10 @@ class PortableMemory:
         form = self.form(sequence)
         self._memory.restore(sequence, write_state(form, check_rows(form, data), sequence))
 
-    def _read(self, sequence: int) -> tuple[MemoryForm, Bytes2D]:
+    def _read(
+        self, sequence: int, *, form: MemoryForm | None = None, most: int | None = None
+    ) -> tuple[MemoryForm, Bytes2D]:
         try:
-            return read_state(self._memory.save(sequence), sequence)
+            return read_state(self._memory.save(sequence), sequence, form=form, most=most)
         except ValueError as error:
             raise EngineFault(f"this conversation's memory cannot be moved: {error}") from None

@@ -88,6 +88,9 @@ class Handover:
             positions = min(wanted.positions, session.known, MOST_STATE_BYTES // size)
             if size > MAX_STATE_PART_BYTES or not self._goes_on(size, replay, until):
                 return 0
+            if (speed := self._bytes_per_second) is not None:
+                seconds = until - self._clock.monotonic()
+                positions = min(positions, rows_in_time(size, seconds, bytes_per_second=speed))
             state = await self._engine.save(session.sequence, positions)
         heir = PeerId(wanted.heir.peer)
         channel = await self._opener.open_channel(

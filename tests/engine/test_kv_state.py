@@ -60,6 +60,19 @@ def test_what_is_written_is_read_again(form: MemoryForm, sequence: int) -> None:
     assert (check_rows(form, rows.tobytes()) == rows).all()
 
 
+def test_a_beginning_can_be_read_alone() -> None:
+    state = write_state(PLAIN, rows_of(PLAIN), 0)
+    for form in (None, PLAIN):
+        found, rows = read_state(state, 0, form=form, most=2)
+        assert found == PLAIN
+        assert (rows == rows_of(PLAIN)[:2]).all()
+
+
+def test_a_memory_of_another_form_than_before_is_refused() -> None:
+    with pytest.raises(ValueError, match="another form than before"):
+        read_state(write_state(PLAIN, rows_of(PLAIN), 0), 0, form=TURNED)
+
+
 def test_a_row_has_all_layers_of_one_position() -> None:
     assert PLAIN.position_bytes == 24
     state = write_state(PLAIN, rows_of(PLAIN), 0)

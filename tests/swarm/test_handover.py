@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -105,6 +106,35 @@ async def test_a_beginning_is_of_use_when_time_is_up(
         await mend(chain, hosts[1], spare)
         assert same(await step(chain, KNOWN, [1]), wanted)
     assert rows(spare.engine.computed) == [(80, KNOWN - 80), (KNOWN, 1)]
+
+
+async def test_no_more_is_begun_than_leaves_in_time(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row_bytes = 2 * 8 * 8
+    monkeypatch.setattr(handover, "PART_BYTES", 20 * row_bytes)
+    hosts, spare = await swarm.hosts(*SPANS), await swarm.host(SPANS[1])
+    wanted = await step(swarm.alone(), 0, [*PROMPT, 1])
+    async with conversation(swarm, hosts) as chain:
+        await leaves(swarm, hosts[1])
+        # As measured before: 50 rows in the two seconds, less what the heir needs in the end.
+        sending_seconds = 2.0 - handover_choice.RESTORING_SECONDS
+        hosts[1].host._handover._bytes_per_second = 50.5 * row_bytes / sending_seconds
+        slow = replace(spare.offer, layers_per_second=1.0)
+        await soon(chain.mend(patched(chain.links, [hosts[1].peer], [slow], tokens=256)))
+        assert same(await step(chain, KNOWN, [1]), wanted)
+    assert rows(spare.engine.computed) == [(50, KNOWN - 50), (KNOWN, 1)]
+
+
+async def test_a_line_that_was_too_slow_before_is_not_tried_again(swarm: SmallSwarm) -> None:
+    hosts, spare = await swarm.hosts(*SPANS), await swarm.host(SPANS[1])
+    async with conversation(swarm, hosts) as chain:
+        await leaves(swarm, hosts[1])
+        hosts[1].host._handover._bytes_per_second = 100.0
+        await mend(chain, hosts[1], spare)
+        await step(chain, KNOWN, [1])
+    assert not any(isinstance(sent.message, StateOffer) for sent in swarm.sent)
+    assert rows(spare.engine.computed)[0] == (0, 128)
 
 
 async def test_two_that_leave_hand_over_at_once(swarm: SmallSwarm) -> None:
@@ -244,6 +274,27 @@ async def test_a_memory_that_is_not_to_be_had_is_computed_again(
 
     monkeypatch.setattr(hosts[1].engine, "save", gone)
     await replayed(swarm, hosts, spare)
+
+
+async def test_a_host_that_says_so_and_moves_nothing_costs_a_repair(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts, spare = await swarm.hosts(*SPANS), await swarm.host(SPANS[1])
+    wanted = await step(swarm.alone(), 0, [*PROMPT, 1])
+
+    async def lie(asked: wire.SessionHandover, client: PeerId) -> wire.SessionHandedOver:
+        return wire.SessionHandedOver(session=asked.session, positions=asked.positions)
+
+    monkeypatch.setattr(hosts[1].host._handover, "give", lie)
+    async with conversation(swarm, hosts) as chain:
+        await leaves(swarm, hosts[1])
+        await mend(chain, hosts[1], spare)
+        with pytest.raises(ChainBroken) as caught:
+            await step(chain, KNOWN, [1])
+        assert caught.value.forgotten
+        await soon(chain.mend(chain.links))
+        assert same(await step(chain, KNOWN, [1]), wanted)
+    assert rows(spare.engine.computed)[:2] == [(0, 128), (128, KNOWN - 128)]
 
 
 async def test_an_heir_that_has_no_room_for_it_computes_again(
