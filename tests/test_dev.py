@@ -143,13 +143,16 @@ def test_check_runs_everything_and_names_what_is_not_right(
 
     def run(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
         ran.append(command[2])
-        return subprocess.CompletedProcess(command, 1 if command[2] == "mypy" else 0)
+        wrong = command[2] == "mypy"
+        return subprocess.CompletedProcess(command, 1 if wrong else 0, "app/x.py:1: a str\nend\n")
 
     monkeypatch.setattr(dev, "setup", lambda extras: None)
     monkeypatch.setattr(subprocess, "run", run)
     assert dev.main(["check"]) == 1
-    assert ran == ["ruff", "ruff", "mypy", "pytest"]
-    assert capsys.readouterr().err.splitlines()[-1] == "Not right yet: Types."
+    assert sorted(ran) == ["mypy", "pytest", "pytest", "ruff", "ruff"]
+    told = capsys.readouterr().err.splitlines()
+    assert told[:5] == ["Types:", "app/x.py:1: a str", "end", "Tests can be read:", "end"]
+    assert told[-1] == "Not right yet: Types."
 
 
 def test_a_command_nobody_has_gets_one_line(
