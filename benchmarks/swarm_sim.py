@@ -7,7 +7,7 @@ between them a delay (`benchmarks/sim/`). Of the computers 5 % are hostile: they
 contacts, return nothing, return garbage or drop everything; 30 % leave within an hour,
 without a word, and as many come. Each section prints a table and adds its fields to the
 JSON object of the last line. Placement (`benchmarks/sim/placing.py`) is played with 200 uneven
-computers, whatever --nodes says.
+computers, whatever --nodes says, and standing by (`benchmarks/sim/standing.py`) with few of them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.figures import last_line
-from benchmarks.sim import discovery, placing
+from benchmarks.sim import discovery, placing, standing
 
 DEFAULT_NODES: Final = (1000, 10_000)
+STANDBY_COMPUTERS: Final = (14, 24)
+STANDBY_SWARMS: Final = 24
 LONG_SCENE_NODES: Final = 2000
 """Up to here an hour and a half is simulated, so that every table has been through its
 upkeep; above, a quarter of an hour, for the sake of whoever waits: upkeep looks too low there."""
@@ -56,8 +58,20 @@ def settle(nodes: Sequence[int], seed: int) -> dict[str, object]:
     return placing.fields(outcomes)
 
 
+def stand_by(nodes: Sequence[int], seed: int) -> dict[str, object]:
+    """The section on standing by: small swarms, where one computer more or less counts."""
+    seeds = range(seed, seed + STANDBY_SWARMS)
+    found = [standing.compare(computers, seeds) for computers in STANDBY_COMPUTERS]
+    print(standing.table(found), flush=True)
+    return standing.fields(found)
+
+
 Section = Callable[[Sequence[int], int], dict[str, object]]
-SECTIONS: Final[dict[str, Section]] = {"discovery": discover, "placement": settle}
+SECTIONS: Final[dict[str, Section]] = {
+    "discovery": discover,
+    "placement": settle,
+    "standby": stand_by,
+}
 """Each takes how many computers there are and the seed, and gives its fields."""
 
 
