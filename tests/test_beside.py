@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
+import pytest
 import pytest_asyncio
 
+from app import standing_by
 from app.beside import NearWays
 from app.client import lookup_all
 from app.ids import PeerId, Span, parse_peer
@@ -21,8 +23,11 @@ BODY = {"model": "guide", "prompt": "Potluck is", "max_tokens": 8, "temperature"
 
 
 @pytest_asyncio.fixture
-async def lower(tmp_path: Path, guide: Path) -> AsyncIterator[RunningNode]:
-    """A node that others ask first, and that serves 0:5."""
+async def lower(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RunningNode]:
+    """A node that others ask first, and that serves 0:5; besides, what a test says."""
+    monkeypatch.setattr(standing_by, "LOOK_SECONDS", 3600.0)
     async with running_node(tmp_path / "a", manifest=guide, units=LOWER, public=True) as running:
         yield running
 
