@@ -193,7 +193,6 @@ class Chains:
             knock=lambda offer: opener.knock(offer.peer, offer.addresses),
             round_trip=lambda peer: round_trips.get(peer, 2 * UNKNOWN_SECONDS),
             look=self._look,
-            offers=lambda: self._offers,
             is_stale=now - self._looked_at >= FRESH_SECONDS,
             stay=stay,
             failed=[*failed, *silent],

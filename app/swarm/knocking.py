@@ -2,8 +2,8 @@
 
 An announcement holds for a minute, and who announced may be gone. So whoever is new to a
 chain is knocked on first, and the next best at the same time: it costs some datagrams, and
-nobody computes anything for it. Who failed before, and newer
-announcements, are asked for at the same time when nobody else would do.
+nobody computes anything for it. While only those are left that failed before, they are knocked
+on, and newer announcements are looked for.
 
 Who fits where, and what is done with who answers, is in `app/swarm/chains.py`.
 """
@@ -32,8 +32,6 @@ ANSWER_SECONDS: Final = 4.0
 """So long is waited in all while only silent ones are left."""
 LOOK_AGAIN_SECONDS: Final = 1.0
 """While nobody answers, so often is looked who is new."""
-MOST_FORGIVEN: Final = 16
-"""So many of those that failed before are knocked on at once."""
 
 
 class Knocking:
@@ -45,7 +43,6 @@ class Knocking:
         round_trip: seconds to a computer and back, as expected.
         look: has `pick` know newer announcements. Raises PeerLost.
         is_stale: whether to begin with that, although it may not be needed.
-        offers: everybody that `pick` knows.
         stay: who takes part already, and need not be asked.
         failed: who failed lately, the latest last. They come in only when there is no chain
             without them, those first whose failure is the longest ago.
@@ -61,7 +58,6 @@ class Knocking:
         knock: Callable[[Offer], Awaitable[None]],
         round_trip: Callable[[PeerId], float],
         look: Callable[[], Awaitable[None]],
-        offers: Callable[[], Sequence[Offer]],
         is_stale: bool = False,
         stay: Collection[PeerId] = (),
         failed: Sequence[PeerId] = (),
@@ -71,7 +67,6 @@ class Knocking:
         self._knock = knock
         self._round_trip = round_trip
         self._look = look
-        self._offers = offers
         self._is_stale = is_stale
         self._stay = stay
         self._failed = failed
@@ -121,19 +116,25 @@ class Knocking:
             return self._pick([*self._failed, *self.unanswered])
         except NotServed as error:
             self.lacking = error
-        self._ask_for_others()
+        self._look_up()
+        route = self._next_best()
+        if route is None and self._looking is not None and self._looking.done():
+            raise self._broken_or_not_served(self._alone or self.lacking)
+        return route
+
+    def _next_best(self, doubtful: Collection[PeerId] = ()) -> Route | None:
+        """The best chain without the doubtful ones, with those that failed if it has to be."""
         for avoid in self._concessions():
             try:
-                return self._pick(avoid)
+                return self._pick([*avoid, *doubtful])
             except NotServed:
                 continue
-        if self._looking is None or not self._looking.done():
-            return None
-        raise self._broken_or_not_served(self._alone or self.lacking)
+        return None
 
     def _concessions(self) -> Iterator[Collection[PeerId]]:
         """Whom to avoid, ever fewer: whoever failed last is most likely to fail again, also
         if it answers, as one whose engine stands still does."""
+        yield [*self._failed, *self.unanswered]
         for gone in (self.unanswered, list(self._lost)):
             for forgiven in range(1, len(self._failed) + 1):
                 yield [*self._failed[forgiven:], *gone]
@@ -151,11 +152,8 @@ class Knocking:
 
     def _runners_up(self, unheard: Sequence[Link]) -> list[Link]:
         """Who would come in the place of those that have not answered yet."""
-        doubtful = [link.offer.peer for link in unheard]
-        try:
-            return self._unheard(self._pick([*self._failed, *self.unanswered, *doubtful]))
-        except NotServed:
-            return []
+        route = self._next_best([link.offer.peer for link in unheard]) if unheard else None
+        return [] if route is None else self._unheard(route)
 
     def _silence(self, links: Sequence[Link], reason: Sentence) -> ChainBroken:
         peers = tuple(link.offer.peer for link in links)
@@ -197,14 +195,6 @@ class Knocking:
         else:
             self._answered.add(offer.peer)
 
-    def _ask_for_others(self) -> None:
-        """Those that failed before, and newer announcements, at the same time."""
-        self._look_up()
-        forgiven = self._failed[:MOST_FORGIVEN]
-        for offer in self._offers():
-            if offer.peer in forgiven and offer.peer not in self._stay:
-                self._ask(offer)
-
     def _look_up(self) -> None:
         is_over = self._looking is None or self._looking.done()
         if is_over and _now() >= self._look_again_at:
@@ -226,9 +216,15 @@ class Knocking:
         waits = (*self._patient_until.values(), self._look_again_at, ends_at)
         moments = [until for until in waits if until > now]
         timeout = min(moments) - now if moments else None
-        _, self._pending = await asyncio.wait(
+        ended, self._pending = await asyncio.wait(
             self._pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
         )
+        if timeout is not None and not ended:
+            # This computer itself is late, and may not have come to hear the answers.
+            late = 2 * max(0.0, _now() - now - timeout)
+            for peer, until in self._patient_until.items():
+                if until > now:
+                    self._patient_until[peer] = until + late
 
 
 def _now() -> float:

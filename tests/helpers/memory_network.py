@@ -129,6 +129,7 @@ class MemoryEndpoint:
         self._links: set[_Link] = set()
         self._streams = itertools.count(4, 4)
         self._due: dict[PeerId, float] = {}
+        self._met: set[PeerId] = set()
         self._tasks = TaskOwner(f"memory endpoint {short_peer_text(self.peer_id)}")
 
     async def __aenter__(self) -> MemoryEndpoint:
@@ -190,6 +191,7 @@ class MemoryEndpoint:
                 raise PeerLost(f"{short_peer_text(peer)} cannot be reached: no answer")
             await asyncio.sleep(0.1)
         await asyncio.sleep(0 if delay is None else 2 * delay(self.peer_id, peer))
+        self._met.add(peer)
 
     def _answers(self, peer: PeerId, addresses: Sequence[str]) -> bool:
         there = [self._network.by_address.get(address) for address in addresses]
@@ -205,7 +207,7 @@ class MemoryEndpoint:
     async def _dialled_in_vain(self, peer: PeerId) -> None:
         """Until a real endpoint would give up; a connection there was is given up sooner."""
         if self._network.delay is not None:
-            await asyncio.sleep(LOST_SECONDS if self.dialled[peer] else DIAL_SECONDS)
+            await asyncio.sleep(LOST_SECONDS if peer in self._met else DIAL_SECONDS)
 
     @property
     def place(self) -> Place | None:
@@ -273,6 +275,7 @@ class MemoryEndpoint:
 
     def _connect(self, other: MemoryEndpoint, protocol: ProtocolName) -> Channel:
         self.dialled[other.peer_id] += 1
+        self._met.add(other.peer_id)
         stream = next(self._streams)
         here, there = _Link(self), _Link(other)
         here.other, there.other = there, here

@@ -42,6 +42,9 @@ ALIKE = ("0:3", "3:6", "6:8") * 3
 """Where only leaving is told of, there is always somebody for the very same units."""
 LEARNS_SECONDS = 2.0
 """How long a directory still names a computer that has vanished."""
+SECONDS_BETWEEN = 0.5
+"""In the mean between two troubles: too much for any swarm."""
+SECONDS_BETWEEN_SPARED = 2.0
 CLIENTS = 3
 ANSWERS = 2
 KV_TOKENS = 400
@@ -151,9 +154,11 @@ class StormySwarm:
     """The computers of one story. Use with `async with`."""
 
     def __init__(self, seed: int, *, only_leaving: bool = False, spares: bool = False) -> None:
-        """`spares`: whether there is always a chain of computers to which nothing happens."""
+        """`spares`: whether it is a storm as in `tests/chaos`, in which there is always a chain
+        of computers to which nothing happens."""
         self.only_leaving = only_leaving
         self._spares = spares
+        self._seconds_between = SECONDS_BETWEEN_SPARED if spares else SECONDS_BETWEEN
         self._troubled: Counter[PeerId] = Counter()
         self.chance = random.Random(seed)
         self.clock = LoopClock()
@@ -201,7 +206,7 @@ class StormySwarm:
 
     async def _storm(self) -> None:
         while True:
-            await asyncio.sleep(self.chance.expovariate(2.0))
+            await asyncio.sleep(self.chance.expovariate(1.0 / self._seconds_between))
             host = self.chance.choice(self.hosts)
             if self._spares and not self._is_spare(host):
                 continue
