@@ -24,7 +24,7 @@ def main() -> int:
     arguments = sys.argv[1:]
     if not arguments or arguments[0].split("=")[0] in DESKTOP_OPTIONS:
         return desktop(arguments)
-    from app.cli import run
+    from app.command_line.cli import run
 
     return run(arguments)
 

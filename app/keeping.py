@@ -1,6 +1,6 @@
 """Files of the owner's that turn out to be damaged: nothing is thrown away.
 
-`app/tally.py`, `app/settings.py` and `app/conversation_file.py` put such a file beside
+`app/folder/tally.py`, `app/settings.py` and `app/chat/conversation_file.py` put such a file beside
 where it was, under a name that says when, and begin a new one.
 """
 

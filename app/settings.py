@@ -2,7 +2,7 @@
 
 `app/preferences.py` declares them; `SETTINGS` is that declaration as a list, from which
 the command line, the window and the documentation derive what they show. A person keeps
-settings in `settings.toml` in the data folder; the counterpart is `app/node.py`, which
+settings in `settings.toml` in the data folder; the counterpart is `app/node/node.py`, which
 hands each part the values it needs.
 """
 

@@ -2,7 +2,7 @@
 
 `window.pid` says which process the window is, for the node to know it by. The window
 (`app/ui/main.py`) writes it while it is open; the node reads it
-(`app/own_processes.py`), so that drawing an answer is not taken for another program's work.
+(`app/node/own_processes.py`), so that drawing an answer is not taken for another program's work.
 After a crash it is old, which whoever reads it has to see for itself.
 """
 

@@ -60,7 +60,7 @@ STATES: Final = {
     "stands_by": "Standing by for {layers} of {model}",
     "also_serves": "Also serves {layers} of {model} while others there are missing or crowded",
 }
-"""The first line of the tray's menu: from `app/snapshot.py`."""
+"""The first line of the tray's menu: from `app/node/snapshot.py`."""
 
 REMARKS: Final = {
     "moved_nobody": "Moved to {layers} of {model}: nobody else served them.",

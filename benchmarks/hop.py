@@ -29,10 +29,11 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from app.client import whole_engine
+from app.chat.client import whole_engine
+from app.chat.talk import conversation_directory
 from app.clock import SystemClock
-from app.data_folder import OpenModel, resources_folder
-from app.demo import share_out, start_node, stop_node
+from app.command_line.demo import share_out, start_node, stop_node
+from app.folder.data_folder import OpenModel, resources_folder
 from app.ids import PeerId, Span
 from app.net.addresses import parse_bootstrap
 from app.net.endpoint import Endpoint
@@ -42,7 +43,6 @@ from app.swarm.local_chain import LocalChain
 from app.swarm.route import Link, Offer, Route
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.token_chain import ModelShape, TokenChain
-from app.talk import conversation_directory
 from benchmarks.figures import last_line, middle, milliseconds, slope
 from benchmarks.models import PublishedModel, Shape, publish_here, write_random_model
 

@@ -38,9 +38,10 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from app.chat.talk import conversation_directory
 from app.clock import SystemClock
-from app.data_folder import OpenModel
-from app.demo import share_out
+from app.command_line.demo import share_out
+from app.folder.data_folder import OpenModel
 from app.ids import PeerId, Span
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
@@ -48,7 +49,6 @@ from app.swarm.chain import RingChain
 from app.swarm.route import Link, Offer, Route
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.token_chain import Candidates, ChainBroken, MemoryLost, ModelShape
-from app.talk import conversation_directory
 from benchmarks.figures import last_line, milliseconds
 from benchmarks.hop import guide, start_hosts
 from benchmarks.models import PublishedModel, publish_here, write_random_model

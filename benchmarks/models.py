@@ -17,12 +17,12 @@ import numpy as np
 from gguf.constants import GGMLQuantizationType
 from numpy.typing import NDArray
 
-from app.data_folder import DataFolder, OpenModel
 from app.engine.gguf_read import parse_header
 from app.engine.manifest import padding
 from app.engine.publish import publish
 from app.engine.slicing import Plan, plan
 from app.engine.store import UnitStore
+from app.folder.data_folder import DataFolder, OpenModel
 from app.ids import Span
 from app.net.identity import new_identity
 

@@ -25,8 +25,8 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from app.client import Client, ClientOptions
-from app.demo import NodeProcess, start_node, stop_node
+from app.chat.client import Client, ClientOptions
+from app.command_line.demo import NodeProcess, start_node, stop_node
 from app.ids import peer_text
 from app.net.addresses import parse_address
 from app.swarm.generate import Answer

@@ -37,9 +37,10 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
+from app.chat.talk import conversation_directory, offers_of
 from app.clock import SystemClock
-from app.data_folder import DataFolder, OpenModel
-from app.demo import start_node, stop_node
+from app.command_line.demo import start_node, stop_node
+from app.folder.data_folder import DataFolder, OpenModel
 from app.ids import PeerId, Span, peer_text
 from app.net.addresses import parse_bootstrap
 from app.net.endpoint import Endpoint
@@ -49,7 +50,6 @@ from app.swarm.distances import Whereabouts
 from app.swarm.route import Costs, Link, Offer, Prediction, Route
 from app.swarm.sampling import SamplingOptions, choose
 from app.swarm.token_chain import ModelShape
-from app.talk import conversation_directory, offers_of
 from benchmarks.figures import last_line, milliseconds
 from benchmarks.links import Address
 from benchmarks.links import Link as SlowLink

@@ -1,6 +1,6 @@
 """What the API asks of the node: one protocol, so that the room sees the base only.
 
-The node implements it in `app/service.py`; tests of the API hand in their own. Every
+The node implements it in `app/node/service.py`; tests of the API hand in their own. Every
 method runs on the node's event loop. What a person asked for and cannot be done raises
 a `PotluckError`, whose text is shown word for word.
 """

@@ -7,7 +7,7 @@ that looks different is hashed, and all are when a mount has failed and somethin
 wrong. Rewriting a header page is no difference: `app/engine/mount.py` puts the time back.
 
 The counterpart that keeps the files is `app/engine/store.py`; who removes damaged units and
-brings them again is `app/fetching.py`. All of this blocks on the disk: call it in a thread.
+brings them again is `app/folder/fetching.py`. All of this blocks on the disk: call it in a thread.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ LOOKUP_SECONDS = 12.0
 """A look-up ends then with what it has: two dials in vain, one after the other."""
 UNWATCHED_SECONDS = 120.0
 """How long the offer is told of a computer whose connection was let go: it writes again every
-100 s (`app/announcing.py`)."""
+100 s (`app/node/announcing.py`)."""
 MAINTAIN_SECONDS = 60.0
 CHECKS_AT_ONCE = 8
 MAX_MODELS_LOOKED_UP = 32

@@ -3,7 +3,7 @@
 Pure. Each listener tells its dialler the address it sees it at (`wire.Challenge.observed`).
 One of them may lie, to have strangers dial somebody else; so an address is believed when
 several say it who do not belong to one hand (`app/net/address_groups.py`), and more of them
-than say otherwise. `app/own_addresses.py` decides what is announced.
+than say otherwise. `app/node/own_addresses.py` decides what is announced.
 """
 
 from __future__ import annotations

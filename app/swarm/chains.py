@@ -1,7 +1,7 @@
 """Opens chains over whoever serves a model now, and mends them.
 
 Which computers, `app/swarm/route.py` and `app/swarm/repair.py` decide; here what they
-decide meets the directory and the network. `app/talk.py` uses it for a conversation.
+decide meets the directory and the network. `app/chat/talk.py` uses it for a conversation.
 """
 
 from __future__ import annotations

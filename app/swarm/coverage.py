@@ -1,7 +1,8 @@
 """Who serves which units of a model: how often each, and what one computer is needed for.
 
-Pure. Counted from the spans that are announced and ready; `app/snapshot.py` shows it in the
-window, `app/commands.py` in a terminal. Which chain is made of them, `app/swarm/route.py` says.
+Pure. Counted from the spans that are announced and ready; `app/node/snapshot.py` shows it in the
+window, `app/command_line/commands.py` in a terminal. Which chain is made of them,
+`app/swarm/route.py` says.
 """
 
 from __future__ import annotations

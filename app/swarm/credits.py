@@ -5,7 +5,7 @@ others is given, what others computed for its own conversations is taken; what i
 itself is neither, even when its conversation comes over the network under a name of its own.
 Nobody else vouches for these numbers, and they buy nothing.
 
-Pure: `app/swarm/host.py` and `app/desk.py` report here, `app/tally.py` keeps the sums.
+Pure: `app/swarm/host.py` and `app/chat/desk.py` report here, `app/folder/tally.py` keeps the sums.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Credits:
         given, taken: in layer-tokens.
         positions: how many positions of others' conversations ran through this computer.
         own_names: what this computer is called at present besides its name as a host: each of its
-            own conversations takes a name and gives it back (`app/talk.py`), so there are as many
-            as chains, and so does what it serves besides (`app/beside.py`).
+            own conversations takes a name and gives it back (`app/chat/talk.py`), so there are as
+            many as chains, and so does what it serves besides (`app/node/beside.py`).
     """
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ computer derives alike from the sizes of the units.
 All weigh the same sum, and a place is left only for one that is clearly better by it, so moves
 come to an end. Looks are stale and others look too, so of many who could help only some act on
 each look (`draw`), and whoever moves says first where to (`Server.moves_to`).
-Counterparts: `app/moving.py` acts on this in the node, `app/swarm/route.py` joins the spans;
+Counterparts: `app/node/moving.py` acts on this in the node, `app/swarm/route.py` joins the spans;
 for which units a computer stands by besides, `app/swarm/standby.py` says.
 """
 

@@ -3,7 +3,7 @@
 Pure: what was announced, the time and chance go in. Standing by is keeping the units of a second
 span on the disk, beside the one that is served; serving them as well is for as long as they are
 missed. `app/swarm/placement.py` decides where a computer is for good, and goes by the same
-announcements; `app/standing_by.py` acts on both answers here.
+announcements; `app/node/standing_by.py` acts on both answers here.
 """
 
 from __future__ import annotations

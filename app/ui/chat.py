@@ -1,6 +1,6 @@
 """The chat: the list of conversations, the one in front, and its answer being written.
 
-The node keeps the conversations and writes the answers (`app/talk.py`); this page shows
+The node keeps the conversations and writes the answers (`app/chat/talk.py`); this page shows
 them. An answer goes on being written while another conversation is looked at, and while
 the window is closed.
 """

@@ -2,7 +2,7 @@
 
 A node outlives the window, so it is started on its own and found again through the data
 folder: the lock says whether one runs, `node.json` says where it listens. The counterpart
-is `app/node.py`, which writes both.
+is `app/node/node.py`, which writes both.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where the files lie that ship with the window: icons and translations.
 
-The counterpart is `app/data_folder.py`, which finds the node's own.
+The counterpart is `app/folder/data_folder.py`, which finds the node's own.
 """
 
 from __future__ import annotations

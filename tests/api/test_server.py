@@ -13,7 +13,7 @@ import pytest
 
 from app.api.server import PORTS_TO_TRY
 from app.errors import UsageError
-from app.node import DEFAULT_API
+from app.node.node import DEFAULT_API
 from tests.helpers.running_node import running_node
 
 

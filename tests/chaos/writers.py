@@ -14,10 +14,10 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from app.client import Client, ClientOptions
+from app.chat.client import Client, ClientOptions
+from app.chat.opened_model import Message
 from app.errors import NotServed, PeerLost, PotluckError
 from app.ids import peer_text
-from app.opened_model import Message
 from app.swarm.generate import Answer
 from app.swarm.sampling import SamplingOptions
 from app.swarm.token_chain import ChainBroken

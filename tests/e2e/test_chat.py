@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from app.client import Client, ClientOptions
+from app.chat.client import Client, ClientOptions
 from app.ids import parse_peer
 from app.net.addresses import parse_address
 from app.net.identity import new_identity

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from app.api.shapes import API_PREFIX, NODE_FILE, TOKEN_FILE
-from app.demo import share_out
+from app.command_line.demo import share_out
 from app.process_lock import data_folder_lock
 from tests.helpers.screen import Screen, wait_for
 

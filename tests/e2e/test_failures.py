@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import pytest_asyncio
 
-from app.client import Client, ClientOptions
+from app.chat.client import Client, ClientOptions
 from app.ids import peer_text
 from app.swarm.generate import Answer
 from tests.e2e.conftest import Published

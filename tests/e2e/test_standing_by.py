@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from app import announced, standing_by
-from app.client import Client, ClientOptions
+from app.chat.client import Client, ClientOptions
 from app.ids import Span
+from app.node import announced, standing_by
 from app.swarm import standby
 from app.swarm.generate import Answer
 from tests.e2e.conftest import Published
 from tests.helpers.processes import Processes
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node, until
-from tests.test_model_offers import with_memory
+from tests.node.test_model_offers import with_memory
 
 FIRST, SECOND = Span(0, 3), Span(3, 5)
 PROMPT = "the rest of them"

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from app.client import lookup_all
+from app.chat.client import lookup_all
 from app.errors import PeerLost
+from app.folder.known_contacts import FILE
 from app.ids import PeerId, Span, parse_peer
-from app.known_contacts import FILE
 from app.net.addresses import parse_bootstrap
 from app.net.records import Announcement
 from tests.e2e.conftest import Published

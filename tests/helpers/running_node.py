@@ -20,7 +20,7 @@ import aiohttp
 from app.api.shapes import API_PREFIX
 from app.engine.publish import publish
 from app.ids import Span
-from app.node import Node, NodeOptions
+from app.node.node import Node, NodeOptions
 from app.policy.readings import Readings
 
 GUIDE = Path(__file__).resolve().parents[2] / "resources" / "models" / "guide-7m-q8_0.gguf"

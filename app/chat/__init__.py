@@ -1,0 +1,1 @@
+"""The owner's own questions: opened models, conversations, and who answers them."""

@@ -1,0 +1,1 @@
+"""What a computer keeps between two runs: models, speeds, counts, contacts, choices."""

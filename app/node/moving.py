@@ -1,0 +1,133 @@
+"""Moves this computer to other units of its model where it is needed more.
+
+Only what was chosen automatically: units that the owner named stay. What is decided, and why,
+`app/swarm/placement.py` knows; what is wanted, `app/node/wishes.py`. The new units come here while
+the old ones are served on, others are told of it, and a last look shows whether the old ones may
+be left; whatever goes wrong, this computer stays where it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from random import random, uniform
+from typing import Final
+
+from app.chat.opened_model import Fetch
+from app.errors import PotluckError
+from app.folder.data_folder import DataFolder, OpenModel
+from app.ids import Span
+from app.node.model_offers import ModelOffers
+from app.node.sharing import Sharing
+from app.node.snapshot import Wanted, layers_named
+from app.node.wishes import Wishes
+from app.sentences import Sentence, say
+from app.swarm.placement import Placement
+from app.tasks import TaskOwner
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 300.0
+"""Between two looks, a third more or less, so that computers do not look together."""
+SEEN_SECONDS: Final = 45.0
+"""From telling of a move to the last look before it: announcements come every quarter of a minute
+and may be read half a minute old."""
+
+
+class Moving:
+    """Looks every few minutes.
+
+    Args:
+        fetch: brings units here.
+        chance: a random number from 0 to below 1.
+    """
+
+    def __init__(
+        self,
+        data: DataFolder,
+        offers: ModelOffers,
+        sharing: Sharing,
+        wishes: Wishes,
+        *,
+        fetch: Fetch,
+        chance: Callable[[], float] = random,
+    ) -> None:
+        self._data = data
+        self._offers = offers
+        self._sharing = sharing
+        self._wishes = wishes
+        self._fetch = fetch
+        self._chance = chance
+
+    async def keep_placed(self) -> None:
+        """Look again and again; runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS * uniform(2 / 3, 4 / 3))
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once, and move if that is clearly better. Stops in the middle when something else
+        is wanted or sharing rests."""
+        wanted = self._movable()
+        if wanted is None:
+            return
+        self._wishes.disturbed.clear()
+        async with TaskOwner("moving") as owner:
+            looking = owner.start(self._look(wanted), name="look")
+            watching = owner.start(self._wishes.disturbed.wait(), name="watch")
+            await asyncio.wait({looking, watching}, return_when=asyncio.FIRST_COMPLETED)
+
+    def _movable(self) -> Wanted | None:
+        """What is served now, if it may become something else."""
+        wanted, order = self._wishes.wanted, self._sharing.order
+        if wanted is None or order is None or not self._wishes.automatic:
+            return None
+        is_up = self._sharing.phase == "serving" and order.model.id == wanted.model.id
+        return wanted if is_up and order.span == wanted.span else None
+
+    async def _look(self, wanted: Wanted) -> None:
+        host = self._sharing.host
+        sessions = 0 if host is None else host.status.sessions
+        try:
+            better = await self._offers.better(
+                wanted.model, wanted.span, sessions=sessions, draw=self._chance()
+            )
+            if better is not None:
+                await self._move(wanted, better)
+        except PotluckError as error:
+            logger.warning("this computer stays where it is: %s", error)
+
+    async def _move(self, wanted: Wanted, better: Placement) -> None:
+        logger.info("moving from units %s to %s (%s)", wanted.span, better.span, better.reason)
+        self._sharing.intend(better.span)
+        try:
+            async with TaskOwner("move") as owner:
+                seen = owner.start(asyncio.sleep(SEEN_SECONDS), name="be seen")
+                await self._bring(wanted.model, better.span)
+                await asyncio.wait({seen})
+            if await self._offers.may_leave(wanted.model, wanted.span, better.span):
+                moved = Wanted(wanted.model, better.span)
+                await self._wishes.move(moved, moved_words(wanted.model, better))
+            else:
+                logger.info("units %s are needed here after all", wanted.span)
+        finally:
+            self._sharing.intend(None)
+
+    async def _bring(self, model: OpenModel, span: Span) -> None:
+        units = model.manifest.units[span.start : span.stop]
+        await asyncio.to_thread(self._data.store.require_room, units)
+        await self._fetch(model, span)
+
+
+def moved_words(model: OpenModel, placement: Placement) -> Sentence:
+    """That this computer moved, and why."""
+    layers = layers_named(model, placement.span)
+    title = model.manifest.title or model.manifest.name
+    if placement.reason == "nobody":
+        return say("moved_nobody", layers=layers, model=title)
+    if placement.reason == "twice":
+        return say("moved_twice", layers=layers, model=title)
+    if placement.reason == "shorter":
+        return say("moved_shorter", layers=layers, model=title)
+    return say("moved_faster", layers=layers, model=title)

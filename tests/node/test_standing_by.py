@@ -1,0 +1,340 @@
+"""Stands by, helps out and gives way; see app/node/standing_by.py. Only the rules are real here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from math import inf
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from app.errors import DownloadFailed, Refusal
+from app.folder.data_folder import DataFolder, OpenModel
+from app.ids import Span
+from app.node import standing_by
+from app.node.beside import Beside
+from app.node.model_offers import ModelOffers
+from app.node.serving import ShareOrder
+from app.node.sharing import Sharing
+from app.node.snapshot import Wanted
+from app.node.standing_by import REST_SECONDS, SETTLE_SECONDS, StandingBy
+from app.node.wishes import Wishes
+from app.swarm.standby import Need
+from tests.helpers.virtual_clock import VirtualClock
+from tests.helpers.virtual_loop import LoopClock, run_virtual
+
+FIRST, SECOND, OTHER = Span(0, 4), Span(4, 7), Span(7, 10)
+
+
+def model_called(name: str) -> OpenModel:
+    manifest = SimpleNamespace(units=list(range(10)), name=name)
+    return cast(OpenModel, SimpleNamespace(id=name.encode(), manifest=manifest))
+
+
+MODEL = model_called("m")
+
+
+@dataclass
+class FakeBeside:
+    """What is served besides, without serving it."""
+
+    ready: tuple[OpenModel, Span] | None = None
+    is_up: bool = False
+    phase: str = "off"
+    may_serve: bool = True
+    problem: Exception | None = None
+    served: list[ShareOrder] = field(default_factory=list)
+    begins: bool = True
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def keep(self, ready: tuple[OpenModel, Span] | None) -> None:
+        self.ready = ready
+
+    def serve(self, order: ShareOrder) -> None:
+        self.served.append(order)
+        self.is_up, self.phase = self.begins, "serving"
+        self.began.set()
+
+    async def stop(self) -> None:
+        self.is_up, self.phase = False, "off"
+
+
+@dataclass
+class Town:
+    """A computer that serves 0:4, and what it sees of others."""
+
+    clock: Any = field(default_factory=VirtualClock)
+    needs: list[Need | None] = field(default_factory=list)
+    spare: Span | None = SECOND
+    fits: bool = True
+    short: bool = False
+    fetched: list[Span] = field(default_factory=list)
+    fails: Exception | None = None
+    draw: float = 0.0
+    most_bytes: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        order = ShareOrder(MODEL, FIRST, gpu=True, threads=0, kv_tokens=64, sequences=2)
+        self.sharing = SimpleNamespace(order=order, phase="serving")
+        self.wishes = SimpleNamespace(
+            wanted=Wanted(MODEL, FIRST), automatic=True, disturbed=asyncio.Event()
+        )
+        self.settings = SimpleNamespace(
+            stand_by=True, threads=3, kv_tokens=64, max_sessions=2, monthly_budget_gb=0.0
+        )
+        self.caps = SimpleNamespace(transfers=True)
+        self.manual = SimpleNamespace(slow_mode=False)
+        verdict = SimpleNamespace(caps=self.caps)
+        self.wishes.governor = SimpleNamespace(manual=self.manual, verdict=verdict)
+        store = SimpleNamespace(require_room=self._require_room)
+        data = SimpleNamespace(settings=self.settings, store=store)
+        offers = SimpleNamespace(
+            to_stand_by=self._to_stand_by,
+            need_of=self._need_of,
+            fits_beside=self._fits_beside,
+            memory_is_short=self._memory_is_short,
+        )
+        self.beside = FakeBeside()
+        self.standing_by = StandingBy(
+            cast(DataFolder, data),
+            cast(ModelOffers, offers),
+            cast(Sharing, self.sharing),
+            cast(Wishes, self.wishes),
+            cast(Beside, self.beside),
+            fetch=self._fetch,
+            month_bytes=lambda: 3 * 10**9,
+            clock=self.clock,
+            chance=lambda: self.draw,
+        )
+
+    def _require_room(self, units: list[int]) -> None:
+        if self.fails is not None:
+            raise self.fails
+
+    async def _to_stand_by(self, *_: object, most_bytes: float, **__: object) -> Span | None:
+        self.most_bytes.append(most_bytes)
+        return self.spare
+
+    async def _need_of(self, *_: object, fresh: bool = False) -> Need | None:
+        """The first of what is to come; a second look sees what the next look will."""
+        return self.needs.pop(0) if len(self.needs) > 1 else (self.needs or [None])[0]
+
+    async def _fits_beside(self, *_: object) -> bool:
+        return self.fits
+
+    async def _memory_is_short(self) -> bool:
+        return self.short
+
+    async def _fetch(self, model: OpenModel, span: Span) -> None:
+        self.fetched.append(span)
+
+    async def look(self, *, after: float = 0.0) -> None:
+        self.clock.advance(after)
+        await self.standing_by.look()
+
+    async def ready(self) -> None:
+        """It has the units of 4:7."""
+        await self.look()
+        await self.look(after=SETTLE_SECONDS)
+        assert self.beside.ready == (MODEL, SECOND)
+
+    async def helping(self) -> None:
+        """... and serves them, as nobody else does."""
+        await self.ready()
+        self.needs = ["nobody"]
+        await self.look()
+        assert self.beside.is_up
+
+
+async def test_it_fetches_what_it_stands_by_for_unit_by_unit_once_others_know_of_it() -> None:
+    town = Town()
+    await town.look()
+    assert (town.fetched, town.beside.ready) == ([], None)
+    await town.look(after=SETTLE_SECONDS)
+    # Between two of them, whatever else this computer needs comes first.
+    assert town.fetched == [Span(4, 5), Span(5, 6), Span(6, 7)]
+    assert town.beside.ready == (MODEL, SECOND)
+    assert not town.beside.is_up
+
+
+async def test_units_that_are_lost_are_served_at_once_and_on_the_processor() -> None:
+    town = Town()
+    await town.helping()
+    (order,) = town.beside.served
+    assert (order.model, order.span, order.gpu, order.threads) == (MODEL, SECOND, False, 3)
+
+
+async def test_units_that_one_serves_are_served_when_that_lasts() -> None:
+    town = Town(needs=["one"])
+    await town.ready()
+    await town.look()
+    await town.look(after=19.0)
+    assert not town.beside.is_up
+    await town.look(after=1.0)
+    assert town.beside.is_up
+
+
+async def test_who_sees_at_the_last_moment_that_another_one_came_stays_ready() -> None:
+    town = Town()
+    await town.ready()
+    town.needs = ["nobody", None]
+    await town.look()
+    assert not town.beside.is_up
+    assert town.beside.ready == (MODEL, SECOND)
+
+
+async def test_it_ends_when_others_have_served_them_for_long() -> None:
+    town = Town()
+    await town.helping()
+    town.needs = [None]
+    await town.look()
+    await town.look(after=299.0)
+    assert town.beside.is_up
+    await town.look(after=1.0)
+    assert not town.beside.is_up
+    assert town.beside.ready == (MODEL, SECOND), "it stands by again"
+
+
+async def test_memory_that_others_need_comes_free_and_stays_so_for_a_while() -> None:
+    town = Town()
+    await town.helping()
+    town.short = True
+    await town.look()
+    assert not town.beside.is_up
+    town.short = False
+    await town.look(after=REST_SECONDS - 1.0)
+    assert not town.beside.is_up
+    await town.look(after=1.0)
+    assert town.beside.is_up
+
+
+async def test_what_does_not_fit_any_more_is_not_served() -> None:
+    town = Town(fits=False, needs=["nobody"])
+    await town.ready()
+    await town.look()
+    assert town.beside.served == []
+
+
+@pytest.mark.parametrize("phase", ["failed", "off"])
+async def test_what_cannot_be_served_is_not_tried_again_at_once(phase: str) -> None:
+    town = Town()
+    town.beside.begins = phase != "off"
+    await town.ready()
+    town.needs = ["nobody"]
+    await town.look()
+    town.beside.phase = phase
+    await town.look()
+    await town.look(after=20.0)
+    assert len(town.beside.served) == 1
+    assert not town.beside.is_up
+
+
+@pytest.mark.parametrize("why", ["setting", "named units", "paused", "moves", "another model"])
+async def test_whatever_else_is_wanted_ends_it(why: str) -> None:
+    town = Town()
+    await town.helping()
+    match why:
+        case "setting":
+            town.settings.stand_by = False
+        case "named units":
+            town.wishes.automatic = False
+        case "paused":
+            town.sharing.order = None
+        case "moves":
+            town.wishes.wanted = Wanted(MODEL, OTHER)
+        case "another model":
+            town.wishes.wanted = Wanted(model_called("n"), FIRST)
+    await town.look()
+    assert not town.beside.is_up
+    assert town.beside.ready is None
+
+
+async def test_units_that_become_the_first_ones_are_served_until_then() -> None:
+    town = Town()
+    await town.helping()
+    town.wishes.wanted = Wanted(MODEL, SECOND)
+    town.sharing.phase = "stopping"
+    await town.look()
+    assert town.beside.is_up
+    order = ShareOrder(MODEL, SECOND, gpu=True, threads=0, kv_tokens=64, sequences=2)
+    town.sharing.order, town.sharing.phase = order, "serving"
+    await town.look()
+    assert not town.beside.is_up
+    assert town.beside.ready is None
+
+
+async def test_another_span_takes_its_place_when_it_would_be_missed_more() -> None:
+    town = Town()
+    await town.ready()
+    town.spare = OTHER
+    await town.look(after=100.0)
+    assert town.beside.ready == (MODEL, SECOND), "not at every look"
+    await town.look(after=400.0)
+    assert town.beside.ready == (MODEL, OTHER)
+    town.spare = None
+    await town.look(after=400.0)
+    assert town.beside.ready is None
+
+
+@pytest.mark.parametrize("error", [Refusal("no room"), DownloadFailed("no origin")])
+async def test_units_that_cannot_come_are_said_in_the_log_and_tried_later(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    town = Town(fails=error)
+    with caplog.at_level(logging.WARNING, standing_by.__name__):
+        await town.look()
+        await town.look(after=SETTLE_SECONDS)
+    assert f"nothing more is kept ready: {error}" in caplog.text
+    assert town.beside.ready is None
+    town.fails = None
+    await town.look(after=400.0)
+    assert town.beside.ready == (MODEL, SECOND)
+
+
+async def test_another_wish_ends_a_look_in_its_middle() -> None:
+    town = Town()
+    fetching = asyncio.Event()
+
+    async def endless(model: OpenModel, span: Span) -> None:
+        fetching.set()
+        await asyncio.Event().wait()
+
+    town.standing_by._fetch = endless
+    await town.look()
+    async with asyncio.TaskGroup() as both:
+        both.create_task(town.look(after=SETTLE_SECONDS))
+        await fetching.wait()
+        town.wishes.disturbed.set()
+    assert town.beside.ready is None
+
+
+def test_by_itself_it_looks_often_enough_for_whoever_waits() -> None:
+    async def dialogue() -> float:
+        town = Town(clock=LoopClock(), draw=0.9)
+        town.beside.ready = (MODEL, SECOND)
+        loop = asyncio.get_running_loop()
+        keeping = loop.create_task(town.standing_by.keep_ready())
+        await asyncio.sleep(60.0)
+        town.needs = ["nobody"]
+        lost_at = loop.time()
+        await town.beside.began.wait()
+        keeping.cancel()
+        return loop.time() - lost_at
+
+    assert run_virtual(dialogue()) < 25.0
+
+
+async def test_what_comes_is_bounded_by_the_owners_line_and_month() -> None:
+    town = Town(spare=None)
+    await town.look()
+    await town.look(after=400.0)
+    town.settings.monthly_budget_gb = 7.0
+    await town.look(after=400.0)
+    town.manual.slow_mode = True
+    await town.look(after=400.0)
+    town.manual.slow_mode, town.caps.transfers = False, False
+    await town.look(after=400.0)
+    assert town.most_bytes == [inf, 10**9, 0.0, 0.0]
