@@ -122,8 +122,8 @@ async def measure(folder: Path, *, delay_seconds: float, rounds: int) -> list[Re
     (folder / "client").mkdir(mode=0o700)
     async with AsyncExitStack() as stack:
         swarm = Swarm(folder, delay_seconds, stack)
-        await swarm.start("--public", "--units", SPANS[0])
-        for span in [*SPANS[1:], *SPANS]:
+        await swarm.start("--public")  # serves nothing: without it nobody could join any more
+        for span in [*SPANS, *SPANS]:
             await swarm.spare(span)
         options = ClientOptions(data_dir=folder / "client", bootstraps=[swarm.bootstrap])
         async with Client(options) as client:
@@ -131,8 +131,7 @@ async def measure(folder: Path, *, delay_seconds: float, rounds: int) -> list[Re
         found = []
         for round_number in range(rounds):
             for position, span in enumerate(SPANS):
-                if round_number or position:
-                    # Not the bootstrap itself: without it nobody could join any more.
+                if round_number:
                     await swarm.spare(span)
                 found.append(await kill_one(swarm, folder / "client", position, wanted))
         return found

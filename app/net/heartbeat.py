@@ -20,7 +20,7 @@ from app.net.wire import (
 CHECK_SECONDS = BUSY_HEARTBEAT_SECONDS
 """How often is looked what is due; a lost peer is noticed at most this much later than it
 could be, so the threshold is that much lower than the promise."""
-AWAKE_SECONDS = 0.75
+AWAKE_SECONDS = BUSY_LOST_AFTER_SECONDS
 """After this computer stood still for longer than the other end is patient, that has most likely
 given it up, and cannot say so: it has so long, and two round trips, to say anything."""
 MAX_PINGS_PER_CHECK = 16
