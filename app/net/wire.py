@@ -39,6 +39,7 @@ MAX_REASON_CHARACTERS = 500
 MAX_ADDRESSES = 8
 MAX_RECORD_BYTES = 4096
 MAX_LEASE_SECONDS = 600.0
+MAX_COMPUTE_SECONDS = 86400.0
 MAX_PLACE_MILLISECONDS = 10_000.0
 HEARTBEAT_SECONDS = 1.0
 LOST_AFTER_SECONDS = 3.0
@@ -265,7 +266,7 @@ class SessionHandover(Message, frozen=True, tag="session_handover"):
     session: SessionBytes
     heir: NextHop
     positions: Annotated[int, msgspec.Meta(ge=1, le=MAX_POSITION)]
-    compute_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=86400.0)]
+    compute_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_COMPUTE_SECONDS)]
     replay_bytes: Count
 
 

@@ -204,7 +204,7 @@ async def hand_over(opener: ChannelOpener, terms: SessionTerms, move: Move) -> i
         session=terms.session,
         heir=wire.NextHop(peer=move.heir.peer, addresses=list(move.heir.addresses)),
         positions=move.replay.positions,
-        compute_seconds=move.replay.compute_seconds,
+        compute_seconds=min(move.replay.compute_seconds, wire.MAX_COMPUTE_SECONDS),
         replay_bytes=move.replay.sent_bytes,
     )
     try:
@@ -212,9 +212,13 @@ async def hand_over(opener: ChannelOpener, terms: SessionTerms, move: Move) -> i
     except ChainBroken:
         return 0
     await channel.close()
-    if not isinstance(answer, wire.SessionHandedOver) or answer.session != terms.session:
+    if isinstance(answer, wire.SessionHandedOver) and answer.session == terms.session:
+        if answer.positions <= move.replay.positions:
+            return answer.positions
+    elif isinstance(answer, wire.SessionRefused | wire.Refused):
         return 0
-    return answer.positions if answer.positions <= move.replay.positions else 0
+    opener.report_bad_input(move.giver.peer, "a wrong answer to a hand-over")
+    return 0
 
 
 async def leave_session(channel: Channel, session: SessionId) -> None:

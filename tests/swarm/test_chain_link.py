@@ -11,7 +11,14 @@ from app.ids import PeerId, Span
 from app.net import wire
 from app.net.channel import Channel
 from app.swarm import chain_link
-from app.swarm.chain_link import Neighbours, SessionTerms, open_session, relink_session
+from app.swarm.chain_link import (
+    Neighbours,
+    SessionTerms,
+    hand_over,
+    open_session,
+    relink_session,
+)
+from app.swarm.handover_choice import Move, replay_of
 from app.swarm.route import Link, Offer
 from app.swarm.token_chain import ChainBroken, MemoryLost
 from tests.helpers.small_swarm import MODEL, SESSION, SmallSwarm
@@ -113,6 +120,39 @@ async def test_faults_of_a_relink(swarm: SmallSwarm) -> None:
     assert error.peer == NEXT
     _, error = await broken_relink(swarm, lambda: fault("log_gone"))
     assert isinstance(error, MemoryLost)
+
+
+async def handed_over(swarm: SmallSwarm, answer: Answer | None) -> tuple[int, int]:
+    """How many positions an heir knows by the answer, and how often the host is blamed."""
+    client, giver = await swarm.computer(), await host(swarm, answer)
+    heir = Offer(NEXT, ("10.0.0.1:1",), giver.span, 1e-6, 512)
+    replay = replay_of(Link(heir, giver.span), 50, row_bytes=32, head_unit=9)
+    positions = await hand_over(client, TERMS, Move(giver.offer, heir, replay))
+    return positions, client.bad_inputs[giver.offer.peer]
+
+
+async def test_a_hand_over_is_as_much_as_the_host_says(swarm: SmallSwarm) -> None:
+    for positions in (0, 30, 50):
+        said = wire.SessionHandedOver(session=SESSION, positions=positions)
+        assert await handed_over(swarm, lambda said=said: said) == (positions, 0)  # type: ignore[misc]
+
+
+async def test_what_cannot_be_handed_over_is_nothing(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_link, "HANDOVER_SECONDS", 0.1)
+    assert await handed_over(swarm, None) == (0, 0)
+    refusal = wire.SessionRefused(session=SESSION, code="not_serving", reason="no")
+    assert await handed_over(swarm, lambda: refusal) == (0, 0)
+
+
+async def test_nonsense_about_a_hand_over_is_counted(swarm: SmallSwarm) -> None:
+    for nonsense in (
+        wire.SessionHandedOver(session=SESSION, positions=51),
+        wire.SessionHandedOver(session=b"x" * 16, positions=1),
+        wire.SessionRelinked(session=SESSION, epoch=1),
+    ):
+        assert await handed_over(swarm, lambda said=nonsense: said) == (0, 1)  # type: ignore[misc]
 
 
 def test_neighbours_are_the_same_whatever_is_absorbed() -> None:
