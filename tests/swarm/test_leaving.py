@@ -6,10 +6,12 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+import pytest
 
 from app.net import wire
 from app.net.channel import Channel
-from app.swarm.leaving import LONG_POSITIONS
+from app.swarm.host_room import RESTING_SECONDS
+from app.swarm.leaving import LONG_POSITIONS, LONG_RESTING_SECONDS
 from tests.helpers.session_words import SOON_SECONDS, fault, lost, opened, opening, refused, result
 from tests.helpers.small_swarm import SESSION, HostComputer, SmallSwarm, settled
 
@@ -41,10 +43,16 @@ async def gone(leaving: asyncio.Task[None]) -> None:
         await leaving
 
 
-async def test_who_rests_is_told_and_goes_at_once(swarm: SmallSwarm) -> None:
+@pytest.mark.parametrize(
+    ("positions", "seconds"),
+    [(LONG_POSITIONS, RESTING_SECONDS), (LONG_POSITIONS + 1, LONG_RESTING_SECONDS)],
+)
+async def test_who_rests_is_told_and_goes_at_once(
+    swarm: SmallSwarm, positions: int, seconds: float
+) -> None:
     host = await swarm.host("2:4")
-    channel = await talking(swarm, host, LONG_POSITIONS + 1)
-    swarm.clock.advance(1.0)
+    channel = await talking(swarm, host, positions)
+    swarm.clock.advance(seconds)
     leaving = take_leave(swarm, host)
     assert (await fault(channel)).code == "leaving"
     await lost(channel)
@@ -57,6 +65,7 @@ async def test_a_long_conversation_is_told_at_once_and_stays_while_there_is_time
 ) -> None:
     host = await swarm.host("2:4")
     channel = await talking(swarm, host, LONG_POSITIONS + 1)
+    swarm.clock.advance(LONG_RESTING_SECONDS - 0.1)  # its chain is slow
     leaving = take_leave(swarm, host)
     assert (await fault(channel)).code == "leaving"
     swarm.clock.advance(SECONDS - 0.1)
