@@ -61,6 +61,7 @@ class RingChain:
 
     Attributes:
         predicted: what a token was expected to take when it was opened, if that is known.
+        leaving: who said that it leaves and has the session still, and what it runs.
     """
 
     def __init__(
@@ -87,8 +88,7 @@ class RingChain:
         # What each host was told of its neighbours, and what it knows of the conversation.
         self._told: dict[PeerId, Neighbours] = {}
         self._memory = ChainMemory()
-        # Who leaves soon and can hand over what it knows; and what goes to whom, in a repair.
-        self._leaving: dict[PeerId, Link] = {}
+        self.leaving: dict[PeerId, Link] = {}
         self._moves: dict[PeerId, Move] = {}
         # Every position that all hosts know, and the tokens there.
         self._sent: list[int] = []
@@ -283,15 +283,17 @@ class RingChain:
             inherits=self._moves[peer].giver.peer if peer in self._moves else None,
         )
         self._channels[peer] = channel
-        self._leaving.pop(peer, None)  # should it have left before, it is back
         self._told[peer] = neighbours
         self._tasks.start(self._listen(peer, channel), name=f"listen to {short_peer_text(peer)}")
 
     async def _drop(self, peer: PeerId) -> None:
         """Say goodbye to a host."""
-        channel = self._channels.pop(peer)
+        await leave_session(self._let_go(peer), self._session)
+
+    def _let_go(self, peer: PeerId) -> Channel:
         self._told.pop(peer, None)
-        await leave_session(channel, self._session)
+        self.leaving.pop(peer, None)
+        return self._channels.pop(peer)
 
     # ── mending ──────────────────────────────────────────────────────────────
 
@@ -307,13 +309,12 @@ class RingChain:
     def _find_moves(self, links: Sequence[Link]) -> dict[PeerId, Move]:
         """What those that leave can give to newcomers, by whom it would go to."""
         found = moves(
-            [link for peer, link in self._leaving.items() if peer in self._channels],
+            self.leaving.values(),
             links,
             self._channels,
             positions=len(self._sent),
-            row_bytes=4 * self._shape.width,
+            shape=self._shape,
             sends_tokens=self._ends.embedding is None,
-            head_unit=self._shape.head_unit,
         )
         return {move.heir.peer: move for move in found}
 
@@ -447,8 +448,7 @@ class RingChain:
 
     def _lose(self, peer: PeerId, channel: Channel, reason: Sentence) -> None:
         if self._channels.get(peer) is channel:
-            self._channels.pop(peer).abort()
-            self._told.pop(peer, None)
+            self._let_go(peer).abort()
             if any(link.offer.peer == peer for link in self._links):
                 self._break(ChainBroken(reason, peer=peer))
 
@@ -466,7 +466,7 @@ class RingChain:
         if fault.code == "lease_over":
             self._break(ChainBroken(reason, peer=None))
         elif fault.code == "leaving":
-            self._leaving[peer] = self._links[index]
+            self.leaving[peer] = self._links[index]
             self._break(ChainBroken(reason, peer=peer))
         elif fault.epoch != self._epoch:
             return

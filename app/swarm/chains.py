@@ -6,13 +6,14 @@ decide meets the directory and the network. `app/chat/talk.py` uses it for a con
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from app.clock import Clock
 from app.engine.mounting import BATCH_ROWS
-from app.errors import NotServed
+from app.errors import NotServed, PeerLost
 from app.ids import PeerId, short_peer_text
 from app.net.channel import Knocker
 from app.sentences import say, sentence_of
@@ -162,11 +163,20 @@ class Chains:
         failed = [*(peer for peer in avoid if peer not in lost), *lost]
         costs = self._costs()
         gone = {*lost, *chain.unconnected}
+        # Who leaves answers every knock still, but others are to be had while it is there.
+        if leaving := set(chain.leaving):
+            with contextlib.suppress(PeerLost):
+                await self._look()
 
         def pick(out: Collection[PeerId]) -> Route:
-            links = patched(
-                chain.links, gone, self._offers, tokens=chain.tokens, avoid=out, costs=costs
-            )
+            def filled(offers: Sequence[Offer]) -> list[Link]:
+                tokens = chain.tokens
+                return patched(chain.links, gone, offers, tokens=tokens, avoid=out, costs=costs)
+
+            try:
+                links = filled([offer for offer in self._offers if offer.peer not in leaving])
+            except NotServed:
+                links = filled(self._offers)
             return Route(tuple(links), own_embedding=False, own_head=False)
 
         stay = [link.offer.peer for link in chain.links if link.offer.peer not in gone]

@@ -14,6 +14,7 @@ from typing import Final
 
 from app.ids import PeerId
 from app.swarm.route import PROMPT_GAIN, UPLINK_BYTES_PER_SECOND, Link, Offer
+from app.swarm.token_chain import ModelShape
 
 ASKING_SECONDS: Final = 0.1
 """What a hand-over costs besides its bytes: some round trips, and a memory out of one worker and
@@ -60,9 +61,8 @@ def moves(
     known: Collection[PeerId],
     *,
     positions: int,
-    row_bytes: int,
+    shape: ModelShape,
     sends_tokens: bool,
-    head_unit: int,
 ) -> list[Move]:
     """What to have moved when a chain goes on over other computers, where replaying takes long.
 
@@ -73,9 +73,7 @@ def moves(
         fresh: the chain as it shall be.
         known: those that have the session open already.
         positions: how many are known.
-        row_bytes: the size of a hidden state.
         sends_tokens: whether the first computer is sent tokens and not hidden states.
-        head_unit: the number of the model's last unit.
     """
     staying = {link.offer.peer for link in fresh}
     places = {link.span: link for link in leaving if link.offer.peer not in staying}
@@ -84,8 +82,8 @@ def moves(
         giver = places.get(link.span)
         if giver is None or link.offer.peer in known:
             continue
-        size = 0 if sends_tokens and link is fresh[0] else row_bytes
-        replay = replay_of(link, positions, row_bytes=size, head_unit=head_unit)
+        size = 0 if sends_tokens and link is fresh[0] else 4 * shape.width
+        replay = replay_of(link, positions, row_bytes=size, head_unit=shape.head_unit)
         if is_worth_asking(replay):
             found.append(Move(giver.offer, link.offer, replay))
     return found

@@ -20,6 +20,7 @@ from tests.helpers.answers import same, step
 from tests.helpers.small_swarm import HostComputer, SmallSwarm, settled
 
 PROMPT = [5, 17, 3, 44]
+LONG = [token % 48 for token in range(150)]
 
 
 class Directory:
@@ -68,8 +69,10 @@ async def chains_of(
 
 
 @asynccontextmanager
-async def chain_of(chains: Chains, *, avoid: Sequence[PeerId] = ()) -> AsyncIterator[RingChain]:
-    chain = await chains.open(tokens=64, candidates=1, avoid=avoid)
+async def chain_of(
+    chains: Chains, *, avoid: Sequence[PeerId] = (), tokens: int = 64
+) -> AsyncIterator[RingChain]:
+    chain = await chains.open(tokens=tokens, candidates=1, avoid=avoid)
     try:
         yield chain
     finally:
@@ -190,3 +193,36 @@ async def test_who_failed_may_take_its_own_place_when_nobody_else_is_there(
         await chains.mend(chain, [second.peer], [second.peer])
         assert chain.links[1].offer.peer == second.peer
         assert same(await step(chain, 4, [1]), wanted)
+
+
+async def test_who_leaves_is_replaced_by_somebody_new_while_it_is_there(
+    directory: Directory,
+) -> None:
+    swarm = directory.swarm
+    _, leaving = await directory.add("0:3", "3:6")
+    wanted = await step(swarm.alone(), 0, [*LONG, 1])
+    chains = await chains_of(directory)
+    async with chain_of(chains, tokens=256) as chain:
+        await step(chain, 0, LONG)
+        (heir,) = await directory.add("3:6")
+        swarm.tasks.start(leaving.host.drain(2.0), name="drain")
+        await settled()
+        await chains.mend(chain, [leaving.peer], [leaving.peer])
+        assert [link.offer.peer for link in chain.links][1] == heir.peer
+        assert same(await step(chain, len(LONG), [1]), wanted)
+    assert heir.host.status.inherited == 1
+
+
+async def test_who_leaves_goes_on_as_long_as_it_can_where_nobody_else_is(
+    directory: Directory,
+) -> None:
+    swarm = directory.swarm
+    _, leaving = await directory.add("0:3", "3:6")
+    wanted = await step(swarm.alone(), 0, [*LONG, 1])
+    chains = await chains_of(directory)
+    async with chain_of(chains, tokens=256) as chain:
+        await step(chain, 0, LONG)
+        swarm.tasks.start(leaving.host.drain(2.0), name="drain")
+        await settled()
+        await chains.mend(chain, [leaving.peer], [leaving.peer])
+        assert same(await step(chain, len(LONG), [1]), wanted)

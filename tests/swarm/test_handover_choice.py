@@ -15,6 +15,8 @@ from app.swarm.handover_choice import (
     rows_in_time,
 )
 from app.swarm.route import PROMPT_GAIN, Link, Offer
+from app.swarm.token_chain import ModelShape
+from tests.helpers.small_swarm import MODEL
 
 HOME, LAN = 2.5e6, 100e6
 HIDDEN = 4 * 4096
@@ -79,9 +81,8 @@ def found(fresh: list[Link], leaving: list[Link], *, sends_tokens: bool = True) 
         fresh,
         ALL,
         positions=500,
-        row_bytes=HIDDEN,
+        shape=ModelShape(MODEL, HIDDEN // 4, 1000, 8),
         sends_tokens=sends_tokens,
-        head_unit=8,
     )
 
 
