@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-FADES: Final = 0.95
-"""By so much what was slow counts less with each further batch like it."""
+FADES: Final = 0.98
+"""By so much what was slow counts less with each further batch like it: a computer that others
+keep busy is slow now and then for seconds, and no less alive for that."""
 
 
 class BatchTimes:
