@@ -18,8 +18,12 @@ import pytest
 from tests.helpers.running_node import write_guide_manifest
 from tools.measured_last import MEASURED, MeasuredLast
 
+REAL = "real"
 ONE_SWARM = ("tests/e2e/test_chat.py", "tests/e2e/test_nodes.py")
 ONE_PROGRAM = ("tests/e2e/screens/",)
+PROCESSES = {"e2e", "chaos"}
+"""Folders of tests with swarms of real processes."""
+UNITS = f"not {REAL}"
 MOST_WORKERS = 8
 """More would wait for the longest file, having taken seconds each to begin."""
 
@@ -31,7 +35,8 @@ def pytest_configure() -> None:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """All tests go to all processors; a choice of them is over before workers would have begun."""
-    chosen = config.option.keyword or config.option.markexpr or config.option.capture == "no"
+    chosen = config.option.keyword or config.option.capture == "no"
+    chosen = chosen or config.option.markexpr not in ("", UNITS)
     if chosen or {Path(argument).name for argument in config.args} != {"tests"}:
         return 0
     # One more than there are processors: many tests wait for a process or a moment.
@@ -62,9 +67,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return 2, 0
         if not long_first:
             return 1, 0
-        has_processes = not {"e2e", "chaos"}.isdisjoint(item.path.parts)
-        return 0 if has_processes else 1, -length(item.path)
+        return 1 if PROCESSES.isdisjoint(item.path.parts) else 0, -length(item.path)
 
+    for item in items:
+        if not PROCESSES.isdisjoint(item.path.parts):
+            item.add_marker(REAL)
     items.sort(key=place)
 
 

@@ -22,6 +22,8 @@ from app.api.shapes import (
 from app.ids import Span
 from tests.helpers.running_node import WHOLE, RunningNode, SetSensors, adopt_guide, running_node
 
+pytestmark = pytest.mark.real
+
 MEMORY_FREE_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
 

@@ -51,6 +51,7 @@ class TestScriptedNode(ControlContract):
         return scripted
 
 
+@pytest.mark.real
 class TestRealNode(ControlContract):
     """Everything in the contract."""
 

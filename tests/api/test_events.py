@@ -12,6 +12,8 @@ from app.api.events import SETTLING_STATUSES, event
 from tests.helpers.asking_fake import scripted_node
 from tests.helpers.running_node import WHOLE, running_node
 
+pytestmark = pytest.mark.real
+
 
 def test_an_event_is_one_line_of_data_whatever_it_says() -> None:
     told = event("warning", {"words": "a\nb\r\n\nevent: status"}, number=7)

@@ -17,6 +17,8 @@ from app.api.guard import Denied, decode
 from app.api.openai import ChatAsked, CompletionAsked
 from tests.helpers.running_node import WHOLE, RunningNode, adopt_guide, running_node
 
+pytestmark = pytest.mark.real
+
 QUESTION: list[Any] = [{"role": "user", "content": "What is Potluck?"}]
 TOOLS = [{"type": "function", "function": {"name": "look"}}]
 

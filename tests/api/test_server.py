@@ -16,6 +16,8 @@ from app.errors import UsageError
 from app.node.node import DEFAULT_API
 from tests.helpers.running_node import running_node
 
+pytestmark = pytest.mark.real
+
 
 def taken(port: int = 0) -> socket.socket:
     """A port that somebody else holds."""

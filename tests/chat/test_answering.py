@@ -15,6 +15,8 @@ from app.errors import Refusal
 from app.ids import Span
 from tests.helpers.running_node import WHOLE, RunningNode, adopt_guide, running_node
 
+pytestmark = pytest.mark.real
+
 T = TypeVar("T")
 
 

@@ -32,7 +32,7 @@ from app.net.records import Announcement, sign_announcement
 from app.node.node import Node, NodeOptions
 from app.swarm.token_chain import ChainBroken
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 DRAFT = "guide-draft-q8_0"
 PROMPT = "A chain of computers"

@@ -14,6 +14,8 @@ from app.chat.desk import Desk
 from app.errors import NoRoom, PromptTooLong, Refusal
 from tests.helpers.running_node import WHOLE, RunningNode, adopt_guide, running_node, until
 
+pytestmark = pytest.mark.real
+
 STORY = Order(
     model="guide", messages=[{"role": "user", "content": "Tell me a story."}], max_tokens=30
 )

@@ -24,6 +24,8 @@ from app.swarm.route import Offer
 from app.swarm.sampling import SamplingOptions
 from app.swarm.token_chain import ChainBroken, ChainPart
 
+pytestmark = pytest.mark.real
+
 OWN, OTHER, BESIDE = PeerId(b"o" * 32), PeerId(b"x" * 32), PeerId(b"b" * 32)
 
 

@@ -22,6 +22,8 @@ from app.ids import peer_text
 from app.net.identity import new_identity
 from tests.helpers.processes import command, environment
 
+pytestmark = pytest.mark.real
+
 COMMANDS = ["node", "chat", "demo", "publish", "models", "status", "doctor"]
 NOBODY = f"{peer_text(new_identity().peer_id)}@127.0.0.1:9"
 DRAFT = "guide-draft-q8_0"

@@ -19,6 +19,8 @@ from app.engine import child, frames
 from app.engine.child import STOP_SECONDS, Child, running_workers, start_child, worker_command
 from app.errors import EngineFault, NoRoom, WorkerDied
 
+pytestmark = pytest.mark.real
+
 Starter = Callable[..., Awaitable[Child]]
 
 SCRIPT_HEAD = """

@@ -238,6 +238,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 WIDE = LoadOptions(kv_tokens=512, sequences=4, batch_rows=128, threads=1)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("span", [Span(1, 3), Span(2, 4)], ids=["blocks", "with the head"])
 def test_a_row_s_result_does_not_depend_on_rows_beside_it_nor_on_threads(
     wide: tuple[Path, Path], span: Span

@@ -18,6 +18,8 @@ from tests.helpers.slices import plan_of
 from tests.helpers.tiny_models import write_llama
 from tests.helpers.worded_models import write_worded
 
+pytestmark = pytest.mark.real
+
 Models = Callable[[str], Path]
 
 

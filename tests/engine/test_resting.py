@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 
 from app.engine.frames import Part
 from app.engine.ladder import Ladder
@@ -19,6 +20,8 @@ from app.engine.slice_files import HEADER_ROOM_BYTES
 from app.engine.supervisor import Engine
 from app.ids import Span
 from tests.helpers.slices import payload, plan_of
+
+pytestmark = pytest.mark.real
 
 ModelFile = Callable[[str], Path]
 

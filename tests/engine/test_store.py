@@ -388,6 +388,7 @@ for seed in range(int(sys.argv[2])):
 """
 
 
+@pytest.mark.real
 def test_a_store_survives_kill_9_at_any_moment(tmp_path: Path) -> None:
     count, size = 24, 9_000
     chance = random.Random(7)

@@ -20,7 +20,7 @@ from app.ids import Span
 from tests.engine.mounted import Prepare, defective, part, pid_of, soon, until_restarted
 from tests.helpers.tiny_models import WIDTH
 
-pytestmark = pytest.mark.usefixtures("nothing_left_running")
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("nothing_left_running")]
 
 
 async def test_steps_of_several_sequences_share_a_decode(prepare: Prepare, ladder: Ladder) -> None:

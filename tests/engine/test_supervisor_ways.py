@@ -18,7 +18,7 @@ from app.errors import DownloadFailed, EngineFault, WorkerDied
 from app.ids import Span
 from tests.engine.mounted import Prepare, defective, part, pid_of, soon, until_restarted
 
-pytestmark = pytest.mark.usefixtures("nothing_left_running")
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("nothing_left_running")]
 
 
 async def test_a_configuration_that_crashes_is_left_and_remembered(

@@ -18,6 +18,8 @@ from app.node.serving import ShareOrder
 from tests.helpers.memory_network import MemoryNetwork
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node, until
 
+pytestmark = pytest.mark.real
+
 LOWER, UPPER = Span(0, 5), Span(5, 10)
 BODY = {"model": "guide", "prompt": "Potluck is", "max_tokens": 8, "temperature": 0}
 

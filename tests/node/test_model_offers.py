@@ -22,6 +22,8 @@ from app.node.model_offers import ModelOffers, server_of
 from app.swarm.placement import Server
 from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 
+pytestmark = pytest.mark.real
+
 MB = 1 << 20
 
 

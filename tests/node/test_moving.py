@@ -22,6 +22,8 @@ from app.swarm.placement import Placement, Reason, Server
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node, until
 from tests.node.test_model_offers import with_memory
 
+pytestmark = pytest.mark.real
+
 LOWER, UPPER = Span(0, 5), Span(5, 10)
 FITS_BYTES = 4_300_000
 """Half of the guide."""

@@ -22,6 +22,8 @@ from app.net.identity import new_identity
 from app.net.records import Announcement
 from app.node.node import DEFAULT_API, Node, NodeOptions
 
+pytestmark = pytest.mark.real
+
 DRAFT = "guide-draft-q8_0"
 UNITS = 4
 

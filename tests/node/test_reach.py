@@ -11,6 +11,8 @@ from app.net.identity import new_identity
 from app.node import service as service_module
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node, until
 
+pytestmark = pytest.mark.real
+
 
 def connected(running: RunningNode) -> bool | None:
     return running.node.service.snapshot().connected

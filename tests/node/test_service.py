@@ -17,6 +17,8 @@ from app.errors import UsageError
 from app.settings import read_settings
 from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 
+pytestmark = pytest.mark.real
+
 
 def open_to_others(folder: Path) -> set[str]:
     """Which files others on this computer could read."""

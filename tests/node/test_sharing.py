@@ -24,6 +24,8 @@ from app.node.serving import ShareOrder
 from app.node.sharing import Sharing
 from tests.helpers.running_node import WHOLE, RunningNode, running_node, until
 
+pytestmark = pytest.mark.real
+
 
 def order_of(running: RunningNode, span: Span) -> ShareOrder:
     """An order for another span of what is served."""

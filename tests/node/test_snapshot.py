@@ -14,6 +14,8 @@ from app.net.records import Announcement
 from app.node.snapshot import layers_text
 from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
 
+pytestmark = pytest.mark.real
+
 
 @pytest.mark.parametrize(
     ("span", "words"),

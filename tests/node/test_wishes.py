@@ -13,6 +13,8 @@ from app.ids import Span
 from app.node.wishes import checked_span
 from tests.helpers.running_node import WHOLE, SetSensors, adopt_guide, running_node, until
 
+pytestmark = pytest.mark.real
+
 
 async def test_what_the_command_line_says_is_consent_for_this_run_only(
     tmp_path: Path, guide: Path

@@ -16,6 +16,8 @@ from app.ui.desktop import Desktop
 from app.ui.node_process import NodeProcess
 from app.ui.translations import Language, tr
 
+pytestmark = pytest.mark.real
+
 WAIT_MILLISECONDS = 20_000
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from app.ui.node_process import NodeProcess, node_command
 
+pytestmark = pytest.mark.real
+
 FAKE = [sys.executable, "-m", "tests.helpers.fake_node_api"]
 WAIT_MILLISECONDS = 20_000
 

@@ -27,6 +27,8 @@ from app.ui.window import Window
 from tests.helpers.fake_node_data import snapshot_at_rest
 from tests.ui.conftest import unexpected
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def window(qtbot, theme, backend, tmp_path: Path, wait) -> Iterator[Window]:
