@@ -137,7 +137,9 @@ class SettingsPage(Page):
         self._requests = backend.asked_by(self)
         self._view: SettingsView | None = None
         self._asked: dict[str, Any] = {}
-        """What was sent and is not answered yet, the newest of each setting."""
+        """What was sent and is not answered yet."""
+        self._asked_next: dict[str, Any] = {}
+        """What is sent of a setting when its last change was answered."""
         self.fields: dict[str, Field] = {}
         self.rows: dict[str, SettingRow] = {}
         self.trouble = Banner("danger")
@@ -234,28 +236,34 @@ class SettingsPage(Page):
         if isinstance(value, list):
             value = [text.strip() for text in value if text.strip()]
         setting = self._setting(name)
-        # Against what was asked last, not what holds: who changes back at once means it.
-        known = self._asked.get(name, None if setting is None else setting.value)
-        if setting is not None and value == known:
+        if name in self._asked:
+            # One after the other: of two on the way at once, the first may arrive last.
+            self._asked_next[name] = value
+        elif setting is not None and value == setting.value:
             self.rows[name].say("")
-            return
-        self.trouble.say("")
+        else:
+            self.trouble.say("")
+            self._send(name, value)
+
+    def _send(self, name: str, value: Any) -> None:
         self._asked[name] = value
 
-        def answered() -> bool:
-            """Whether this is the answer to what was asked last."""
-            newest = self._asked.get(name) == value
-            if newest:
-                del self._asked[name]
-            return newest
+        def goes_on() -> bool:
+            """Whether there is a newer wish, which is sent now."""
+            del self._asked[name]
+            following = self._asked_next.pop(name, value)
+            if following == value:
+                return False
+            self._send(name, following)
+            return True
 
         def taken(view: SettingsView) -> None:
-            if answered() and name in self.rows:
+            if not goes_on() and name in self.rows:
                 self.rows[name].say("")
             self.show_view(view)
 
         def refused(error: ErrorBody) -> None:
-            if answered():
+            if not goes_on():
                 self._refused(name, error)
 
         self._requests.change_settings({name: value}, taken, refused)
