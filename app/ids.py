@@ -72,7 +72,10 @@ class Span(msgspec.Struct, frozen=True, order=True, array_like=True):
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop <= MAX_UNITS:
-            raise ValueError(f"{self.start}:{self.stop} is not a span of units")
+            raise ValueError(
+                f"{self.start}:{self.stop} is not a span of units; write it like 0:5,"
+                " which is units 0 to 4"
+            )
 
     def __str__(self) -> str:
         return f"{self.start}:{self.stop}"

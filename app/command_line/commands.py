@@ -30,6 +30,7 @@ from app.logs import held_back
 from app.net.records import Announcement
 from app.node.node import Node, NodeOptions
 from app.node.node_file import read_node_file
+from app.settings import SETTINGS_FILE, read_settings
 from app.swarm.coverage import meets, place_of, replicas, runs
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,10 @@ def _without_layers(running: Node, wanted: NodeOptions) -> str:
     if running.service.governor.manual.consented:
         return "serving what was chosen in the window, as far as its settings allow"
     keeps = "keeping the list of who serves what, for others; " if wanted.public else ""
-    return f"{keeps}sharing no layers: name some with --units, or agree to share in the window"
+    return (
+        f"{keeps}sharing no layers: name a model with --model, or units with --units,"
+        " or agree to share in the window"
+    )
 
 
 async def publish_model(options: argparse.Namespace) -> int:
@@ -342,6 +346,8 @@ def _folder_lines(data: DataFolder) -> Iterator[tuple[bool, str]]:
         yield free > 2 << 30, f"disk: {gigabytes(free)} free; Potluck may use {quota}"
     writable = os.access(data.folder, os.W_OK)
     yield writable, f"data folder: {data.folder}{'' if writable else ' cannot be written'}"
+    if read_settings(data.folder / SETTINGS_FILE).doubtful:
+        yield False, f"settings: nothing is shared until you mend {data.folder / SETTINGS_FILE}"
 
 
 async def _network_line(data: DataFolder) -> tuple[bool, str]:
@@ -352,7 +358,7 @@ async def _network_line(data: DataFolder) -> tuple[bool, str]:
         f" and {len(known) or 'no'} computer{'' if len(known) == 1 else 's'} from earlier runs"
     )
     if not bootstraps and not known:
-        return True, f"{words}; give one with --bootstrap"
+        return True, f"{words}; name one in settings.toml, or give node and chat --bootstrap"
     try:
         answers = await count_answers(bootstraps, known)
     except PeerLost as error:

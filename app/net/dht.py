@@ -434,7 +434,7 @@ class Dht:
     def _raise_if_alone(self, lookup: Lookup) -> None:
         # A bootstrap that is the first computer of its swarm has nobody to ask, and knows all.
         if not lookup.answers and not self._own_addresses():
-            reasons = "; ".join(self._asking.reasons(self._first()))
+            reasons = "; ".join(dict.fromkeys(self._asking.reasons(self._first())))
             reasons = reasons or ("not in time" if self.knows_somebody else "none is given")
             raise PeerLost(f"no bootstrap answers: {reasons}")
 

@@ -66,6 +66,7 @@ class Announcer:
         self._clock = clock
         self._sequence = 0
         self._told_alone = False
+        self._told_unheard = False
         self._due_at = float("-inf")
         self._tokens_free = 0
 
@@ -119,8 +120,11 @@ class Announcer:
                 moves_to=moves_to,
             )
         except (PeerLost, Refusal) as error:
-            logger.warning("not announced: %s", error)
+            level = logging.DEBUG if self._told_unheard else logging.WARNING
+            logger.log(level, "not announced: %s; it is tried until it works", error)
+            self._told_unheard = True
         else:
+            self._told_unheard = False
             self._due_at = self._clock.monotonic() + ANNOUNCE_SECONDS
 
     async def keep_telling_coming(

@@ -170,7 +170,9 @@ class Node:
             words = say("disk_full_at_start", folder=str(self.data.folder))
             raise Refusal(words, code="disk_full")
         if self.service.governor.verdict.reason == "problem":
-            raise UsageError(self.service.governor.verdict.sentence)
+            found = await asyncio.to_thread(read_settings, self.data.folder / SETTINGS_FILE)
+            complaints = " ".join(c.words for c in found.complaints if found.doubtful)
+            raise UsageError(complaints or self.service.governor.verdict.sentence)
         await self.sharing.settled()
         if self.sharing.problem is not None:
             raise self.sharing.problem

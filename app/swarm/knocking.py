@@ -32,6 +32,9 @@ ANSWER_SECONDS: Final = 4.0
 """So long is waited in all while only silent ones are left."""
 LOOK_AGAIN_SECONDS: Final = 1.0
 """While nobody answers, so often is looked who is new."""
+JUDGING_SECONDS: Final = 0.5
+"""So long after a look-up none begins, however long it took: what it brought is judged first, or
+it would never be told that there is nobody."""
 
 
 class Knocking:
@@ -209,6 +212,7 @@ class Knocking:
             self._alone = alone
         else:
             self._alone = None
+        self._look_again_at = max(self._look_again_at, _now() + JUDGING_SECONDS)
 
     async def _something(self, ends_at: float) -> None:
         """Until an answer comes, or somebody has been silent for too long."""

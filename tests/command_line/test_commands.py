@@ -361,6 +361,19 @@ def test_the_doctor_tells_whom_it_knows_and_that_none_of_them_answers(
     assert missing.startswith("MISS bootstraps: none known, and 1 computer from earlier runs; no ")
 
 
+def test_settings_that_keep_this_computer_from_sharing_are_one_of_the_lines(
+    told: Told, computer: Callable[..., None], tmp_path: Path
+) -> None:
+    computer(Memory(16 << 30, 8 << 30))
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "settings.toml").write_text("junk[[\n")
+    code, output, _ = told("doctor")
+    (missing,) = [line for line in output.splitlines() if line.startswith("MISS ")]
+    assert code == 1
+    assert missing.startswith("MISS settings: nothing is shared until you mend ")
+    assert missing.endswith("settings.toml")
+
+
 def test_the_doctor_tells_that_somebody_answers(
     told: Told, computer: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,6 +214,13 @@ async def test_a_damaged_identity_is_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "identity.key").read_text() == "junk"
 
 
+async def test_who_asks_for_units_is_told_which_settings_are_in_the_way(tmp_path: Path) -> None:
+    wanted = options(tmp_path, model=DRAFT, units=Span(0, 1))
+    (tmp_path / "settings.toml").write_text("junk[[\n")
+    with pytest.raises(UsageError, match=r"settings\.toml is damaged \(.*line 1.*\)"):
+        await Node(wanted).__aenter__()
+
+
 async def test_a_bootstrap_that_is_away_keeps_nobody_from_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -193,6 +193,17 @@ def test_nobody_at_all_is_told_as_soon_as_that_is_certain(town: Town) -> None:
     assert town.looked == 1
 
 
+def test_nobody_at_all_is_told_by_a_directory_that_takes_long(town: Town) -> None:
+    async def slowly() -> None:
+        town.looked += 1
+        await asyncio.sleep(4 * LOOK_AGAIN_SECONDS)
+
+    town.look = slowly  # type: ignore[method-assign]
+    with pytest.raises(NotServed, match="units 0 to 3"):
+        town.found(town.knocking())
+    assert town.looked == 1
+
+
 def test_a_directory_that_is_gone_is_told(town: Town) -> None:
     async def gone() -> None:
         raise PeerLost("no bootstrap answers")
