@@ -31,14 +31,15 @@ def test_it_shows_what_is_shared_and_who_else_does(
     desktop: Desktop, node: DesktopNode, wait: Wait
 ) -> None:
     page = desktop.window.dashboard
-    wait(lambda: page.helpers.table.rowCount() == 2)
+    half = "every layer is served, 4 layers by one computer only"
+    # Who has only just come is a helper, but not ready yet.
+    wait(lambda: page.model.note.text() == f"2 other helpers · {half}")
+    assert page.helpers.table.rowCount() == 2
     assert page.state.headline.text() == "Sharing 4 layers of Potluck Guide"
     assert page.state.pause.isVisible()
     assert page.model.name.text() == (
         "Potluck Guide: this computer serves the input, layers 1 to 4"
     )
-    half = "every layer is served, 4 layers by one computer only"
-    assert page.model.note.text() == f"2 other helpers · {half}"
     assert page.model.place.text() == (
         "This computer is the reserve: some of its layers have one other helper."
     )
