@@ -476,7 +476,8 @@ def setup(extras: Sequence[str]) -> None:
         if "desktop" in extras:
             desktop_libraries()
         wheel = engine_wheel()
-        install = [environment_python(), "-m", "pip", "install"]
+        # Most of what comes is never imported; the rest is compiled when it is.
+        install = [environment_python(), "-m", "pip", "install", "--no-compile"]
         if stamp.get("engine") != engine_key():
             # Same version, other flags: pip alone would see nothing to do.
             install_engine = [*install, "--force-reinstall", "--no-deps", str(wheel)]
