@@ -163,7 +163,7 @@ def test_what_comes_while_a_long_text_is_written_comes_after_it(
     ],
 )
 def test_no_text_holds_up_the_window(theme, qtbot, qapp, text: str) -> None:
-    """Of 30 KB no turn takes long; other programs run as well, so the best of a few tries counts."""
+    """Of 30 KB no turn takes long; other programs run as well: the best of a few tries counts."""
     tries = (longest_turn(theme, qtbot, qapp, text) for _ in range(4))
     assert any(seconds < 0.3 for seconds in tries)
 
