@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import UsageError
 from app.settings import read_settings
-from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
+from tests.helpers.running_node import adopt_guide, running_node, until
 
 pytestmark = pytest.mark.real
 
@@ -144,15 +143,6 @@ async def test_one_stray_word_in_the_settings_lets_nothing_be_shared_until_it_is
         (kept,) = (warning for warning in status["warnings"] if "was kept as" in warning)
         assert "settings-damaged-" in kept
         assert running.node.data.settings.cpu_percent_away == 7
-
-
-async def test_a_command_to_share_is_refused_while_limits_cannot_be_read(
-    tmp_path: Path, guide: Path
-) -> None:
-    (tmp_path / "settings.toml").write_text("oops\n")
-    with pytest.raises(UsageError, match="your limits stand in it"):
-        async with running_node(tmp_path, manifest=guide, units=WHOLE):
-            pass
 
 
 async def test_an_address_that_cannot_be_used_is_refused_before_it_is_kept(
