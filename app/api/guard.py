@@ -14,7 +14,7 @@ import hmac
 import ipaddress
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -39,6 +39,8 @@ _HTTP_WORDS = {
 }
 _OWN_HOST = re.compile(r"(?i)(?:localhost|127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?")
 """A name of this computer, with or without a port, and nothing before or after it."""
+_STEP = re.compile(r"\w+|\[[^]]*]")
+"""One step of the way to a wrong value, as msgspec writes it: a field, or into a list."""
 
 
 class Denied(Exception):
@@ -164,9 +166,35 @@ def decode(data: bytes, kind: type[T]) -> T:
         text, _, place = str(error).partition(" - at `$")
         parameter = place.rstrip("`").lstrip(".") or None
         where = f" ({parameter})" if parameter else ""
+        if text.startswith("Invalid enum value") and (allowed := _allowed(kind, place)):
+            where += f"; allowed are {', '.join(allowed)}"
         raise Denied(400, "invalid_value", f"{text}{where}.", parameter=parameter) from None
     except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError, OverflowError) as error:
         raise Denied(400, "bad_json", f"This is not JSON: {str(error)[:200]}.") from None
+
+
+def _allowed(kind: type, place: str) -> list[str]:
+    """The words that may stand at a place of a shape, such as `.messages[0].role`."""
+    found = [msgspec.inspect.type_info(kind)]
+    for step in _STEP.findall(place):
+        found = [inner for outer in _flat(found) for inner in _inside(outer, step)]
+    literals = [one for one in _flat(found) if isinstance(one, msgspec.inspect.LiteralType)]
+    return sorted(str(value) for one in literals for value in one.values)
+
+
+def _flat(found: Iterable[msgspec.inspect.Type]) -> Iterator[msgspec.inspect.Type]:
+    for one in found:
+        if isinstance(one, msgspec.inspect.UnionType):
+            yield from _flat(one.types)
+        else:
+            yield one
+
+
+def _inside(outer: msgspec.inspect.Type, step: str) -> Iterator[msgspec.inspect.Type]:
+    if isinstance(outer, msgspec.inspect.StructType):
+        yield from (field.type for field in outer.fields if field.encode_name == step)
+    elif isinstance(outer, msgspec.inspect.ListType):
+        yield outer.item_type
 
 
 def _check_sender(request: web.Request, admission: Admission, *, is_control: bool) -> None:

@@ -30,6 +30,15 @@ Command = Callable[[argparse.Namespace], Awaitable[int]]
 
 _OWNERS_FILES: Final = ("app.settings", "app.engine.shelf", "app.folder.fetching")
 """Every command says what is wrong in files that a person wrote or handed over."""
+HOW_LAYERS_ARE_CHOSEN: Final = (
+    "--model alone serves all units of that model, --units just those. Without either, once you"
+    " have agreed to share in the window or over the API, Potluck chooses the layers by itself: as"
+    " many as fit, where the fewest others serve, and others later when these are needed more."
+)
+_NO_UNITS: Final = "argument --units: expected one argument"
+_UNITS_LIKE: Final = (
+    "argument --units: expected a span of units; write it like 0:5, which is units 0 to 4"
+)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -119,6 +128,8 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
+        # What begins with a minus is taken for another option, so no reader of ours sees it.
+        message = message.replace(_NO_UNITS, _UNITS_LIKE)
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         sys.exit(2)
 
@@ -137,8 +148,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: Any, name: str, work: str, words: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words)
+def _command(
+    commands: Any, name: str, work: str, words: str, *, more: str = ""
+) -> argparse.ArgumentParser:
+    described = f"{words}. {more}" if more else words
+    command: argparse.ArgumentParser = commands.add_parser(name, help=words, description=described)
     command.set_defaults(command=lambda options: _load(work)(options))
     return command
 
@@ -160,7 +174,9 @@ def _load(work: str) -> Command:
 
 
 def _node(commands: Any) -> argparse.ArgumentParser:
-    command = _command(commands, "node", "node", "serve layers of a model to others")
+    command = _command(
+        commands, "node", "node", "serve layers of a model to others", more=HOW_LAYERS_ARE_CHOSEN
+    )
     _data_dir(command)
     _bootstrap(command)
     command.add_argument("--listen", metavar="HOST:PORT", help="UDP address to listen on")

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -177,7 +177,7 @@ async def status(options: argparse.Namespace) -> int:
         except PeerLost as error:
             unreachable = str(error)
     running = read_node_file(data.folder, now=time.time())
-    own = None if running is None else running.get("peer_id")
+    own = set() if running is None else {running["peer_id"], running["beside_peer_id"]}
     report = {
         "data_dir": str(data.folder),
         "node": running,
@@ -210,15 +210,15 @@ def _repairs(data: DataFolder) -> dict[str, int] | None:
 
 
 def _coverage(
-    model: ModelId, found: list[Announcement], data: DataFolder, *, own: object
+    model: ModelId, found: list[Announcement], data: DataFolder, *, own: Collection[str | None]
 ) -> dict[str, Any]:
-    """Who serves a model; `own` is the name of this computer's node, if one runs.
+    """Who serves a model; `own` are the names of this computer's node, if one runs.
 
     Who is fetching a part announces it already, but serves nobody yet.
     """
     records = [r for r in found if r.model == model and r.span is not None]
     ready = {peer_text(PeerId(r.peer)): r.span for r in records if r.ready and r.span is not None}
-    mine = ready.get(own) if isinstance(own, str) else None
+    mine = next((ready[name] for name in own if name in ready), None)
     known = data.shelf.get(model)
     units = None if known is None else known.manifest.block_count + 2
     stop = units or max(r.span.stop for r in records if r.span is not None)
@@ -239,6 +239,7 @@ def _coverage(
                 "peer_id": peer_text(PeerId(r.peer)),
                 "units": str(r.span),
                 "ready": r.ready,
+                "mine": peer_text(PeerId(r.peer)) in own,
                 "layers_per_second": round(r.layers_per_second, 1),
                 "tokens_free": r.kv_tokens_free,
             }
@@ -259,6 +260,8 @@ def _status_lines(report: dict[str, Any]) -> Iterator[str]:
             f" at {one_line(running['listen'])}:"
             f" {running['sessions']} conversations now, {running['sessions_ever']} ever"
         )
+    if running is not None and running["state"] != "sharing" and running["headline"]:
+        yield one_line(running["headline"])
     if running is not None and running["beside"]:
         yield one_line(running["beside"])
     disk = report["disk"]
@@ -291,8 +294,9 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     if model["my_units"] is not None:
         yield f"  this computer: units {model['my_units']}, {MY_PLACE[model['my_place']]}"
     for host in model["hosts"]:
+        mine = "  (this computer)" if host["mine"] else ""
         coming = "" if host["ready"] else "  (on its way)"
-        yield f"  {host['peer_id'][:8]}  units {host['units']}{coming}"
+        yield f"  {host['peer_id'][:8]}  units {host['units']}{mine}{coming}"
 
 
 # ── doctor ───────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ from typing import Final
 from app.chat.client import Client, ClientOptions
 from app.chat.opened_model import Message
 from app.command_line.passing_word import PassingWord
-from app.errors import PotluckError, UsageError
+from app.errors import NotServed, PotluckError, UsageError
 from app.ids import peer_text, short_peer_text
 from app.swarm.generate import Answer
 from app.swarm.route import Prediction
@@ -23,6 +23,9 @@ from app.swarm.token_chain import ChainPart
 
 CHAT_TEMPERATURE: Final = 0.0
 """The embedded guide answers best when it takes the likeliest word."""
+WITHOUT_A_CHAIN: Final = (
+    "Wait until others have come, or run the whole model on this computer with --alone."
+)
 
 
 _STEERING: Final = dict.fromkeys(
@@ -170,9 +173,11 @@ async def _answer(
             async for piece in client.generator.write(request, answer):
                 if show:
                     print(shown(piece), end="", flush=True)
-    except BaseException:
+    except BaseException as error:
         if show and answer.text:
             print(flush=True)  # what went wrong begins on a line of its own
+        if isinstance(error, NotServed):
+            raise NotServed(f"{error}. {WITHOUT_A_CHAIN}", missing=error.missing) from None
         raise
     if show:
         print(f"\n{footer(answer)}", flush=True)

@@ -84,6 +84,15 @@ def reach_of(address: str) -> int:
     return 0 if is_loopback(parse_address(address)[0]) else 1
 
 
+def can_be_dialled(address: str) -> bool:
+    """Whether somebody may be there: not without a port, and neither everybody nor nobody.
+
+    Raises:
+        ValueError: it is no address at all.
+    """
+    return _kind(address) != "unusable"
+
+
 @lru_cache(maxsize=1 << 16)
 def _kind(address: str) -> str:
     host, port = parse_address(address)

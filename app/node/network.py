@@ -18,6 +18,7 @@ from app.folder.data_folder import DataFolder
 from app.folder.known_contacts import KnownContacts
 from app.ids import ModelId
 from app.net import wire
+from app.net.address_groups import can_be_dialled
 from app.net.addresses import format_address, parse_address
 from app.net.dht import Dht
 from app.net.endpoint import ChannelHandler, Endpoint
@@ -102,6 +103,12 @@ class Network:
             given = [format_address(*parse_address(text)) for text in options.announce]
         except ValueError as error:
             raise UsageError(f"{error}.") from None
+        for address in given:
+            if not can_be_dialled(address):
+                raise UsageError(
+                    f"Nobody can reach this computer at {address}: with --announce name the address"
+                    " and the port that others see, such as 198.51.100.7:4600."
+                )
         bootstraps = self._data.bootstraps(options.bootstraps)
         self.endpoint = await self._stack.enter_async_context(self._endpoint(listen))
         own = OwnAddresses(self.endpoint, clock=self._clock, given=given[: wire.MAX_ADDRESSES])

@@ -46,7 +46,7 @@ from app.node.line_speed import LineSpeed
 from app.node.model_offers import ModelOffers
 from app.node.moving import Moving
 from app.node.network import Network, NetworkOptions
-from app.node.node_file import connection_lines, keep_node_file, serving_lines
+from app.node.node_file import connection_lines, keep_node_file, serving_lines, state_lines
 from app.node.own_processes import OwnProcesses
 from app.node.reach import Reach
 from app.node.service import Service
@@ -447,5 +447,6 @@ class Node:
     def status(self) -> dict[str, object]:
         """What this node is and does, in words and numbers for programs."""
         status: dict[str, object] = {**self.ready_line(), "pid": os.getpid()}
+        status |= state_lines(*self.service.state())
         status |= serving_lines(self.sharing, self.beside)
         return status | {"connections": connection_lines(self.endpoint.connections())}

@@ -16,13 +16,14 @@ from typing import Any, Final
 
 import msgspec
 
-from app.api.shapes import NODE_FILE
+from app.api.shapes import NODE_FILE, Pause, State
 from app.clock import Clock
 from app.ids import peer_text
 from app.net.endpoint import ConnectionStatus
 from app.node.beside import Beside
 from app.node.sharing import Sharing
 from app.node.snapshot import beside_told
+from app.sentences import Sentence
 from app.small_files import read_small, write_whole
 
 WRITE_SECONDS: Final = 2.0
@@ -42,6 +43,12 @@ def connection_lines(connections: Sequence[ConnectionStatus]) -> list[dict[str, 
         }
         for connection in connections
     ]
+
+
+def state_lines(state: State, headline: Sentence, pause: Pause | None) -> dict[str, object]:
+    """What the node is about, in words, and until when it rests: seconds since 1970 or None."""
+    until = None if pause is None else pause.until
+    return {"state": state, "headline": headline.words, "paused_until": until}
 
 
 def serving_lines(sharing: Sharing, beside: Beside) -> dict[str, object]:
@@ -67,6 +74,7 @@ def serving_lines(sharing: Sharing, beside: Beside) -> dict[str, object]:
         "tokens_free": host.tokens_free,
         "beside": "" if told is None else told.words,
         "beside_units": None if beside.order is None else str(beside.order.span),
+        "beside_peer_id": None if beside.name is None else peer_text(beside.name),
     }
 
 
@@ -100,6 +108,10 @@ class _Told(msgspec.Struct):
     sessions: int = 0
     sessions_ever: int = 0
     beside: str = ""
+    state: str = ""
+    headline: str = ""
+    peer_id: str = ""
+    beside_peer_id: str | None = None
 
 
 def read_node_file(folder: Path, *, now: float) -> dict[str, Any] | None:

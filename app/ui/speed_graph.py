@@ -83,7 +83,8 @@ class SpeedGraph(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         area = QRectF(self.rect()).adjusted(0.5, LABEL_PIXELS, -0.5, -1.5)
         painter.setPen(QPen(self._theme.colour("line"), 1))
-        for part in (0.0, 0.5, 1.0):
+        says_idle = bool(self._idle) and not self.is_lively
+        for part in (0.0, 1.0) if says_idle else (0.0, 0.5, 1.0):  # no line through the words
             y = round(area.bottom() - part * area.height()) + 0.5
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
         top = max([self._least_top, *(max(values) for values in self._samples)])
@@ -91,7 +92,7 @@ class SpeedGraph(QWidget):
         for index in reversed(range(series)):
             self._draw(painter, area, index, top)
         painter.setPen(self._theme.colour("muted"))
-        if self._idle and not self.is_lively:
+        if says_idle:
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self._idle)
             return
         flags = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignTrailing

@@ -177,7 +177,9 @@ def place_words(place: str) -> str:
     """What this computer is to a model it serves some of; empty where it serves none."""
     return {
         "only": tr("Chats need this computer: nobody else serves some of its layers."),
-        "second": tr("This computer is the reserve: some of its layers have one other helper."),
+        "second": tr(
+            "Chats can fall back on this computer: some layers have only one other helper."
+        ),
         "spare": tr("Each of its layers has at least two other helpers."),
     }.get(place, "")
 

@@ -172,6 +172,10 @@
       <translation>Chats</translation>
     </message>
     <message>
+      <source>Chats can fall back on this computer: some layers have only one other helper.</source>
+      <translation>Chats können auf diesen Computer ausweichen: Manche Schichten haben nur einen anderen Helfer.</translation>
+    </message>
+    <message>
       <source>Chats cannot be kept in {file} now ({reason}); the file stays as it is. New chats are lost when Potluck ends, unless the file can be written again before.</source>
       <translation>Chats können gerade nicht in {file} gespeichert werden ({reason}); die Datei bleibt, wie sie ist. Neue Chats gehen verloren, wenn Potluck endet, es sei denn, die Datei kann vorher wieder geschrieben werden.</translation>
     </message>
@@ -1426,10 +1430,6 @@
     <message>
       <source>This computer answered by itself: it is expected to write {alone:number} tokens a second, and a chain over other computers {chain:number}.</source>
       <translation>Dieser Computer hat allein geantwortet: Von ihm sind {alone:number} Tokens in der Sekunde zu erwarten, von einer Kette über andere Computer {chain:number}.</translation>
-    </message>
-    <message>
-      <source>This computer is the reserve: some of its layers have one other helper.</source>
-      <translation>Dieser Computer ist die Reserve: Manche seiner Schichten haben nur einen anderen Helfer.</translation>
     </message>
     <message>
       <source>This desktop has no tray. Kept running, the window stays as a small one.</source>

@@ -97,6 +97,9 @@ async def test_a_pause_frees_the_memory_and_lasts_until_it_is_ended(
         assert (status["state"], status["pause"]["reason"]) == ("paused", "manual")
         assert status["pause"]["until"] == pytest.approx(time.time() + 900, abs=5)
         assert status["pause"]["can_override"] is False
+        told = running.node.status()  # what `potluck status` shows
+        assert (told["state"], told["headline"]) == ("paused", status["headline"])
+        assert told["paused_until"] == status["pause"]["until"]
         # Chat goes on, alone, while nothing is shared.
         made = await running.ask("POST", "/conversations", {}, expect=201)
         assert (await written(running, made["id"], "What is Potluck?"))["state"] == "done"

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from app.api.guard import MAX_BODY_BYTES, Admission, guard
-from app.api.shapes import API_PREFIX
+from app.api.guard import MAX_BODY_BYTES, Admission, Denied, decode, guard
+from app.api.openai import ChatAsked
+from app.api.shapes import API_PREFIX, PauseRequest
 from tests.helpers.running_node import RunningNode, running_node
 
 STATUS = f"{API_PREFIX}/status"
@@ -163,3 +165,28 @@ async def test_other_computers_never_control_this_one() -> None:
 async def test_own_programs_need_no_key() -> None:
     for remote in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
         assert await sent("/v1/models", remote=remote, Host="localhost") == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        (
+            PauseRequest,
+            b'{"kind": "timer"}',
+            "Invalid enum value 'timer' (kind); allowed are resume, seconds, tomorrow.",
+        ),
+        (
+            ChatAsked,
+            b'{"model": "m", "messages": [{"role": "king", "content": "x"}]}',
+            "Invalid enum value 'king' (messages[0].role); allowed are assistant,"
+            " developer, function, system, tool, user.",
+        ),
+        (PauseRequest, b'{"kind": 5}', "Expected `str`, got `int` (kind)."),
+    ],
+)
+def test_who_sends_a_word_that_is_not_allowed_learns_which_are(
+    kind: type, body: bytes, words: str
+) -> None:
+    with pytest.raises(Denied) as denied:
+        decode(body, kind)
+    assert denied.value.words == words

@@ -72,6 +72,8 @@ def replace_command(monkeypatch: pytest.MonkeyPatch, name: str, work: Command) -
         (["node", "--units", "5:3"], "5:3 is not a span of units"),
         (["node", "--units", "x"], "'x' is not a span of units; write it like 0:5"),
         (["node", "--units", "0:999999"], "is not a span of units"),
+        (["node", "--units", "-1:3"], "expected a span of units; write it like 0:5, which is"),
+        (["node", "--units"], "expected a span of units; write it like 0:5, which is units 0 to"),
         (["node", "--port", "5"], "unrecognized arguments: --port"),
         (["chat", "--temperature", "warm"], "'warm' is no number from 0 to 10"),
         (["chat", "--temperature", "nan"], "'nan' is no number from 0 to 10"),
@@ -181,6 +183,15 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
         assert f"\n    {name} " in listed
         assert typed(name, "--help") == 0
         assert capsys.readouterr().out.startswith(f"usage: potluck {name} ")
+
+
+def test_the_help_of_a_node_says_who_chooses_its_layers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert typed("node", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--model alone serves all units of that model" in told
+    assert "Potluck chooses the layers by itself" in told
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -192,6 +192,8 @@ def test_what_this_computer_is_to_a_model_is_said(
     ):
         swarm(mine, coming, *others)
         _, output, _ = told("status", "--bootstrap", NOBODY)
+        marked = [line for line in output.splitlines() if line.endswith("(this computer)")]
+        assert marked == [f"  {peer_text(PeerId(mine.peer))[:8]}  units 0:3  (this computer)"]
         assert f"m: {1 + len(others)} helper{'s' * bool(others)} and 1 on their way, " in output
         assert "  this computer: units 0:3, " in output
         assert words in output
@@ -302,16 +304,27 @@ def test_what_a_node_stands_by_for_is_part_of_the_status(told: Told, tmp_path: P
     assert "\x1b" not in line
 
 
+def test_why_a_node_serves_nothing_is_part_of_the_status(told: Told, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    line = "Paused by you (until 15:40)"
+    for state, units, seen in (("paused", None, True), ("sharing", "0:1", False)):
+        status = {"listen": "x", "units": units, "written_at": time.time()}
+        status |= {"state": state, "headline": line}
+        (tmp_path / "data" / "node.json").write_text(json.dumps(status))
+        assert (line in told("status")[1].splitlines()) == seen
+
+
 def test_a_status_cannot_steer_the_terminal(told: Told, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o700)
     evil = "\x1b[31mEVIL\x1b]0;t\x07\nno node"
     status = {"listen": evil, "units": evil, "model": evil, "written_at": time.time()}
+    status |= {"state": "paused", "headline": evil, "peer_id": evil}
     (tmp_path / "data" / "node.json").write_text(json.dumps(status))
     code, output, _ = told("status")
     assert code == 0
     assert "\x1b" not in output
     assert "\x07" not in output
-    assert output.splitlines()[1].startswith("layers on disk")
+    assert output.splitlines()[2].startswith("layers on disk")
 
 
 # ── doctor ───────────────────────────────────────────────────────────────────

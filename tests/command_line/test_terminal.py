@@ -16,7 +16,7 @@ import pytest
 from app.chat.client import ClientOptions
 from app.command_line.passing_word import BACK
 from app.command_line.terminal import answer_line, chain_text, chat, client_options, footer, shown
-from app.errors import PeerLost, PotluckError, UsageError
+from app.errors import NotServed, PeerLost, PotluckError, UsageError
 from app.ids import PeerId, Span
 from app.sentences import Sentence, say
 from app.swarm.generate import Answer
@@ -260,6 +260,19 @@ async def test_what_goes_wrong_in_a_conversation_is_a_line_and_it_goes_on(
     assert await chat(words(None)) == 0
     assert client.asked[1] == [{"role": "user", "content": "second"}]
     assert capsys.readouterr().err == "potluck: nobody answers\n"
+
+
+async def test_who_finds_no_chain_is_told_what_to_do(
+    answers: Callable[..., FakeClient], typing: Typing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(NotServed("nobody serves unit 3", missing=(3,)), "two")
+    typing(b"first\nsecond\n")
+    assert await chat(words(None)) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "potluck: nobody serves unit 3."
+        " Wait until others have come, or run the whole model on this computer with --alone."
+    )
 
 
 async def test_a_conversation_that_grows_too_long_loses_its_beginning(

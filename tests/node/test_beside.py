@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from app.chat.client import lookup_all
-from app.ids import PeerId, Span, parse_peer
+from app.ids import PeerId, Span, parse_peer, peer_text
 from app.node import standing_by
 from app.node.beside import NearWays
 from app.node.serving import ShareOrder
@@ -89,7 +89,9 @@ async def test_people_are_told_of_both_and_of_one_computer(lower: RunningNode) -
     assert mine == [(0, 5), (5, 10)]
     (coverage,) = [one for one in status["coverage"] if one["name"] == "guide"]
     assert (coverage["replicas"], coverage["computers"]) == ([1] * 10, 1)
-    assert lower.node.status()["beside_units"] == "5:10"
+    told, name = lower.node.status(), lower.node.beside.name
+    assert name is not None
+    assert (told["beside_units"], told["beside_peer_id"]) == ("5:10", peer_text(name))
     await lower.node.beside.stop()
     status = await lower.ask("GET", "/status")
     assert status["model"]["beside"] == "Standing by for layers 5 to 8 of Potluck Guide"

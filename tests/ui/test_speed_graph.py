@@ -68,6 +68,23 @@ def test_where_nothing_happens_it_says_so_instead_of_drawing_a_scale(qtbot, them
     assert made.grab().toImage() != idle
 
 
+def test_no_line_goes_through_the_words_of_an_idle_graph(qtbot, theme) -> None:
+    made = SpeedGraph(theme, "Speed", 5.0, str, idle="Nothing.")
+    qtbot.addWidget(made)
+    made.resize(400, 92)
+    margin = 3  # the words stand in the middle of the graph's width
+
+    def lines() -> int:
+        """How many lines lie over the ground between top and bottom."""
+        drawn = made.grab().toImage()
+        column = [drawn.pixel(margin, y) for y in range(30, drawn.height() - 5)]
+        return sum(colour != column[0] for colour in column)
+
+    assert lines() == 0
+    made.add(1.0, 2.0)
+    assert lines() > 0
+
+
 def test_several_lines_have_names(qtbot, theme) -> None:
     made = SpeedGraph(theme, "Network", 5.0, str, lines=("sent", "received"))
     nameless = SpeedGraph(theme, "Network", 5.0, str)
