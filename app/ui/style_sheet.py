@@ -90,8 +90,8 @@ QTableWidget { background: transparent; border: none; gridline-color: transparen
     selection-background-color: $accent_soft; selection-color: $text; outline: none; }
 QTableWidget::item { padding: 4px 8px 4px 0; border: none; border-bottom: 1px solid $line; }
 QHeaderView { background: transparent; }
-QHeaderView::section { background: transparent; border: none; color: $muted; padding: 4px 8px 4px 0;
-    border-bottom: 1px solid $line; font-weight: 400; text-align: left; }
+QHeaderView::section { background: transparent; border: none; color: $muted;
+    padding: 4px 8px 4px 3px; border-bottom: 1px solid $line; font-weight: 400; text-align: left; }
 
 QProgressBar { background: $sunken; border: none; border-radius: 4px; max-height: 8px;
     min-height: 8px; }
