@@ -178,7 +178,7 @@ def place_words(place: str) -> str:
     return {
         "only": tr("Chats need this computer: nobody else serves some of its layers."),
         "second": tr(
-            "Chats can fall back on this computer: some layers have only one other helper."
+            "Chats can fall back on this computer: some of its layers have only one other helper."
         ),
         "spare": tr("Each of its layers has at least two other helpers."),
     }.get(place, "")

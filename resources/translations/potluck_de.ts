@@ -172,8 +172,8 @@
       <translation>Chats</translation>
     </message>
     <message>
-      <source>Chats can fall back on this computer: some layers have only one other helper.</source>
-      <translation>Chats können auf diesen Computer ausweichen: Manche Schichten haben nur einen anderen Helfer.</translation>
+      <source>Chats can fall back on this computer: some of its layers have only one other helper.</source>
+      <translation>Chats können auf diesen Computer ausweichen: Manche seiner Schichten haben nur einen anderen Helfer.</translation>
     </message>
     <message>
       <source>Chats cannot be kept in {file} now ({reason}); the file stays as it is. New chats are lost when Potluck ends, unless the file can be written again before.</source>

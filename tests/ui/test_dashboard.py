@@ -42,7 +42,7 @@ def test_it_says_what_is_shared_and_with_whom(page) -> None:
 def test_it_says_what_this_computer_is_to_the_model(page) -> None:
     page.show_snapshot(SHARING)
     assert page.model.place.text() == (
-        "Chats can fall back on this computer: some layers have only one other helper."
+        "Chats can fall back on this computer: some of its layers have only one other helper."
     )
     assert "hatched: nobody" in page.model.legend.text()
     page.show_snapshot(snapshot_at_rest(consented=False))

@@ -41,7 +41,7 @@ def test_it_shows_what_is_shared_and_who_else_does(
         "Potluck Guide: this computer serves the input, layers 1 to 4"
     )
     assert page.model.place.text() == (
-        "Chats can fall back on this computer: some layers have only one other helper."
+        "Chats can fall back on this computer: some of its layers have only one other helper."
     )
     wait(lambda: page.coverage.rows == [("Potluck Guide", f"3 computers · {half}")])
     (told,) = [one for one in node.status["coverage"] if one["my_place"] != "none"]
