@@ -56,6 +56,7 @@ class Client:
         self._options = options
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
+        self._met: Sequence[Contact] = ()
 
     async def __aenter__(self) -> Client:
         """Open everything that is needed before the first question.
@@ -79,7 +80,8 @@ class Client:
         await asyncio.to_thread(sweep_scratch, self.data.folder)
         self.model: OpenModel = self.data.model(options.model)
         bootstraps = self.data.bootstraps(options.bootstraps)
-        known = KnownContacts(self.data.folder).load()
+        contacts = KnownContacts(self.data.folder)
+        known = contacts.load()
         if not options.alone and not bootstraps and not known:
             raise UsageError(
                 "No bootstrap is known: give one with --bootstrap PEERID@HOST:PORT,"
@@ -92,15 +94,24 @@ class Client:
         self.vocabulary = self._opened.vocabulary
         talk = Talk(
             self._opened,
-            directory_lookup(bootstraps, known, self._clock),
+            directory_lookup(bootstraps, known, self._clock, tell=self._meet),
             Ways(alone=options.alone, alone_if_faster=options.alone_if_faster),
             clock=self._clock,
             speed=await asyncio.to_thread(MeasuredSpeed, self.data.folder),
         )
+        self._stack.push_async_callback(self._keep, contacts)
         self._talk = talk
         self._stack.push_async_callback(lambda: self._talk.close())
         if options.alone:
             await self._opened.whole()
+
+    def _meet(self, met: Sequence[Contact]) -> None:
+        self._met = met
+
+    async def _keep(self, contacts: KnownContacts) -> None:
+        """Keep whom it met, so that the next client of this folder needs no bootstrap."""
+        if self._met:
+            await asyncio.to_thread(contacts.keep, self._met)
 
     async def request(
         self,

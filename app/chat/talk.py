@@ -329,11 +329,16 @@ class Talk:
 
 
 def directory_lookup(
-    bootstraps: Sequence[tuple[PeerId, str]], known: Sequence[Contact], clock: Clock
+    bootstraps: Sequence[tuple[PeerId, str]],
+    known: Sequence[Contact],
+    clock: Clock,
+    *,
+    tell: Callable[[Sequence[Contact]], None] = lambda met: None,
 ) -> Lookup:
     """Asks bootstraps and those known from before, over the conversation's own endpoint.
 
-    Whom it met is asked the next time too, so that a bootstrap may go meanwhile.
+    Whom it met is asked the next time too, so that a bootstrap may go meanwhile. `tell` gets
+    those of them that answered and that others may be told of.
     """
     met = list(known)
 
@@ -341,6 +346,7 @@ def directory_lookup(
         async with conversation_directory(endpoint, bootstraps, met, clock) as directory:
             offers = offers_of(await directory.lookup(model))
             met[:] = directory.seeds()
+            tell(directory.contacts())
         return offers
 
     return lookup

@@ -84,6 +84,13 @@ async def test_a_chain_and_one_computer_alone_say_the_same(asking: ClientOptions
     assert not list((client.data.folder / "mounts").iterdir())
 
 
+async def test_who_was_asked_once_needs_no_bootstrap_the_next_time(asking: ClientOptions) -> None:
+    async with Client(asking) as client:
+        answer = await client.answer(await client.request(PROMPT, max_tokens=3))
+    async with Client(replace(asking, bootstraps=[])) as again:
+        assert (await again.answer(await again.request(PROMPT, max_tokens=3))).text == answer.text
+
+
 async def test_a_conversation_takes_the_room_it_may_need(
     asking: ClientOptions, whole: Node
 ) -> None:
