@@ -91,7 +91,7 @@ def test_work_for_others_is_seen_in_the_graph_and_the_totals(
     wait(lambda: page.state.headline.text() == "Sharing all 8 layers of Potluck Guide")
     before = node.status["totals"]["tokens_ever"]
     served = 0
-    for _ in range(4):  # the neighbours may not have heard yet that it serves everything
+    for _ in range(12):  # the neighbours may not have heard yet that it serves everything
         told = answered(neighbours, wait)
         if [part["peer_id"] for part in told["chain"]] == [node.status["peer_id"]]:
             served = len(told["tokens"])
