@@ -115,9 +115,11 @@ class AboutPage(Page):
         card = Card(tr("Help and licence"))
         self.report = button(tr("Report a problem"), self.report_wanted.emit)
         self.manual = button(tr("Read about Potluck"), self._open_manual)
-        self.manual.setVisible(manual_file().exists())
+        if not manual_file().exists():
+            self.manual.hide()
         self.licence = button(tr("Read the licence"), self._show_licence)
-        self.licence.setVisible(bool(licence_text()))
+        if not licence_text():
+            self.licence.hide()
         card.body.addWidget(
             label(
                 tr(

@@ -121,9 +121,10 @@ class Card(QFrame):
         self.body.setContentsMargins(looks.LARGE, looks.MEDIUM, looks.LARGE, looks.LARGE)
         self.body.setSpacing(looks.SMALL)
         self.heading = label(title, "strong")
-        self.heading.setVisible(bool(title))
         self.setAccessibleName(title)
         self.body.addWidget(self.heading)
+        if not title:  # not `setVisible`: who is shown before it lies in something is a window
+            self.heading.hide()
 
 
 class Banner(QFrame):

@@ -52,7 +52,8 @@ class Message(QFrame):
         self.again = IconButton(theme, "again", "")
         self.again.clicked.connect(lambda: self.again_wanted.emit())
         self.again.hide()
-        self.edit.setVisible(self.mine)
+        if not self.mine:
+            self.edit.hide()
         buttons = QHBoxLayout()
         buttons.setSpacing(2)
         for one in (self.copy, self.edit, self.again):

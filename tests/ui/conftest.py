@@ -9,8 +9,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from collections.abc import Callable, Iterator
 
 import pytest
-from PySide6.QtCore import QLocale
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QLocale, QObject
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.api.shapes import ErrorBody
 from app.ui.backend import Backend
@@ -24,6 +24,28 @@ Wait = Callable[[Callable[[], object]], None]
 def unexpected(error: ErrorBody) -> None:
     """Where nothing may go wrong."""
     raise AssertionError(error.words)
+
+
+class ShownWindows(QObject):
+    """Remembers what was shown as a window of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[QWidget] = []
+
+    def eventFilter(self, watched, event) -> bool:  # noqa: N802 - Qt's name
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.seen.append(watched)
+        return False
+
+
+@pytest.fixture
+def shown_windows(qapp: QApplication) -> Iterator[list[QWidget]]:
+    """What was shown as a window of its own from now on, for a moment or for good."""
+    watching = ShownWindows()
+    qapp.installEventFilter(watching)
+    yield watching.seen
+    qapp.removeEventFilter(watching)
 
 
 @pytest.fixture(autouse=True)

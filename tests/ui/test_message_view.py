@@ -107,6 +107,12 @@ def test_a_question_can_be_edited_and_not_written_again(qtbot, theme) -> None:
         question.edit.click()
 
 
+def test_its_parts_are_never_windows_of_their_own(shown_windows, qtbot, theme) -> None:
+    for role in ("user", "assistant"):
+        qtbot.addWidget(Message(theme, role))
+    assert shown_windows == []
+
+
 def test_a_short_question_takes_little_room(qtbot, theme) -> None:
     short, long = Message(theme, "user"), Message(theme, "user")
     for one, text in ((short, "Why?"), (long, "Why is that so? " * 20)):

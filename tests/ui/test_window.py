@@ -41,6 +41,12 @@ def window(qtbot, theme, backend, tmp_path: Path, wait) -> Iterator[Window]:
     return made
 
 
+def test_nothing_but_the_window_is_ever_a_window(shown_windows, window) -> None:
+    for place in ("overview", "chat", "models", "settings", "about"):
+        window.go(place)
+    assert {*shown_windows} == {window}
+
+
 def test_each_place_can_be_reached_by_mouse_and_keyboard(window, qtbot) -> None:
     pages = {
         "overview": window.dashboard,
