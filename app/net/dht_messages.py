@@ -21,6 +21,7 @@ from app.net.wire import (
     PeerBytes,
     SignedRecord,
     decode_channel,
+    tag_of,
 )
 
 KEY_BYTES = 32
@@ -132,11 +133,6 @@ about a memory on "state" channels only."""
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(DhtMessage)
 
 
-class _Tag(msgspec.Struct, frozen=True):
-    t: str = ""
-
-
-_tag_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(_Tag)
 _TAGS = frozenset({"find_nodes", "nodes", "find_records", "records", "store", "stored"})
 
 
@@ -160,7 +156,7 @@ def decode_directory(body: bytes) -> AnyMessage:
     if len(body) > MAX_FRAME_BYTES:
         raise BadInput(f"a frame of {len(body)} bytes; {MAX_FRAME_BYTES} are allowed here")
     try:
-        tag: _Tag = _tag_decoder.decode(body)
+        tag = tag_of(body)
     except (ValueError, RecursionError, OverflowError) as error:
         raise BadInput(f"not a message of the directory: {str(error)[:200]}") from None
-    return decode_dht(body) if tag.t in _TAGS else decode_channel(body)
+    return decode_dht(body) if tag in _TAGS else decode_channel(body)

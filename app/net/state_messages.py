@@ -12,7 +12,14 @@ from typing import Annotated, Any
 import msgspec
 
 from app.errors import BadInput
-from app.net.wire import MAX_POSITION, ChannelMessage, Message, SessionBytes, decode_channel
+from app.net.wire import (
+    MAX_POSITION,
+    ChannelMessage,
+    Message,
+    SessionBytes,
+    decode_channel,
+    tag_of,
+)
 
 MAX_STATE_PART_BYTES = 1 << 20
 MAX_STATE_FRAME_BYTES = MAX_STATE_PART_BYTES + 256
@@ -49,11 +56,6 @@ StateMessage = StateOffer | StatePart | StateTaken
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(StateMessage)
 
 
-class _Tag(msgspec.Struct, frozen=True):
-    t: str = ""
-
-
-_tag_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(_Tag)
 _TAGS = frozenset({"state_offer", "state_part", "state_taken"})
 
 
@@ -66,8 +68,7 @@ def decode_state(body: bytes) -> ChannelMessage | StateMessage:
     if len(body) > MAX_STATE_FRAME_BYTES:
         raise BadInput(f"a frame of {len(body)} bytes; {MAX_STATE_FRAME_BYTES} are allowed here")
     try:
-        tag: _Tag = _tag_decoder.decode(body)
-        if tag.t not in _TAGS:
+        if tag_of(body) not in _TAGS:
             return decode_channel(body)
         message: StateMessage = _decoder.decode(body)
     except (ValueError, RecursionError, OverflowError) as error:

@@ -399,6 +399,19 @@ def encode(message: Message) -> bytes:
     return bytes(frame)
 
 
+class _Tag(msgspec.Struct, frozen=True):
+    t: str = ""
+
+
+def tag_of(body: bytes) -> str:
+    """Which message a frame's body says it is, for channels with messages of their own; "" without.
+
+    Raises:
+        ValueError, RecursionError, OverflowError: it is no message at all.
+    """
+    return msgspec.msgpack.decode(body, type=_Tag).t
+
+
 def decode_control(body: bytes) -> ControlMessage:
     """Read the body of a frame from a control channel; BadInput names the broken rule."""
     message: ControlMessage = _decode(_control_decoder, body, MAX_CONTROL_FRAME_BYTES)

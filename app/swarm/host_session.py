@@ -118,11 +118,8 @@ class Session:
 
     def deadline_of(self, step: wire.Step) -> float | None:
         """Seconds after which nobody waits for a step any more; None is for ever."""
-        return (
-            self.opening.deadline_seconds
-            if step.deadline_seconds is None
-            else (step.deadline_seconds)
-        )
+        own = step.deadline_seconds
+        return self.opening.deadline_seconds if own is None else own
 
 
 def check_served(opening: wire.SessionOpen, model: ModelId, mounted: Span) -> None:
