@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication
 
 from app.api.shapes import ConsentRequest, ErrorBody, SettingsView, Snapshot
 from app.ui.autostart import Autostart
@@ -25,7 +25,7 @@ from app.ui.tray import Tray
 from app.ui.window import Window
 
 TRAY_WAIT_MILLISECONDS: Final = 3000
-"""At login the tray may come later than we do."""
+"""At login the tray may come later than we do; a window hidden in none is shown then."""
 QUIT_MILLISECONDS: Final = 8000
 QUIT_LOOK_MILLISECONDS: Final = 100
 
@@ -53,7 +53,7 @@ class Desktop(QObject):
         self.pausing = Pausing(self.backend.asked_by(self), self._failed)
         self.node = node
         self.tray = Tray(theme, self.pausing)
-        self.window = Window(theme, self.backend, self.pausing, folder)
+        self.window = Window(theme, self.backend, self.pausing, folder, Tray.is_there)
         self.notifier = Notifier(self._notify)
         self._quit_timer = QTimer(self, interval=QUIT_LOOK_MILLISECONDS)
         wait = TRAY_WAIT_MILLISECONDS
@@ -80,10 +80,10 @@ class Desktop(QObject):
 
     def start(self, *, hidden: bool) -> None:
         """Show the tray and, unless hidden in it, the window; then find or start the node."""
-        self.window.has_tray = self.tray.show()
-        if not (hidden and self.window.has_tray):
+        self.tray.show()
+        if not hidden:
             self.window.show()
-        if not self.window.has_tray:
+        elif not self.tray.is_there():
             self._tray_timer.start()
         # The window is drawn first: what it shows does not wait for the node.
         QTimer.singleShot(0, self.node.start)
@@ -183,7 +183,7 @@ class Desktop(QObject):
             self.window.raise_up(place)
 
     def _notify(self, title: str, text: str) -> None:
-        if self.window.has_tray:
+        if self.tray.is_there():
             # Some desktops read what follows "<" as markup, and load pictures for it.
             text = text.replace("<", "\u2039")
             self.tray.icon.showMessage(title, text, self._application.windowIcon())
@@ -195,8 +195,7 @@ class Desktop(QObject):
         )
 
     def _look_for_tray(self) -> None:
-        self.window.has_tray = QSystemTrayIcon.isSystemTrayAvailable()
-        if not self.window.has_tray and not self.window.isVisible():
+        if not self.tray.is_there():
             self.window.show()
 
     # ── the end ──────────────────────────────────────────────────────────────

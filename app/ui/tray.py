@@ -68,9 +68,13 @@ class Tray(QObject):
         menu.addAction(tr("Quit Potluck"), self.quit_wanted.emit)
         self._offer("")
 
-    def show(self) -> bool:
-        """Show the icon; False where there is no tray."""
+    def show(self) -> None:
+        """Show the icon; a tray that comes later shows it then."""
         self.icon.show()
+
+    @staticmethod
+    def is_there() -> bool:
+        """Whether this desktop has a tray now."""
         return QSystemTrayIcon.isSystemTrayAvailable()
 
     def hide(self) -> None:

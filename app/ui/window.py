@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -59,13 +60,20 @@ class Window(QMainWindow):
     decided = Signal(object)
     saw_settings = Signal(object)
 
-    def __init__(self, theme: Theme, backend: Backend, pausing: Pausing, folder: Path) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        backend: Backend,
+        pausing: Pausing,
+        folder: Path,
+        has_tray: Callable[[], bool],
+    ) -> None:
         super().__init__()
         self.setWindowTitle("Potluck")
         self.setWindowIcon(application_icon())
         self.resize(SIZE)
         self.memory = QSettings(str(folder / WINDOW_FILE), QSettings.Format.IniFormat)
-        self.has_tray = False
+        self._has_tray = has_tray
         self._quitting = False
         self._theme = theme
         self._backend = backend
@@ -302,7 +310,7 @@ class Window(QMainWindow):
             event.accept()
             return
         self._remember()
-        if self.has_tray:
+        if self._has_tray():  # asked now: a tray comes, and goes, while we run
             event.accept()
             if self.memory.value("tray_explained") != "yes":
                 self.memory.setValue("tray_explained", "yes")

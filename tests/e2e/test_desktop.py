@@ -233,18 +233,23 @@ def test_a_node_that_is_killed_comes_back(screen: Screen, window: Window) -> Non
     assert window.process.wait(20) == 0
 
 
-def test_without_a_tray_closing_asks_and_the_window_stays(tmp_path: Path) -> None:
+def test_without_a_tray_the_window_stays_until_one_comes(tmp_path: Path) -> None:
     home = tmp_path / "bare"
     home.mkdir(mode=0o700)
     with Screen(home, tray=False) as screen:
-        window = Window(tmp_path / "bare-data", screen)
+        window = Window(tmp_path / "bare-data", screen, "--hidden")
         try:
+            # Hidden in no tray nobody would find it: it is shown after a while.
             shown = wait_for(lambda: screen.main_window(PROGRAM), "the window")
             wait_for(lambda: window.node().get("api"), "the node")
             screen.type_into(shown, "alt+F4")
             wait_for(lambda: len(screen.windows(PROGRAM)) == 2, "the question")
             screen.press("Escape")
             wait_for(lambda: len(screen.windows(PROGRAM)) == 1, "the answer")
+            screen.open_tray()
+            wait_for(lambda: screen.tray_icon(PROGRAM), "the icon in the tray")
+            screen.type_into(shown, "alt+F4")
+            wait_for(lambda: screen.main_window(PROGRAM) is None, "the window to hide")
             assert window.process.poll() is None
             os.kill(window.process.pid, signal.SIGTERM)
             assert window.process.wait(20) == 0

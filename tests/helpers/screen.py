@@ -88,9 +88,13 @@ class Screen:
         }
         self._start(["openbox"], self.environment)
         wait_for(lambda: self.do("get_desktop"), "the window manager")
+        # The first key of a screen changes its keyboard's map. A window manager lets go of its
+        # keys for a moment then, and one of them would be lost: that moment is had here. It does
+        # things in the order they come in, so it is over when the number of desktops has changed.
+        self.do("key", "shift")
+        wait_for(self._desktops_are_one, "the window manager's keys")
         if self._tray:
-            self._start(["tint2"], self.environment)
-            wait_for(lambda: self.windows("tint2"), "the tray")
+            self.open_tray()
 
     def __exit__(
         self,
@@ -105,6 +109,10 @@ class Screen:
             process.terminate()
             process.wait(10)
 
+    def _desktops_are_one(self) -> bool:
+        self.do("set_num_desktops", "1")  # unheard while the window manager is starting
+        return self.do("get_num_desktops").strip() == "1"
+
     def _start(self, command: list[str], environment: dict[str, str], *keep: int) -> None:
         self._processes.append(
             subprocess.Popen(
@@ -116,6 +124,11 @@ class Screen:
                 stderr=subprocess.DEVNULL,
             )
         )
+
+    def open_tray(self) -> None:
+        """Put a tray on the screen."""
+        self._start(["tint2"], self.environment)
+        wait_for(lambda: self.windows("tint2"), "the tray")
 
     # ── looking and acting ───────────────────────────────────────────────────
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -30,9 +30,28 @@ from tests.ui.conftest import unexpected
 pytestmark = pytest.mark.real
 
 
+class Shelf:
+    """A desktop's tray, which comes and goes."""
+
+    def __init__(self) -> None:
+        self.is_there = False
+
+
 @pytest.fixture
-def window(qtbot, theme, backend, tmp_path: Path, wait) -> Iterator[Window]:
-    made = Window(theme, backend, Pausing(backend, unexpected), tmp_path)
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def opened(theme, backend, shelf, tmp_path: Path) -> Callable[[], Window]:
+    return lambda: Window(
+        theme, backend, Pausing(backend, unexpected), tmp_path, lambda: shelf.is_there
+    )
+
+
+@pytest.fixture
+def window(qtbot, opened, wait) -> Iterator[Window]:
+    made = opened()
     qtbot.addWidget(made, before_close_func=lambda window: window.prepare_to_quit())
     made.show()
     made.refresh()
@@ -108,8 +127,8 @@ def test_the_first_run_stands_in_front_until_it_is_over(window) -> None:
     assert window.pages.isVisible()
 
 
-def test_with_a_tray_closing_hides_and_is_explained_once(window, qtbot) -> None:
-    window.has_tray = True
+def test_with_a_tray_closing_hides_and_is_explained_once(window, shelf) -> None:
+    shelf.is_there = True  # it came after the window
     explained: list[int] = []
     window.explained.connect(lambda: explained.append(1))
     for _ in range(2):
@@ -149,11 +168,11 @@ def test_trouble_is_said_at_the_side_and_on_the_overview(window) -> None:
     assert not window.dashboard.trouble.isVisible()
 
 
-def test_where_it_stood_is_remembered(window, theme, backend, tmp_path: Path, qtbot) -> None:
+def test_where_it_stood_is_remembered(window, opened, qtbot) -> None:
     window.resize(760, 600)
     window.prepare_to_quit()
     window.memory.sync()
-    again = Window(theme, backend, Pausing(backend, unexpected), tmp_path)
+    again = opened()
     qtbot.addWidget(again, before_close_func=lambda window: window.prepare_to_quit())
     assert (again.width(), again.height()) == (760, 600)
 
