@@ -14,6 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
+from hypothesis import settings
 
 from tests.helpers.running_node import write_guide_manifest
 from tools.measured_last import MEASURED, MeasuredLast
@@ -26,6 +27,11 @@ PROCESSES = {"e2e", "chaos"}
 UNITS = f"not {REAL}"
 MOST_WORKERS = 8
 """More would wait for the longest file, having taken seconds each to begin."""
+
+
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
+"""A change is judged by the examples it was judged by before; new ones are looked for on purpose."""
 
 
 def pytest_configure() -> None:

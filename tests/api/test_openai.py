@@ -290,6 +290,7 @@ async def test_a_node_outlives_any_body(tmp_path: Path, guide: Path, bodies: lis
     async with running_node(tmp_path) as running:
         for body in bodies:
             for path in ("/v1/chat/completions", "/v1/completions"):
-                answer = await running.openai(path, body, expect=400)
+                # 404: a good question to a model that nobody knows
+                answer = await running.openai(path, body, expect=(400, 404))
                 assert set(answer["error"]) == {"message", "type", "param", "code"}
         assert (await running.ask("GET", "/status"))["state"] == "idle"
