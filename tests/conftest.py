@@ -31,7 +31,7 @@ MOST_WORKERS = 8
 
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
-"""A change is judged by the examples it was judged by before; new ones are looked for on purpose."""
+"""Each change is judged by the same examples; new ones are looked for on purpose."""
 
 
 def pytest_configure() -> None:
