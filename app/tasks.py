@@ -3,7 +3,8 @@
 A bare `asyncio.create_task` can vanish with its exception. Here a part of the
 program that wants something done in the background owns a `TaskOwner`; leaving
 it cancels what still runs and waits for it, and a task that fails is logged
-with its name at the moment it fails.
+with its name at the moment it fails. What is to stop in its middle when something
+happens is done with `unless_set`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -62,3 +65,33 @@ class TaskOwner:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s failed", task.get_name(), exc_info=error)
+
+
+async def unless_set(event: asyncio.Event, work: Coroutine[Any, Any, T], *, name: str) -> T | None:
+    """Do `work`, and stop it in its middle as soon as the event is set.
+
+    But for the event it is as if the work were awaited here: who cancels this cancels the work,
+    it has ended when this ends, and what it raises is raised here, also if it does so while it
+    is being stopped.
+
+    Returns:
+        What the work returns; None if it was stopped, or not begun as the event was set before.
+    """
+    if event.is_set():
+        work.close()
+        return None
+    loop = asyncio.get_running_loop()
+    doing = loop.create_task(work, name=name)
+    watching = loop.create_task(event.wait(), name=f"{name}: watch")
+    try:
+        try:
+            await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            doing.cancel()
+            watching.cancel()
+            # Unlike `asyncio.wait` it waits for both even when this is cancelled once more.
+            await asyncio.gather(doing, watching, return_exceptions=True)
+    finally:
+        if not doing.cancelled() and (error := doing.exception()) is not None:
+            raise error
+    return None if doing.cancelled() else doing.result()

@@ -24,7 +24,7 @@ from app.node.snapshot import Wanted, layers_named
 from app.node.wishes import Wishes
 from app.sentences import Sentence, say
 from app.swarm.placement import Placement
-from app.tasks import TaskOwner
+from app.tasks import TaskOwner, unless_set
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,10 @@ class Moving:
         """Look again and again; runs until it is cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS * uniform(2 / 3, 4 / 3))
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # the edge: this look failed, the next one need not
+                logger.exception("this computer stays where it is")
 
     async def look(self) -> None:
         """Look once, and move if that is clearly better. Stops in the middle when something else
@@ -73,10 +76,7 @@ class Moving:
         if wanted is None:
             return
         self._wishes.disturbed.clear()
-        async with TaskOwner("moving") as owner:
-            looking = owner.start(self._look(wanted), name="look")
-            watching = owner.start(self._wishes.disturbed.wait(), name="watch")
-            await asyncio.wait({looking, watching}, return_when=asyncio.FIRST_COMPLETED)
+        await unless_set(self._wishes.disturbed, self._look(wanted), name="moving")
 
     def _movable(self) -> Wanted | None:
         """What is served now, if it may become something else."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Callable, Set
 from functools import partial
 from types import TracebackType
 from typing import Final, Literal
@@ -27,10 +27,11 @@ from app.net.endpoint import Endpoint
 from app.node.announcing import Announcer, steady_speed
 from app.node.own_addresses import own_address
 from app.node.serving import Means, Serving, ShareOrder, bring_up
+from app.sentences import say
 from app.swarm.credits import Credits
 from app.swarm.host import Host
 from app.swarm.route import Offer
-from app.tasks import TaskOwner
+from app.tasks import TaskOwner, unless_set
 
 logger = logging.getLogger(__name__)
 
@@ -281,14 +282,14 @@ class Sharing:
             self._mount_again = False
             if self._serving is not None and (self._serving.order != wished or outdated):
                 if wished is not None and not outdated:
-                    await self._unless_wish_changes(self._fetch_beside(wished))
+                    await unless_set(self._wish_changed, self._fetch_beside(wished), name="fetch")
                 if wished == self._wished:
                     await self._put_away(drain_seconds=DRAIN_SECONDS)
             elif wished is not None and self._serving is None:
                 # A worker may be starting: it is gone when this is over, and not before.
                 self._bringing_up = True
                 try:
-                    await self._unless_wish_changes(self._bring_up(wished))
+                    await unless_set(self._wish_changed, self._bring_up(wished), name="bring up")
                 finally:
                     self._bringing_up = False
                 if self._serving is None:
@@ -307,13 +308,6 @@ class Sharing:
             elif self._is_settled():
                 retry_seconds = FIRST_RETRY_SECONDS
                 await self._wish_changed.wait()
-
-    async def _unless_wish_changes(self, work: Awaitable[None]) -> None:
-        """Do it, and stop in the middle if something else is wished meanwhile."""
-        async with TaskOwner("share") as owner:
-            doing = owner.start(_awaited(work), name="bring up")
-            watching = owner.start(self._wish_changed.wait(), name="watch for another wish")
-            await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
 
     async def _tell(self) -> None:
         self._changed()
@@ -342,8 +336,10 @@ class Sharing:
             await self._mount(order)
         except PotluckError as error:
             logger.warning("sharing failed: %s", error)
-            self._failed, self.problem = order, error
-            self._enter("failed")
+            self._fail(order, error)
+        except Exception as error:  # the edge: whoever waits for it learns that it failed
+            logger.exception("sharing failed by a mistake")
+            self._fail(order, PotluckError(say("our_mistake", kind=type(error).__name__)))
         except BaseException:
             self._enter("off")
             raise
@@ -352,14 +348,22 @@ class Sharing:
             self._failed = self.problem = None
             self._enter("serving")
 
+    def _fail(self, order: ShareOrder, error: PotluckError) -> None:
+        self._failed, self.problem = order, error
+        self._enter("failed")
+
     async def _fetch_beside(self, order: ShareOrder) -> None:
         """Bring what is wished while what was wished before is served on; what fails is tried
         again, and said, when that is put away."""
         if self._is_here(order):
             return
         self._enter("fetching")
-        with contextlib.suppress(PotluckError):
+        try:
             await self._fetch(order.model, order.span)
+        except PotluckError as error:
+            logger.info("what is to be shared next did not come: %s", error)
+        except Exception:  # the edge: what is shared now can be put away all the same
+            logger.exception("what is to be shared next did not come, by a mistake")
 
     def _is_here(self, order: ShareOrder) -> bool:
         units = order.model.manifest.units[order.span.start : order.span.stop]
@@ -439,7 +443,3 @@ class Sharing:
             capacity=serving.order.sequences,
             moves_to=self.moves_to,
         )
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work

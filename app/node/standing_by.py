@@ -30,7 +30,7 @@ from app.node.snapshot import Wanted
 from app.node.wishes import Wishes
 from app.policy.verdict import GIGABYTE
 from app.swarm.standby import Patience
-from app.tasks import TaskOwner
+from app.tasks import unless_set
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,10 @@ class StandingBy:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds_to_next_look()):
                     await self._wishes.disturbed.wait()
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # the edge: this look failed, the next one need not
+                logger.exception("nothing more is kept ready")
 
     async def look(self) -> None:
         """Look once, and do what follows from it. Stops in the middle when something else is
@@ -104,10 +107,7 @@ class StandingBy:
         if wanted is None:
             await self._give_up()
             return
-        async with TaskOwner("standing by") as owner:
-            looking = owner.start(self._look(wanted), name="look")
-            watching = owner.start(self._wishes.disturbed.wait(), name="watch")
-            await asyncio.wait({looking, watching}, return_when=asyncio.FIRST_COMPLETED)
+        await unless_set(self._wishes.disturbed, self._look(wanted), name="standing by")
 
     def _seconds_to_next_look(self) -> float:
         seconds = LOOK_SECONDS * self._about()

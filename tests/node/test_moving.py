@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,9 +17,11 @@ from app.folder.data_folder import OpenModel
 from app.ids import PeerId, Span
 from app.node import moving
 from app.node.model_offers import ModelOffers
-from app.node.moving import moved_words
+from app.node.moving import Moving, moved_words
 from app.swarm.placement import Placement, Reason, Server
+from app.tasks import TaskOwner
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node, until
+from tests.helpers.virtual_loop import run_virtual
 from tests.node.test_model_offers import with_memory
 
 pytestmark = pytest.mark.real
@@ -192,6 +194,30 @@ async def test_a_pause_or_another_choice_ends_a_move_in_its_middle(
         await running.node.sharing.settled()
         order = running.node.sharing.order
         assert order is None or order.span == Span(5, 8)
+
+
+def test_a_look_that_fails_by_a_mistake_is_logged_and_not_the_last_one(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = asyncio.Semaphore(0)
+
+    async def fails() -> None:
+        looks.release()
+        raise ZeroDivisionError
+
+    async def dialogue() -> None:
+        nothing = cast(Any, None)
+        mover = Moving(nothing, nothing, nothing, nothing, fetch=nothing)
+        monkeypatch.setattr(mover, "look", fails)
+        async with TaskOwner("test") as owner, asyncio.timeout(3600.0):
+            owner.start(mover.keep_placed(), name="keep placed")
+            await looks.acquire()
+            await looks.acquire()
+
+    run_virtual(dialogue())
+    assert [record.getMessage() for record in caplog.records] == [
+        "this computer stays where it is"
+    ] * 2
 
 
 async def test_a_move_is_told_in_layers_and_with_its_reason(tmp_path: Path, guide: Path) -> None:

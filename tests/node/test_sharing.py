@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +84,22 @@ async def test_what_cannot_be_served_says_why_and_is_tried_again_when_asked(
         sharing.wish(None)
         await sharing.settled()
 
-        async def fails(*_: object) -> None:
-            raise DownloadFailed("no origin delivers unit 2")
+        async def fails(error: Exception, *_: object) -> None:
+            raise error
 
         with monkeypatch.context() as patched:
-            patched.setattr(sharing, "_fetch", fails)
-            sharing.wish(order)
-            await sharing.settled()
-            assert sharing.phase == "failed"
-            assert str(sharing.problem) == "no origin delivers unit 2"
-            status = await running.ask("GET", "/status")
-            assert (status["state"], status["pause"]["reason"]) == ("problem", "problem")
+            for error, words in (
+                (DownloadFailed("no origin delivers unit 2"), "no origin delivers unit 2"),
+                (ZeroDivisionError(), "This is a mistake in Potluck itself (ZeroDivisionError)."),
+            ):
+                patched.setattr(sharing, "_fetch", partial(fails, error))
+                sharing.wish(order)
+                sharing.retry()
+                await sharing.settled()
+                assert sharing.phase == "failed"
+                assert str(sharing.problem) == words
+                status = await running.ask("GET", "/status")
+                assert (status["state"], status["pause"]["reason"]) == ("problem", "problem")
         sharing.retry()
         await until(lambda: sharing.phase == "serving")
         assert sharing.problem is None

@@ -23,6 +23,7 @@ from app.node.snapshot import Wanted
 from app.node.standing_by import REST_SECONDS, SETTLE_SECONDS, StandingBy
 from app.node.wishes import Wishes
 from app.swarm.standby import Need
+from app.tasks import TaskOwner
 from tests.helpers.virtual_clock import VirtualClock
 from tests.helpers.virtual_loop import LoopClock, run_virtual
 
@@ -304,7 +305,7 @@ async def test_another_wish_ends_a_look_in_its_middle() -> None:
 
     town.standing_by._fetch = endless
     await town.look()
-    async with asyncio.TaskGroup() as both:
+    async with asyncio.timeout(5.0), asyncio.TaskGroup() as both:
         both.create_task(town.look(after=SETTLE_SECONDS))
         await fetching.wait()
         town.wishes.disturbed.set()
@@ -316,15 +317,36 @@ def test_by_itself_it_looks_often_enough_for_whoever_waits() -> None:
         town = Town(clock=LoopClock(), draw=0.9)
         town.beside.ready = (MODEL, SECOND)
         loop = asyncio.get_running_loop()
-        keeping = loop.create_task(town.standing_by.keep_ready())
-        await asyncio.sleep(60.0)
-        town.needs = ["nobody"]
-        lost_at = loop.time()
-        await town.beside.began.wait()
-        keeping.cancel()
-        return loop.time() - lost_at
+        async with TaskOwner("test") as owner, asyncio.timeout(3600.0):
+            owner.start(town.standing_by.keep_ready(), name="keep ready")
+            await asyncio.sleep(60.0)
+            town.needs = ["nobody"]
+            lost_at = loop.time()
+            await town.beside.began.wait()
+            return loop.time() - lost_at
 
     assert run_virtual(dialogue()) < 25.0
+
+
+def test_a_look_that_fails_by_a_mistake_is_logged_and_not_the_last_one(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = asyncio.Semaphore(0)
+
+    async def fails() -> None:
+        looks.release()
+        raise ZeroDivisionError
+
+    async def dialogue() -> None:
+        town = Town(clock=LoopClock())
+        monkeypatch.setattr(town.standing_by, "look", fails)
+        async with TaskOwner("test") as owner, asyncio.timeout(3600.0):
+            owner.start(town.standing_by.keep_ready(), name="keep ready")
+            await looks.acquire()
+            await looks.acquire()
+
+    run_virtual(dialogue())
+    assert [record.getMessage() for record in caplog.records] == ["nothing more is kept ready"] * 2
 
 
 async def test_what_comes_is_bounded_by_the_owners_line_and_month() -> None:
