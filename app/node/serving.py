@@ -15,6 +15,7 @@ from app.engine.supervisor import Engine
 from app.folder.data_folder import DataFolder, OpenModel
 from app.ids import Span
 from app.net.channel import ChannelOpener
+from app.preferences import Settings
 from app.swarm.credits import Credits
 from app.swarm.host import Host
 from app.tasks import TaskOwner
@@ -36,6 +37,20 @@ class ShareOrder:
     threads: int
     kv_tokens: int
     sequences: int
+
+    @classmethod
+    def by_settings(
+        cls, settings: Settings, model: OpenModel, span: Span, *, gpu: bool
+    ) -> ShareOrder:
+        """To serve these units with what the owner gives for it."""
+        return cls(
+            model,
+            span,
+            gpu=gpu,
+            threads=settings.threads,
+            kv_tokens=settings.kv_tokens,
+            sequences=settings.max_sessions,
+        )
 
 
 @dataclass

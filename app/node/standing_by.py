@@ -209,7 +209,9 @@ class StandingBy:
                 await self._beside.stop()
             elif await self._offers.fits_beside(model, span):
                 logger.info("serving units %s too (%s)", span, need)
-                self._beside.serve(self._order(model, span))
+                # The graphics card is the first span's.
+                order = ShareOrder.by_settings(self._data.settings, model, span, gpu=False)
+                self._beside.serve(order)
             else:
                 self._rest(now)
         return need is not None or self._beside.is_up
@@ -236,17 +238,6 @@ class StandingBy:
     def _rest(self, now: float) -> None:
         self._patience.begin_anew()
         self._rests_until = now + REST_SECONDS
-
-    def _order(self, model: OpenModel, span: Span) -> ShareOrder:
-        settings = self._data.settings
-        return ShareOrder(
-            model,
-            span,
-            gpu=False,  # the graphics card is the first span's
-            threads=settings.threads,
-            kv_tokens=settings.kv_tokens,
-            sequences=settings.max_sessions,
-        )
 
     async def _give_up(self) -> None:
         """Keep nothing ready and serve nothing besides; what is on the disk stays there."""

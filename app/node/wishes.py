@@ -119,21 +119,14 @@ class Wishes:
 
     def renew(self) -> None:
         """Have served what is wanted now, by the settings and rules of now."""
-        governor, wanted, settings = self.governor, self.wanted, self._data.settings
+        governor, wanted = self.governor, self.wanted
         if wanted is None or governor.verdict.state == "paused":
             self._sharing.wish(None)
         else:
             known = self._machine().gpu_usable
             gpu = governor.verdict.caps.gpu if known else governor.unknown_card_allowed
             self._sharing.wish(
-                ShareOrder(
-                    wanted.model,
-                    wanted.span,
-                    gpu=gpu,
-                    threads=settings.threads,
-                    kv_tokens=settings.kv_tokens,
-                    sequences=settings.max_sessions,
-                )
+                ShareOrder.by_settings(self._data.settings, wanted.model, wanted.span, gpu=gpu)
             )
         self._changed()
 

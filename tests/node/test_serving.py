@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from app.engine.mounting import MountRequest
 from app.errors import EngineFault
@@ -14,6 +15,7 @@ from app.folder.data_folder import DataFolder
 from app.ids import Span
 from app.node import serving
 from app.node.serving import Means, ShareOrder, bring_up
+from app.preferences import Settings
 from tests.helpers.fake_engine import FakeEngine, ToyModel
 from tests.helpers.memory_network import MemoryNetwork
 from tests.helpers.virtual_clock import VirtualClock
@@ -58,6 +60,18 @@ def order_and_means(folder: Path, guide: Path, opener: Any, place: str) -> tuple
     model = data.model(str(guide))
     order = ShareOrder(model, Span(2, 5), gpu=False, threads=1, kv_tokens=64, sequences=2)
     return order, Means(data, opener, VirtualClock(), place)
+
+
+def test_what_the_owner_gives_is_what_is_ordered_and_other_settings_are_another_order(
+    tmp_path: Path, guide: Path
+) -> None:
+    model, span = DataFolder.open(tmp_path).model(str(guide)), Span(2, 5)
+    settings = Settings(threads=3, kv_tokens=4096, max_sessions=7)
+    order = ShareOrder.by_settings(settings, model, span, gpu=True)
+    assert order == ShareOrder(model, span, gpu=True, threads=3, kv_tokens=4096, sequences=7)
+    for other in (replace(settings, threads=4), replace(settings, kv_tokens=8192)):
+        assert ShareOrder.by_settings(other, model, span, gpu=True) != order
+    assert ShareOrder.by_settings(settings, model, span, gpu=False) != order
 
 
 async def test_two_spans_of_one_data_folder_are_mounted_in_different_places(
