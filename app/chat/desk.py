@@ -164,7 +164,7 @@ class Desk:
             raise NoRoom(say("many_answers", count=self.writing))
         model = await self._models.find(order.model)
         written.model = model.manifest.name
-        written.title = model.manifest.title or model.manifest.name
+        written.title = model.manifest.shown_name
         self.writing += 1
         self._changed()
         try:

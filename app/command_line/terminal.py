@@ -90,8 +90,7 @@ async def _ask_once(client: Client, options: argparse.Namespace) -> int:
 
 
 async def _converse(client: Client, options: argparse.Namespace) -> int:
-    name = client.model.manifest.title or client.model.manifest.name
-    print(f"Talking with {name}. An empty line or Ctrl-D ends it.")
+    print(f"Talking with {client.model.manifest.shown_name}. An empty line or Ctrl-D ends it.")
     if not options.alone:
         print("Helpers that run the first layers can read what you write: keep secrets out of it.")
     history: list[Message] = []

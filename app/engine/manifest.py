@@ -25,7 +25,7 @@ from app import signing
 from app.engine.gguf_read import MAX_ALIGNMENT, MAX_HEADER_BYTES, NeedMore, parse_header
 from app.engine.slicing import MAX_SHARED_BYTES, MAX_VOCABULARY, MAX_WIDTH, ByteRange, Plan, plan
 from app.errors import BadInput
-from app.ids import MAX_UNITS, ModelId, parse_peer, peer_text
+from app.ids import MAX_UNITS, ModelId, Span, parse_peer, peer_text
 
 SIGNED_CONTEXT: Final = b"potluck manifest v1\0"
 """In front of what is signed, so that a signature made for one thing fits nothing else."""
@@ -92,6 +92,15 @@ class Manifest(_Facts, frozen=True, kw_only=True):
     def payload_bytes(self) -> int:
         """All units together, in bytes."""
         return sum(unit.size for unit in self.units)
+
+    @property
+    def shown_name(self) -> str:
+        """What people read: its title, or its name where it has none."""
+        return self.title or self.name
+
+    def units_of(self, span: Span) -> list[UnitEntry]:
+        """The units of a span of this model, in order."""
+        return self.units[span.start : span.stop]
 
 
 class _WrittenManifest(_Facts, frozen=True, kw_only=True):

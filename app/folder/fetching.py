@@ -98,7 +98,7 @@ class Fetching:
             return dropped or brought
 
     async def _drop_damaged(self, model: OpenModel, span: Span, *, doubtful: bool) -> bool:
-        entries = model.manifest.units[span.start : span.stop]
+        entries = model.manifest.units_of(span)
         stop = threading.Event()
         try:
             damaged = await asyncio.to_thread(
@@ -152,7 +152,7 @@ class Fetching:
 
     def _moved(self, model: OpenModel, progress: Progress) -> None:
         self.current = Download(
-            model=model.manifest.title or model.manifest.name,
+            model=model.manifest.shown_name,
             done_bytes=progress.done_bytes,
             total_bytes=progress.total_bytes,
             bytes_per_second=progress.bytes_per_second,
@@ -163,7 +163,7 @@ class Fetching:
 
 def damage_told(model: OpenModel, damaged: Sequence[UnitEntry]) -> Sentence:
     """That stored layers were damaged, and what becomes of them."""
-    title = model.manifest.title or model.manifest.name
+    title = model.manifest.shown_name
     hashes = {unit.sha256 for unit in damaged}
     numbers = [str(n) for n, unit in enumerate(model.manifest.units) if unit.sha256 in hashes]
     return say("units_damaged", model=title, units=", ".join(numbers))

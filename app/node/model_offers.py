@@ -130,7 +130,7 @@ class ModelOffers:
         """
         await self._announced.refresh()
         own = self._own_side(model, await self._room_beside(), current, 0)
-        units, store = model.manifest.units[current.start : current.stop], self._data.store
+        units, store = model.manifest.units_of(current), self._data.store
         used = await asyncio.to_thread(store.used_bytes)
         left = store.quota_bytes - used - sum(unit.size for unit in units)
         most = min(left, most_bytes)
@@ -160,7 +160,7 @@ class ModelOffers:
 
     def missing_bytes(self, model: OpenModel, span: Span) -> int:
         """What of a span would have to be downloaded."""
-        units = model.manifest.units[span.start : span.stop]
+        units = model.manifest.units_of(span)
         return sum(unit.size for unit in units if not self._data.store.has(unit))
 
     def _offer(
@@ -173,7 +173,7 @@ class ModelOffers:
         blocks = [] if span is None else manifest.units[max(1, span.start) : span.stop]
         return ModelOffer(
             name=manifest.name,
-            title=manifest.title or manifest.name,
+            title=manifest.shown_name,
             model_id=model.id.hex(),
             licence=manifest.licence,
             units=len(manifest.units),
@@ -279,9 +279,7 @@ class ModelOffers:
 
 
 def _held_bytes(order: ShareOrder | None) -> int:
-    if order is None:
-        return 0
-    return sum(unit.size for unit in order.model.manifest.units[order.span.start : order.span.stop])
+    return 0 if order is None else sum(unit.size for unit in order.units)
 
 
 def server_of(record: Announcement, head_unit: int, here: Place | None) -> Server:

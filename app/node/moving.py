@@ -72,19 +72,11 @@ class Moving:
     async def look(self) -> None:
         """Look once, and move if that is clearly better. Stops in the middle when something else
         is wanted or sharing rests."""
-        wanted = self._movable()
+        wanted = self._wishes.movable
         if wanted is None:
             return
         self._wishes.disturbed.clear()
         await unless_set(self._wishes.disturbed, self._look(wanted), name="moving")
-
-    def _movable(self) -> Wanted | None:
-        """What is served now, if it may become something else."""
-        wanted, order = self._wishes.wanted, self._sharing.order
-        if wanted is None or order is None or not self._wishes.automatic:
-            return None
-        is_up = self._sharing.phase == "serving" and order.model.id == wanted.model.id
-        return wanted if is_up and order.span == wanted.span else None
 
     async def _look(self, wanted: Wanted) -> None:
         host = self._sharing.host
@@ -115,15 +107,14 @@ class Moving:
             self._sharing.intend(None)
 
     async def _bring(self, model: OpenModel, span: Span) -> None:
-        units = model.manifest.units[span.start : span.stop]
-        await asyncio.to_thread(self._data.store.require_room, units)
+        await asyncio.to_thread(self._data.store.require_room, model.manifest.units_of(span))
         await self._fetch(model, span)
 
 
 def moved_words(model: OpenModel, placement: Placement) -> Sentence:
     """That this computer moved, and why."""
     layers = layers_named(model, placement.span)
-    title = model.manifest.title or model.manifest.name
+    title = model.manifest.shown_name
     if placement.reason == "nobody":
         return say("moved_nobody", layers=layers, model=title)
     if placement.reason == "twice":

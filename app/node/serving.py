@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from app.clock import Clock
+from app.engine.manifest import UnitEntry
 from app.engine.supervisor import Engine
 from app.folder.data_folder import DataFolder, OpenModel
 from app.ids import Span
@@ -37,6 +38,11 @@ class ShareOrder:
     threads: int
     kv_tokens: int
     sequences: int
+
+    @property
+    def units(self) -> list[UnitEntry]:
+        """What has to be here for it, in order."""
+        return self.model.manifest.units_of(self.span)
 
     @classmethod
     def by_settings(

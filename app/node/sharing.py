@@ -140,9 +140,7 @@ class Sharing:
         serving = self._serving
         if serving is None or self._is_mending:
             return  # it is loaded anew anyway
-        span = serving.order.span
-        units = serving.order.model.manifest.units[span.start : span.stop]
-        if any(unit.sha256 in hashes for unit in units):
+        if any(unit.sha256 in hashes for unit in serving.order.units):
             self._mount_again = True
             self._wish_changed.set()
 
@@ -366,8 +364,7 @@ class Sharing:
             logger.exception("what is to be shared next did not come, by a mistake")
 
     def _is_here(self, order: ShareOrder) -> bool:
-        units = order.model.manifest.units[order.span.start : order.span.stop]
-        return all(self._data.store.has(unit) for unit in units)
+        return all(self._data.store.has(unit) for unit in order.units)
 
     async def _mount(self, order: ShareOrder) -> None:
         mend = None if self._mend is None else partial(self._mend_layers, self._mend, order)

@@ -182,7 +182,7 @@ def tell_state(
         return "paused", line, pause
     if wanted is None:
         return "idle", say("choose_model"), _pause("no_model", say("choose_model"))
-    title, layers = _title(wanted), layers_text(wanted.model, wanted.span)
+    title, layers = wanted.model.manifest.shown_name, layers_text(wanted.model, wanted.span)
     if sharing.phase == "failed" and sharing.problem is not None:
         problem = sentence_of(sharing.problem)
         return "problem", say("not_sharing", problem=problem), _pause("problem", problem)
@@ -204,13 +204,9 @@ def _pause(
     )
 
 
-def _title(wanted: Wanted) -> str:
-    return wanted.model.manifest.title or wanted.model.manifest.name
-
-
 def _sharing(wanted: Wanted, verdict: Verdict | None = None) -> Sentence:
     """What is shared; with a verdict also that it is so although a rule speaks against it."""
-    layers, title = layers_text(wanted.model, wanted.span), _title(wanted)
+    layers, title = layers_text(wanted.model, wanted.span), wanted.model.manifest.shown_name
     if verdict is None or verdict.ending is None:
         return say("sharing", layers=layers, model=title)
     return say("sharing_anyway", layers=layers, model=title, when=verdict.ending)
@@ -218,7 +214,7 @@ def _sharing(wanted: Wanted, verdict: Verdict | None = None) -> Sentence:
 
 def _ready_alone(wanted: Wanted) -> Sentence:
     layers = layers_text(wanted.model, wanted.span)
-    return say("ready_alone", layers=layers, model=_title(wanted))
+    return say("ready_alone", layers=layers, model=wanted.model.manifest.shown_name)
 
 
 def layers_text(model: OpenModel, span: Span) -> Sentence:
@@ -251,7 +247,7 @@ def beside_told(beside: Beside) -> Sentence | None:
         model, span = ready
     else:
         return None
-    title = model.manifest.title or model.manifest.name
+    title = model.manifest.shown_name
     layers = layers_named(model, span)
     return say("also_serves" if order is not None else "stands_by", layers=layers, model=title)
 
@@ -305,7 +301,7 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
         )
     return ModelView(
         name=model.manifest.name,
-        title=model.manifest.title or model.manifest.name,
+        title=model.manifest.shown_name,
         model_id=model.id.hex(),
         units=len(model.plan.units),
         my_start=None if mine is None else mine.start,
@@ -344,7 +340,7 @@ def _coverage(parts: Parts, known: KnownModel) -> Coverage:
     counts = replicas(spans, units)
     return Coverage(
         name=known.manifest.name,
-        title=known.manifest.title or known.manifest.name,
+        title=known.manifest.shown_name,
         model_id=known.model.hex(),
         units=units,
         replicas=counts,

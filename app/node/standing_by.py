@@ -121,12 +121,8 @@ class StandingBy:
 
     def _free_to_help(self) -> Wanted | None:
         """What is served first, if this computer may do more besides."""
-        wanted, order = self._wishes.wanted, self._sharing.order
-        if wanted is None or order is None or not self._wishes.automatic:
-            return None
-        is_up = self._sharing.phase == "serving" and order.model.id == wanted.model.id
         may = self._data.settings.stand_by and self._beside.may_serve
-        return wanted if is_up and order.span == wanted.span and may else None
+        return self._wishes.movable if may else None
 
     def _is_taken_over(self) -> bool:
         """Whether the very units that are served besides are about to become the first ones;
@@ -183,8 +179,7 @@ class StandingBy:
         return MONTH_SHARE * max(0.0, budget - self._month_bytes()) if budget else inf
 
     async def _bring(self, model: OpenModel, span: Span) -> None:
-        units = model.manifest.units[span.start : span.stop]
-        await asyncio.to_thread(self._data.store.require_room, units)
+        await asyncio.to_thread(self._data.store.require_room, model.manifest.units_of(span))
         # One by one: whatever else has to come to this computer comes in between.
         for unit in range(span.start, span.stop):
             await self._fetch(model, Span(unit, unit + 1))

@@ -138,6 +138,15 @@ class Wishes:
             own += [words] if self._clock.monotonic() - at < MOVED_SAID_SECONDS else []
         return own + settings_remarks(self._data.settings)
 
+    @property
+    def movable(self) -> Wanted | None:
+        """What is wanted and served, if this computer may choose other units by itself."""
+        wanted, order = self.wanted, self._sharing.order
+        if wanted is None or order is None or not self.automatic:
+            return None
+        is_up = self._sharing.phase == "serving" and order.model.id == wanted.model.id
+        return wanted if is_up and order.span == wanted.span else None
+
     # ── the owner's choice ───────────────────────────────────────────────────
 
     async def choose(self, request: ChooseModelRequest) -> None:
@@ -152,8 +161,7 @@ class Wishes:
         else:
             model = await self._models.find(request.model)
         span = await self._span_of(model, request)
-        units = model.manifest.units[span.start : span.stop]
-        await asyncio.to_thread(self._data.store.require_room, units)
+        await asyncio.to_thread(self._data.store.require_room, model.manifest.units_of(span))
         choice = Choice(model.id.hex(), span, automatic=request.start is None)
         await asyncio.to_thread(save_choice, self._data.folder, choice)
         logger.info("chosen to share: units %s of %s", span, model.manifest.name)
@@ -196,11 +204,7 @@ class Wishes:
                 spans.append((order.model, self._sharing.moves_to))
         if self._beside.ready is not None:
             spans.append(self._beside.ready)
-        return {
-            unit.sha256
-            for model, span in spans
-            for unit in model.manifest.units[span.start : span.stop]
-        }
+        return {unit.sha256 for model, span in spans for unit in model.manifest.units_of(span)}
 
     def _want(self, model: OpenModel, span: Span, *, automatic: bool = False) -> None:
         self.wanted = Wanted(model, span)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.chat.client import ClientOptions
 from app.command_line.passing_word import BACK
@@ -22,6 +23,7 @@ from app.sentences import Sentence, say
 from app.swarm.generate import Answer
 from app.swarm.route import Prediction
 from app.swarm.token_chain import ChainPart
+from tests.helpers.origin import manifest_of, source_file
 
 PEER = PeerId(bytes(range(32)))
 Typing = Callable[[bytes], None]
@@ -40,7 +42,8 @@ class FakeClient:
     remark: Sentence | None = None
 
     def __post_init__(self) -> None:
-        self.model = SimpleNamespace(manifest=SimpleNamespace(title="The Guide", name="guide"))
+        manifest = replace(manifest_of(source_file(), []), title="The Guide", name="guide")
+        self.model = SimpleNamespace(manifest=manifest)
         self.generator = SimpleNamespace(write=self.write)
 
     def __call__(self, options: ClientOptions) -> FakeClient:

@@ -30,7 +30,7 @@ from app.engine.manifest import (
 from app.engine.publish import publish
 from app.engine.slicing import ByteRange, plan
 from app.errors import BadInput, BadSignature, UnsupportedModel
-from app.ids import peer_text
+from app.ids import Span, peer_text
 from tests.helpers.origin import manifest_of, source_file
 from tests.helpers.tiny_models import write_gemma2, write_llama, write_qwen2
 
@@ -65,6 +65,16 @@ def test_a_manifest_reads_back_as_it_was_written() -> None:
     assert read.manifest == MADE_UP
     assert read.publisher == peer_text(signing.public_key_of(KEY))
     assert read.manifest.payload_bytes == sum(unit.size for unit in MADE_UP.units)
+
+
+def test_a_model_without_a_title_is_shown_by_its_name() -> None:
+    assert MADE_UP.shown_name == "Made up"
+    assert msgspec.structs.replace(MADE_UP, title="").shown_name == "made-up"
+
+
+def test_the_units_of_a_span_are_those_from_its_first_to_before_its_end() -> None:
+    assert MADE_UP.units_of(Span(1, 3)) == [MADE_UP.units[1], MADE_UP.units[2]]
+    assert MADE_UP.units_of(Span(0, 4)) == MADE_UP.units
 
 
 def test_the_model_id_is_the_hash_of_the_body_as_it_stands() -> None:

@@ -167,8 +167,9 @@ async def test_what_it_stands_by_for_fits_memory_disk_and_line(
         order, store = running.node.sharing.order, running.node.data.store
         assert order is not None
         model, offers = order.model, running.node.standing_by._offers
-        here, there = (sum(u.size for u in model.manifest.units[s.start : s.stop])
-                       for s in (upper, lower))  # fmt: skip
+        here, there = (
+            sum(unit.size for unit in model.manifest.units_of(span)) for span in (upper, lower)
+        )
 
         async def chosen(most_bytes: float = inf) -> Span | None:
             return await offers.to_stand_by(model, upper, most_bytes=most_bytes, draw=0.0)

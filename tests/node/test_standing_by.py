@@ -1,19 +1,27 @@
-"""Stands by, helps out and gives way; see app/node/standing_by.py. Only the rules are real here."""
+"""Stands by, helps out and gives way; see app/node/standing_by.py.
+
+What is wanted and allowed is real here, and so is the model; nothing is fetched or served.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from math import inf
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
+from app.engine.catalogue import load_catalogue
+from app.engine.manifest import UnitEntry, check_consistency
 from app.errors import DownloadFailed, Refusal
-from app.folder.data_folder import DataFolder, OpenModel
-from app.ids import Span
+from app.folder.data_folder import DataFolder, OpenModel, resources_folder
+from app.folder.known_models import KnownModels
+from app.ids import ModelId, Span
 from app.node import standing_by
 from app.node.beside import Beside
 from app.node.model_offers import ModelOffers
@@ -22,6 +30,10 @@ from app.node.sharing import Sharing
 from app.node.snapshot import Wanted
 from app.node.standing_by import REST_SECONDS, SETTLE_SECONDS, StandingBy
 from app.node.wishes import Wishes
+from app.policy.governor import Governor
+from app.policy.manual import ManualState
+from app.policy.verdict import Caps, Machine, Verdict
+from app.preferences import Settings
 from app.swarm.standby import Need
 from app.tasks import TaskOwner
 from tests.helpers.virtual_clock import VirtualClock
@@ -30,12 +42,22 @@ from tests.helpers.virtual_loop import LoopClock, run_virtual
 FIRST, SECOND, OTHER = Span(0, 4), Span(4, 7), Span(7, 10)
 
 
-def model_called(name: str) -> OpenModel:
-    manifest = SimpleNamespace(units=list(range(10)), name=name)
-    return cast(OpenModel, SimpleNamespace(id=name.encode(), manifest=manifest))
+@cache
+def the_guide() -> OpenModel:
+    """The embedded model, of ten units."""
+    known = load_catalogue(resources_folder()).find("guide-7m-q8_0")
+    return OpenModel(known, check_consistency(known.manifest))
 
 
-MODEL = model_called("m")
+def another_model() -> OpenModel:
+    """One that is like it but for its id."""
+    model = the_guide()
+    return replace(model, known=replace(model.known, model=ModelId(bytes(32))))
+
+
+def ordered(span: Span) -> ShareOrder:
+    """To serve these units first."""
+    return ShareOrder.by_settings(Settings(), the_guide(), span, gpu=True)
 
 
 @dataclass
@@ -64,6 +86,45 @@ class FakeBeside:
 
 
 @dataclass
+class FakeSharing:
+    """What is served first, without serving it."""
+
+    order: ShareOrder | None
+    phase: str = "serving"
+
+
+@dataclass
+class Rules:
+    """A governor that allows everything until it is told otherwise."""
+
+    manual: ManualState = field(default_factory=ManualState)
+    transfers: bool = True
+
+    @property
+    def verdict(self) -> Verdict:
+        caps = Caps(
+            cpu=True,
+            gpu=True,
+            cpu_fraction=1.0,
+            threads=4,
+            power_watts=None,
+            upload_bytes_per_second=None,
+            download_bytes_per_second=None,
+            transfers=self.transfers,
+        )
+        return Verdict(
+            state="sharing",
+            reason="",
+            sentence=None,
+            until=None,
+            can_override=False,
+            overruled=False,
+            in_use=False,
+            caps=caps,
+        )
+
+
+@dataclass
 class Town:
     """A computer that serves 0:4, and what it sees of others."""
 
@@ -72,38 +133,42 @@ class Town:
     spare: Span | None = SECOND
     fits: bool = True
     short: bool = False
+    room_for: list[UnitEntry] = field(default_factory=list)
     fetched: list[Span] = field(default_factory=list)
     fails: Exception | None = None
     draw: float = 0.0
     most_bytes: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        order = ShareOrder(MODEL, FIRST, gpu=True, threads=0, kv_tokens=64, sequences=2)
-        self.sharing = SimpleNamespace(order=order, phase="serving")
-        self.wishes = SimpleNamespace(
-            wanted=Wanted(MODEL, FIRST), automatic=True, disturbed=asyncio.Event()
-        )
-        self.settings = SimpleNamespace(
-            stand_by=True, threads=3, kv_tokens=64, max_sessions=2, monthly_budget_gb=0.0
-        )
-        self.caps = SimpleNamespace(transfers=True)
-        self.manual = SimpleNamespace(slow_mode=False)
-        verdict = SimpleNamespace(caps=self.caps)
-        self.wishes.governor = SimpleNamespace(manual=self.manual, verdict=verdict)
         store = SimpleNamespace(require_room=self._require_room)
-        data = SimpleNamespace(settings=self.settings, store=store)
+        self.data = SimpleNamespace(settings=Settings(threads=3), store=store)
         offers = SimpleNamespace(
             to_stand_by=self._to_stand_by,
             need_of=self._need_of,
             fits_beside=self._fits_beside,
             memory_is_short=self._memory_is_short,
         )
+        self.sharing = FakeSharing(ordered(FIRST))
         self.beside = FakeBeside()
-        self.standing_by = StandingBy(
-            cast(DataFolder, data),
+        self.rules = Rules()
+        self.wishes = Wishes(
+            cast(DataFolder, self.data),
+            cast(KnownModels, None),
             cast(ModelOffers, offers),
             cast(Sharing, self.sharing),
-            cast(Wishes, self.wishes),
+            cast(Beside, self.beside),
+            told=Wanted(the_guide(), FIRST),
+            machine=lambda: Machine(processors=4, gpu_usable=True),
+            changed=lambda: None,
+            clock=self.clock,
+        )
+        self.wishes.automatic = True
+        self.wishes._governor = cast(Governor, self.rules)
+        self.standing_by = StandingBy(
+            cast(DataFolder, self.data),
+            cast(ModelOffers, offers),
+            cast(Sharing, self.sharing),
+            self.wishes,
             cast(Beside, self.beside),
             fetch=self._fetch,
             month_bytes=lambda: 3 * 10**9,
@@ -111,7 +176,12 @@ class Town:
             chance=lambda: self.draw,
         )
 
-    def _require_room(self, units: list[int]) -> None:
+    def set(self, **values: Any) -> None:
+        """Have other settings."""
+        self.data.settings = msgspec.structs.replace(self.data.settings, **values)
+
+    def _require_room(self, units: list[UnitEntry]) -> None:
+        self.room_for = units
         if self.fails is not None:
             raise self.fails
 
@@ -140,7 +210,7 @@ class Town:
         """It has the units of 4:7."""
         await self.look()
         await self.look(after=SETTLE_SECONDS)
-        assert self.beside.ready == (MODEL, SECOND)
+        assert self.beside.ready == (the_guide(), SECOND)
 
     async def helping(self) -> None:
         """... and serves them, as nobody else does."""
@@ -155,9 +225,10 @@ async def test_it_fetches_what_it_stands_by_for_unit_by_unit_once_others_know_of
     await town.look()
     assert (town.fetched, town.beside.ready) == ([], None)
     await town.look(after=SETTLE_SECONDS)
+    assert town.room_for == the_guide().manifest.units[4:7]
     # Between two of them, whatever else this computer needs comes first.
     assert town.fetched == [Span(4, 5), Span(5, 6), Span(6, 7)]
-    assert town.beside.ready == (MODEL, SECOND)
+    assert town.beside.ready == (the_guide(), SECOND)
     assert not town.beside.is_up
 
 
@@ -165,7 +236,7 @@ async def test_units_that_are_lost_are_served_at_once_and_on_the_processor() -> 
     town = Town()
     await town.helping()
     (order,) = town.beside.served
-    assert (order.model, order.span, order.gpu, order.threads) == (MODEL, SECOND, False, 3)
+    assert (order.model, order.span, order.gpu, order.threads) == (the_guide(), SECOND, False, 3)
 
 
 async def test_units_that_one_serves_are_served_when_that_lasts() -> None:
@@ -184,7 +255,7 @@ async def test_who_sees_at_the_last_moment_that_another_one_came_stays_ready() -
     town.needs = ["nobody", None]
     await town.look()
     assert not town.beside.is_up
-    assert town.beside.ready == (MODEL, SECOND)
+    assert town.beside.ready == (the_guide(), SECOND)
 
 
 async def test_it_ends_when_others_have_served_them_for_long() -> None:
@@ -196,7 +267,7 @@ async def test_it_ends_when_others_have_served_them_for_long() -> None:
     assert town.beside.is_up
     await town.look(after=1.0)
     assert not town.beside.is_up
-    assert town.beside.ready == (MODEL, SECOND), "it stands by again"
+    assert town.beside.ready == (the_guide(), SECOND), "it stands by again"
 
 
 async def test_memory_that_others_need_comes_free_and_stays_so_for_a_while() -> None:
@@ -239,15 +310,15 @@ async def test_whatever_else_is_wanted_ends_it(why: str) -> None:
     await town.helping()
     match why:
         case "setting":
-            town.settings.stand_by = False
+            town.set(stand_by=False)
         case "named units":
             town.wishes.automatic = False
         case "paused":
             town.sharing.order = None
         case "moves":
-            town.wishes.wanted = Wanted(MODEL, OTHER)
+            town.wishes.wanted = Wanted(the_guide(), OTHER)
         case "another model":
-            town.wishes.wanted = Wanted(model_called("n"), FIRST)
+            town.wishes.wanted = Wanted(another_model(), FIRST)
     await town.look()
     assert not town.beside.is_up
     assert town.beside.ready is None
@@ -256,12 +327,11 @@ async def test_whatever_else_is_wanted_ends_it(why: str) -> None:
 async def test_units_that_become_the_first_ones_are_served_until_then() -> None:
     town = Town()
     await town.helping()
-    town.wishes.wanted = Wanted(MODEL, SECOND)
+    town.wishes.wanted = Wanted(the_guide(), SECOND)
     town.sharing.phase = "stopping"
     await town.look()
     assert town.beside.is_up
-    order = ShareOrder(MODEL, SECOND, gpu=True, threads=0, kv_tokens=64, sequences=2)
-    town.sharing.order, town.sharing.phase = order, "serving"
+    town.sharing.order, town.sharing.phase = ordered(SECOND), "serving"
     await town.look()
     assert not town.beside.is_up
     assert town.beside.ready is None
@@ -272,9 +342,9 @@ async def test_another_span_takes_its_place_when_it_would_be_missed_more() -> No
     await town.ready()
     town.spare = OTHER
     await town.look(after=100.0)
-    assert town.beside.ready == (MODEL, SECOND), "not at every look"
+    assert town.beside.ready == (the_guide(), SECOND), "not at every look"
     await town.look(after=400.0)
-    assert town.beside.ready == (MODEL, OTHER)
+    assert town.beside.ready == (the_guide(), OTHER)
     town.spare = None
     await town.look(after=400.0)
     assert town.beside.ready is None
@@ -292,7 +362,7 @@ async def test_units_that_cannot_come_are_said_in_the_log_and_tried_later(
     assert town.beside.ready is None
     town.fails = None
     await town.look(after=400.0)
-    assert town.beside.ready == (MODEL, SECOND)
+    assert town.beside.ready == (the_guide(), SECOND)
 
 
 async def test_another_wish_ends_a_look_in_its_middle() -> None:
@@ -315,7 +385,7 @@ async def test_another_wish_ends_a_look_in_its_middle() -> None:
 def test_by_itself_it_looks_often_enough_for_whoever_waits() -> None:
     async def dialogue() -> float:
         town = Town(clock=LoopClock(), draw=0.9)
-        town.beside.ready = (MODEL, SECOND)
+        town.beside.ready = (the_guide(), SECOND)
         loop = asyncio.get_running_loop()
         async with TaskOwner("test") as owner, asyncio.timeout(3600.0):
             owner.start(town.standing_by.keep_ready(), name="keep ready")
@@ -353,10 +423,10 @@ async def test_what_comes_is_bounded_by_the_owners_line_and_month() -> None:
     town = Town(spare=None)
     await town.look()
     await town.look(after=400.0)
-    town.settings.monthly_budget_gb = 7.0
+    town.set(monthly_budget_gb=7.0)
     await town.look(after=400.0)
-    town.manual.slow_mode = True
+    town.rules.manual = ManualState(slow_mode=True)
     await town.look(after=400.0)
-    town.manual.slow_mode, town.caps.transfers = False, False
+    town.rules.manual, town.rules.transfers = ManualState(), False
     await town.look(after=400.0)
     assert town.most_bytes == [inf, 10**9, 0.0, 0.0]
