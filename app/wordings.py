@@ -53,10 +53,6 @@ STATES: Final = {
     "all_layers": "all {count:count} layers",
     "one_layer": "1 layer",
     "some_layers": "{count:count} layers",
-    "the_words": "the words",
-    "the_last_step": "the last step",
-    "layer_number": "layer {number}",
-    "layers_between": "layers {first} to {last}",
     "stands_by": "Standing by for {layers} of {model}",
     "also_serves": "Also serves {layers} of {model} while others there are missing or crowded",
 }
@@ -190,12 +186,10 @@ CHAT: Final = {
     "{most:count}; nothing was sent. Shorten it.",
     "prompt_empty": "The prompt is empty; nothing was sent.",
     "nobody_serves": "nobody serves {units} of this model now",
+    "nobody_serves_any": "nobody serves any layer of this model now",
     "nobody_has_room": "everybody who serves {units} has less than {tokens:count} tokens of room "
     "left",
-    "spans_apart": "all units are served, but the spans do not meet: {spans}",
-    "one_unit": "unit {unit}",
-    "unit_range": "units {first} to {last}",
-    "unit_list": "units {units}",
+    "spans_apart": "every layer is served, but the parts do not meet",
     "broken_after": "{lacking} ({broken})",
     "chain_silent": "the chain does not answer",
     "helper_unusable": "{helper} cannot be used: {reason}",
@@ -220,7 +214,9 @@ CHAT: Final = {
     "layer_one": "layer {layer}",
     "layer_range": "layers {first} to {last}",
     "layer_list": "layers {layers}",
-    "nobody_else_serves": "nobody else serves units {units} of this model now",
+    "two_parts": "{first} and {second}",
+    "three_parts": "{first}, {second} and {third}",
+    "nobody_else_serves": "nobody else serves {units} of this model now",
     "chain_not_whole": "the chain is not whole",
 }
 """Why an answer cannot be written, or what is to be said about one."""
@@ -260,14 +256,14 @@ DISK: Final = {
     "shared when 1 GB is free.",
     "folder_unwritable": "Cannot write in {folder}: {reason}. What has arrived is kept.",
     "file_in_use": "{file} is in use and was kept; pause Potluck and try again.",
-    "unit_not_downloaded": "Unit {unit} of {model} could not be downloaded: {reason}. What has "
-    "arrived is kept; try again later.",
+    "layers_not_downloaded": "Could not download {layers} of {model}: {reason}. What has arrived "
+    "is kept; try again later.",
     "no_origin": "its manifest names no origin",
     "served_damaged": "The file of what was served and given is damaged ({reason}). It was kept as "
     "{aside}, and counting begins again in a new file.",
     "served_unread": "What was served and given cannot be read from {file} ({reason}). It stays as "
     "it is, and what is counted now is not kept.",
-    "units_damaged": "On the disk, parts of {model} had been damaged (units {units}). They were "
+    "units_damaged": "On the disk, parts of {model} had been damaged ({layers}). They were "
     "removed and are fetched again; nothing has to be done.",
 }
 """Room on the disk, and what has to be fetched."""

@@ -51,7 +51,15 @@ HOMES = {
 
 # Same input, same output, always: no clock, socket, file, task or chance.
 PURE = {
-    "": {"schedule", "setting_patterns", "toml_text", "reasons", "sentences", "wordings"},
+    "": {
+        "schedule",
+        "setting_patterns",
+        "toml_text",
+        "reasons",
+        "sentences",
+        "wordings",
+        "layer_words",
+    },
     "policy": {"verdict", "readings", "remarks", "buckets", "duty", "energy", "limits"},
     "engine": {
         *("gguf_read", "gguf_write", "slicing", "slice_files", "manifest"),

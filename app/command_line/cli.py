@@ -1,7 +1,7 @@
 """The command line: what can be typed, and the one place where errors become a line.
 
 Each command's work is elsewhere: `app/node/node.py`, and beside this module in `terminal.py`,
-`demo.py` and `commands.py`.
+`demo.py`, `status.py` and `commands.py`.
 """
 
 from __future__ import annotations
@@ -159,13 +159,13 @@ def _command(
 
 def _load(work: str) -> Command:
     """A command's function; imported only when it is wanted, so that --help is quick."""
-    from app.command_line import commands, demo, terminal
+    from app.command_line import commands, demo, status, terminal
 
     functions: dict[str, Command] = {
         "node": commands.node,
         "publish": commands.publish_model,
         "models": commands.models,
-        "status": commands.status,
+        "status": status.status,
         "doctor": commands.doctor,
         "chat": terminal.chat,
         "demo": demo.demo,
@@ -192,7 +192,8 @@ def _node(commands: Any) -> argparse.ArgumentParser:
         "--units",
         metavar="A:B",
         type=_span,
-        help="which units of the model to serve (default: all of them)",
+        help="which units of the model to serve: 0 is its input, 1 its first layer, the last one"
+        " its output; 0:5 is the input and layers 1 to 4 (default: all of them)",
     )
     command.add_argument(
         "--public",

@@ -1,4 +1,7 @@
-"""The commands that are not a conversation: node, publish, models, status, doctor."""
+"""The commands that are not a conversation: node, publish, models, doctor.
+
+`potluck status` is in `status.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,13 @@ import json
 import logging
 import os
 import sys
-import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from app.chat.client import count_answers, lookup_all
-from app.clock import SystemClock
-from app.command_line.terminal import one_line, shown
+from app.chat.client import count_answers
+from app.command_line.columns import columns
+from app.command_line.terminal import one_line
 from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
 from app.engine.manifest import read_manifest
 from app.engine.publish import publish
@@ -24,22 +26,12 @@ from app.engine.store import gigabytes
 from app.errors import PeerLost, PotluckError, UsageError
 from app.folder.data_folder import DataFolder, OpenModel
 from app.folder.known_contacts import KnownContacts
-from app.folder.tally import served_so_far
-from app.ids import ModelId, PeerId, Span, peer_text, short_peer_text
+from app.ids import Span, parse_span, short_peer_text
 from app.logs import held_back
-from app.net.records import Announcement
 from app.node.node import Node, NodeOptions
-from app.node.node_file import read_node_file
 from app.settings import SETTINGS_FILE, read_settings
-from app.swarm.coverage import meets, place_of, replicas, runs
 
 logger = logging.getLogger(__name__)
-
-MY_PLACE: Final = {
-    "only": "some of which nobody else serves",
-    "second": "some of which only one other computer serves",
-    "spare": "which at least two others serve too",
-}
 
 
 async def node(options: argparse.Namespace) -> int:
@@ -68,7 +60,12 @@ def _without_layers(running: Node, wanted: NodeOptions) -> str:
     """What a node does that was given no layers to serve."""
     if running.service.governor.manual.consented:
         return "serving what was chosen in the window, as far as its settings allow"
-    keeps = "keeping the list of who serves what, for others; " if wanted.public else ""
+    keeps = (
+        "keeping the list of who serves what, for others (potluck status tells how they name this"
+        " computer); "
+        if wanted.public
+        else ""
+    )
     return (
         f"{keeps}sharing no layers: name a model with --model, or units with --units,"
         " or agree to share in the window"
@@ -102,7 +99,7 @@ async def publish_model(options: argparse.Namespace) -> int:
     await asyncio.to_thread(target.write_bytes, signed)
     known = data.shelf.adopt(target)
     manifest = known.manifest
-    print(f"{target}: {manifest.name}, units {_whole(manifest.block_count)}")
+    print(f"{target}: {manifest.name}, {_layers(manifest.block_count)}")
     print(f"id {known.model.hex()}")
     print(f"publisher {known.publisher}")
     return 0
@@ -147,12 +144,19 @@ async def models(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows))
         return 0
-    for row in rows:
-        print(
-            f"{row['name']}  {row['id'][:12]}  units {row['units']}"
-            f"  {gigabytes(row['bytes'])}  {row['licence']}  ({row['trusted']})"
+    table = [
+        (
+            row["name"],
+            row["id"][:12],
+            _layers(len(parse_span(row["units"])) - 2),
+            gigabytes(row["bytes"]),
+            f"{row['licence']} ({row['trusted']})",
         )
-    if not rows:
+        for row in rows
+    ]
+    if table:
+        print("\n".join(columns(table, right=[2, 3])))
+    else:
         print("no models are known; hand one over with --model M.json")
     return 0
 
@@ -161,142 +165,8 @@ def _whole(block_count: int) -> Span:
     return Span(0, block_count + 2)
 
 
-# ── status ───────────────────────────────────────────────────────────────────
-
-
-async def status(options: argparse.Namespace) -> int:
-    """`potluck status`: this computer's node, its disk, and who serves what."""
-    data = DataFolder.open(options.data_dir)
-    bootstraps = data.bootstraps(options.bootstrap)
-    found: list[Announcement] = []
-    unreachable = ""
-    known = KnownContacts(data.folder).load()
-    if bootstraps or known:
-        try:
-            found = await lookup_all(bootstraps, known)
-        except PeerLost as error:
-            unreachable = str(error)
-    running = read_node_file(data.folder, now=time.time())
-    own = set() if running is None else {running["peer_id"], running["beside_peer_id"]}
-    report = {
-        "data_dir": str(data.folder),
-        "node": running,
-        "disk": {
-            "used_bytes": data.store.used_bytes(),
-            "quota_bytes": data.store.quota_bytes,
-        },
-        "bootstraps": [f"{peer_text(peer)}@{address}" for peer, address in bootstraps],
-        "bootstrap_error": unreachable,
-        "models": [_coverage(model, found, data, own=own) for model in _announced(found)],
-        "repairs": _repairs(data),
-    }
-    if options.json:
-        print(json.dumps(report))
-    else:
-        print("\n".join(_status_lines(report)))
-    return 0
-
-
-def _announced(found: list[Announcement]) -> list[ModelId]:
-    return sorted({ModelId(record.model) for record in found if record.span is not None})
-
-
-def _repairs(data: DataFolder) -> dict[str, int] | None:
-    """How often helpers were replaced in the node's answers, as it kept it last."""
-    served = served_so_far(data.folder, clock=SystemClock())
-    if served is None:
-        return None
-    return {"today": served.repairs_today, "ever": served.repairs_ever}
-
-
-def _coverage(
-    model: ModelId, found: list[Announcement], data: DataFolder, *, own: Collection[str | None]
-) -> dict[str, Any]:
-    """Who serves a model; `own` are the names of this computer's node, if one runs.
-
-    Who is fetching a part announces it already, but serves nobody yet.
-    """
-    records = [r for r in found if r.model == model and r.span is not None]
-    ready = {peer_text(PeerId(r.peer)): r.span for r in records if r.ready and r.span is not None}
-    mine = next((ready[name] for name in own if name in ready), None)
-    known = data.shelf.get(model)
-    units = None if known is None else known.manifest.block_count + 2
-    stop = units or max(r.span.stop for r in records if r.span is not None)
-    counts = replicas(list(ready.values()), stop)
-    return {
-        "model_id": model.hex(),
-        "name": known.manifest.name if known else records[0].model_name,
-        "units": units,
-        "replicas": counts,
-        "missing": [unit for unit, count in enumerate(counts) if count == 0],
-        "computers": len(ready),
-        "coming": len(records) - len(ready),
-        "joins": meets(list(ready.values()), stop),
-        "my_units": None if mine is None else str(mine),
-        "my_place": place_of(mine, counts),
-        "hosts": [
-            {
-                "peer_id": peer_text(PeerId(r.peer)),
-                "units": str(r.span),
-                "ready": r.ready,
-                "mine": peer_text(PeerId(r.peer)) in own,
-                "layers_per_second": round(r.layers_per_second, 1),
-                "tokens_free": r.kv_tokens_free,
-            }
-            for r in sorted(records, key=lambda r: (str(r.span), r.peer))
-        ],
-    }
-
-
-def _status_lines(report: dict[str, Any]) -> Iterator[str]:
-    running = report["node"]
-    if running is None:
-        yield f"no node runs in {report['data_dir']}"
-    elif running["units"] is None:
-        yield f"a node runs at {one_line(running['listen'])} and serves no layers"
-    else:
-        yield (
-            f"sharing units {one_line(running['units'])} of {one_line(running['model'])}"
-            f" at {one_line(running['listen'])}:"
-            f" {running['sessions']} conversations now, {running['sessions_ever']} ever"
-        )
-    if running is not None and running["state"] != "sharing" and running["headline"]:
-        yield one_line(running["headline"])
-    if running is not None and running["beside"]:
-        yield one_line(running["beside"])
-    disk = report["disk"]
-    yield f"layers on disk: {gigabytes(disk['used_bytes'])} of {gigabytes(disk['quota_bytes'])}"
-    if report["bootstrap_error"]:
-        yield one_line(report["bootstrap_error"])
-    repairs = report["repairs"]
-    if repairs is not None and repairs["ever"]:
-        yield f"helpers replaced in your chats: {repairs['today']} today, {repairs['ever']} ever"
-    for model in report["models"]:
-        yield from _model_lines(model)
-
-
-def _model_lines(model: dict[str, Any]) -> Iterator[str]:
-    counts = model["replicas"]
-    if model["missing"]:
-        lacking = [str(span) for span, count in runs(counts) if not count]
-        state = f"nobody serves units {', '.join(lacking)}"
-    elif not model["joins"]:
-        state = "every unit is served, but the parts do not meet"
-    elif min(counts) > 1:
-        state = f"every unit is served by {min(counts)} or more"
-    else:
-        state = "every unit is served, some by one computer only"
-    helpers = f"{model['computers']} helper{'s' if model['computers'] != 1 else ''}"
-    if model["coming"]:
-        helpers += f" and {model['coming']} on their way"
-    yield f"{shown(model['name'])}: {helpers}, {state}"
-    yield f"  computers per unit: {', '.join(f'{span} {count}' for span, count in runs(counts))}"
-    if model["my_units"] is not None:
-        yield f"  this computer: units {model['my_units']}, {MY_PLACE[model['my_place']]}"
-    for host in model["hosts"]:
-        mine = "  (this computer)" if host["mine"] else ""
-        coming = "" if host["ready"] else "  (on its way)"
-        yield f"  {host['peer_id'][:8]}  units {host['units']}{mine}{coming}"
+def _layers(block_count: int) -> str:
+    return "1 layer" if block_count == 1 else f"{block_count} layers"
 
 
 # ── doctor ───────────────────────────────────────────────────────────────────

@@ -25,6 +25,7 @@ from app.command_line.terminal import answer_line, chain_text, shown
 from app.errors import EngineFault
 from app.folder.data_folder import DataFolder
 from app.ids import Span
+from app.layer_words import layers_of
 from app.swarm.generate import Answer
 
 QUESTION: Final = "What happens when I ask a question?"
@@ -123,9 +124,11 @@ async def start_swarm(folder: Path, spans: Sequence[Span], stack: AsyncExitStack
 
     bootstrap = (await start("bootstrap", "--public")).bootstrap
 
+    head_unit = spans[-1].stop - 1
+
     async def start_host(number: int, span: Span) -> None:
         node = await start(f"node{number}", "--bootstrap", bootstrap, "--units", str(span))
-        print(f"  node {node.ready['peer_id'][:8]} serves units {node.ready['units']}", flush=True)
+        print(f"  node {node.ready['peer_id'][:8]} serves {layers_of(span, head_unit)}", flush=True)
 
     # All are waited for even if one fails: none may be left behind without its owner.
     hosts = (start_host(number, span) for number, span in enumerate(spans))

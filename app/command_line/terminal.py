@@ -16,6 +16,7 @@ from app.chat.opened_model import Message
 from app.command_line.passing_word import PassingWord
 from app.errors import NotServed, PotluckError, UsageError
 from app.ids import peer_text, short_peer_text
+from app.layer_words import layers_of
 from app.swarm.generate import Answer
 from app.swarm.route import Prediction
 from app.swarm.sampling import SamplingOptions
@@ -211,9 +212,11 @@ def footer(answer: Answer) -> str:
 
 
 def chain_text(parts: Sequence[ChainPart]) -> str:
-    """The computers of a chain and their units: "abcdefgh 0:4 -> ijklmnop 4:10"."""
+    """The computers of a chain and their layers: "abcdefgh (the input and layers 1 to 3) -> …"."""
+    head_unit = parts[-1].span.stop - 1 if parts else None
     return " -> ".join(
-        f"{'this computer' if part.peer is None else short_peer_text(part.peer)} {part.span}"
+        f"{'this computer' if part.peer is None else short_peer_text(part.peer)}"
+        f" ({layers_of(part.span, head_unit)})"
         for part in parts
     )
 

@@ -27,7 +27,9 @@ from app.engine.origins import CHUNK_BYTES, OriginFault, OriginReader, origin_na
 from app.engine.progress import Progress, ProgressMeter
 from app.engine.store import PartialUnit, UnitStore
 from app.errors import BadInput, DownloadFailed, PotluckError
-from app.sentences import say
+from app.ids import Span
+from app.layer_words import layers_of
+from app.sentences import Sentence, say
 from app.tasks import TaskOwner
 
 UNITS_AT_ONCE: Final = 2
@@ -244,7 +246,9 @@ class Downloader:
                     await _in_thread(part.finish)
                 except BadInput:
                     if len(hands) == 1 and current in hands:
-                        self._avoid(current, f"sent wrong bytes for unit {unit}")
+                        self._avoid(
+                            current, f"sent wrong bytes for {_layer_of(unit, job.manifest)}"
+                        )
                     alone = True
                     hands.clear()
                     continue
@@ -292,7 +296,10 @@ class Downloader:
             told = "; ".join(f"{origin_name(url)} {self._origin(url).reason}" for url in urls)
             why = told or say("no_origin")
             name = job.manifest.name
-            raise DownloadFailed(say("unit_not_downloaded", unit=unit, model=name, reason=why))
+            layers = _layer_of(unit, job.manifest)
+            raise DownloadFailed(
+                say("layers_not_downloaded", layers=layers, model=name, reason=why)
+            )
         if prefer in usable:
             usable = [prefer]
         now = self._clock.monotonic()
@@ -403,6 +410,10 @@ def _remaining(
         else:
             yield part.offset + skip, part.length - skip, zeros
             skip = 0
+
+
+def _layer_of(unit: int, manifest: Manifest) -> Sentence:
+    return layers_of(Span(unit, unit + 1), manifest.block_count + 1)
 
 
 async def _in_thread(

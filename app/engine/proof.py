@@ -27,6 +27,7 @@ from app.engine.slicing import Plan, plan
 from app.engine.worker import Embedding
 from app.errors import EngineFault, PotluckError, UnsupportedModel
 from app.ids import Span
+from app.layer_words import layers_of
 
 TOKENS: Final = 7
 SINGLE_BLOCKS: Final = 8
@@ -84,7 +85,7 @@ def compare(path: Path, cut: Plan, folder: Path) -> None:
         if not np.array_equal(found, wanted):
             worst = float(np.abs(found - wanted).max())
             raise UnsupportedModel(
-                f"units {span} by themselves compute something else than in the whole"
+                f"alone, {layers_of(span, last + 1)} would compute something else than in the whole"
                 f" (off by {worst:.3g}), so it cannot be shared by layers"
             )
 

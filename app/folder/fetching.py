@@ -20,6 +20,7 @@ from app.engine.manifest import UnitEntry
 from app.engine.progress import Progress
 from app.folder.data_folder import DataFolder, OpenModel, ProgressLine
 from app.ids import Span
+from app.layer_words import layers_among
 from app.sentences import Sentence, say
 
 logger = logging.getLogger(__name__)
@@ -165,5 +166,5 @@ def damage_told(model: OpenModel, damaged: Sequence[UnitEntry]) -> Sentence:
     """That stored layers were damaged, and what becomes of them."""
     title = model.manifest.shown_name
     hashes = {unit.sha256 for unit in damaged}
-    numbers = [str(n) for n, unit in enumerate(model.manifest.units) if unit.sha256 in hashes]
-    return say("units_damaged", model=title, units=", ".join(numbers))
+    units = [n for n, unit in enumerate(model.manifest.units) if unit.sha256 in hashes]
+    return say("units_damaged", model=title, layers=layers_among(units, model.plan.head_unit))

@@ -132,7 +132,7 @@ class Dht:
             lambda: self.machine,
             clock=clock,
             tasks=self._tasks,
-            reachable=self._own_addresses,
+            reachable=self.own_addresses,
             seen_at=seen_at,
         )
         self._writing = Writing(
@@ -140,7 +140,7 @@ class Dht:
             self._asking,
             machine=lambda: self.machine,
             find=self._find_near,
-            keeps=lambda: bool(self._own_addresses()),
+            keeps=lambda: bool(self.own_addresses()),
             clock=clock,
         )
         self._looking: asyncio.Task[None] | None = None
@@ -175,7 +175,7 @@ class Dht:
     @property
     def has_anybody(self) -> bool:
         """Whether there is anybody to ask or to tell, this computer as a keeper included."""
-        return self.knows_somebody or bool(self._own_addresses())
+        return self.knows_somebody or bool(self.own_addresses())
 
     @property
     def knows_somebody(self) -> bool:
@@ -195,6 +195,10 @@ class Dht:
             self.rules = rules
             self.machine = Kademlia(self._endpoint.peer_id, rules)
         self._bootstraps_changed.set()
+
+    def own_addresses(self) -> list[str]:
+        """Where strangers can dial this computer; empty while they cannot."""
+        return [a for a in self._reachable() if self.rules.allows(a)][:MAX_CONTACT_ADDRESSES]
 
     def contacts(self) -> list[Contact]:
         """Those that answered and of whom others may be told; the nearest, if there are many."""
@@ -296,7 +300,7 @@ class Dht:
             if not self._may_ask(channel.peer):
                 await channel.send(Refused(code="busy", reason="you ask this computer too much"))
                 continue
-            if not self._own_addresses() and isinstance(message, Store):
+            if not self.own_addresses() and isinstance(message, Store):
                 refusal = "this computer keeps nothing: strangers cannot reach it"
                 await channel.send(Refused(code="not_public", reason=refusal))
                 continue
@@ -433,7 +437,7 @@ class Dht:
 
     def _raise_if_alone(self, lookup: Lookup) -> None:
         # A bootstrap that is the first computer of its swarm has nobody to ask, and knows all.
-        if not lookup.answers and not self._own_addresses():
+        if not lookup.answers and not self.own_addresses():
             reasons = "; ".join(dict.fromkeys(self._asking.reasons(self._first())))
             reasons = reasons or ("not in time" if self.knows_somebody else "none is given")
             raise PeerLost(f"no bootstrap answers: {reasons}")
@@ -451,9 +455,6 @@ class Dht:
             return self._given_rules
         known = [address for contact in self._known for address in contact.addresses]
         return rules_for([address for _, address in self._bootstraps] or known or self._reachable())
-
-    def _own_addresses(self) -> list[str]:
-        return [a for a in self._reachable() if self.rules.allows(a)][:MAX_CONTACT_ADDRESSES]
 
     def _noise(self) -> bytes:
         return self._chance.getrandbits(256).to_bytes(32, "big")

@@ -60,6 +60,11 @@ class Store:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def writer_count(self) -> int:
+        """Of how many computers something is kept."""
+        return len(self._writers)
+
     def keep(
         self, shelf: Shelf, record: SignedRecord, announcement: Announcement, groups: Iterable[str]
     ) -> int:

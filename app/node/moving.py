@@ -18,9 +18,10 @@ from app.chat.opened_model import Fetch
 from app.errors import PotluckError
 from app.folder.data_folder import DataFolder, OpenModel
 from app.ids import Span
+from app.layer_words import layers_of
 from app.node.model_offers import ModelOffers
 from app.node.sharing import Sharing
-from app.node.snapshot import Wanted, layers_named
+from app.node.snapshot import Wanted
 from app.node.wishes import Wishes
 from app.sentences import Sentence, say
 from app.swarm.placement import Placement
@@ -91,7 +92,9 @@ class Moving:
             logger.warning("this computer stays where it is: %s", error)
 
     async def _move(self, wanted: Wanted, better: Placement) -> None:
-        logger.info("moving from units %s to %s (%s)", wanted.span, better.span, better.reason)
+        head = wanted.model.plan.head_unit
+        here, there = layers_of(wanted.span, head), layers_of(better.span, head)
+        logger.info("moving from %s to %s (%s)", here, there, better.reason)
         self._sharing.intend(better.span)
         try:
             async with TaskOwner("move") as owner:
@@ -102,7 +105,7 @@ class Moving:
                 moved = Wanted(wanted.model, better.span)
                 await self._wishes.move(moved, moved_words(wanted.model, better))
             else:
-                logger.info("units %s are needed here after all", wanted.span)
+                logger.info("%s: needed here after all", here)
         finally:
             self._sharing.intend(None)
 
@@ -113,7 +116,7 @@ class Moving:
 
 def moved_words(model: OpenModel, placement: Placement) -> Sentence:
     """That this computer moved, and why."""
-    layers = layers_named(model, placement.span)
+    layers = layers_of(placement.span, model.plan.head_unit)
     title = model.manifest.shown_name
     if placement.reason == "nobody":
         return say("moved_nobody", layers=layers, model=title)

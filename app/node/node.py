@@ -46,7 +46,13 @@ from app.node.line_speed import LineSpeed
 from app.node.model_offers import ModelOffers
 from app.node.moving import Moving
 from app.node.network import Network, NetworkOptions
-from app.node.node_file import connection_lines, keep_node_file, serving_lines, state_lines
+from app.node.node_file import (
+    connection_lines,
+    keep_node_file,
+    meeting_lines,
+    serving_lines,
+    state_lines,
+)
 from app.node.own_processes import OwnProcesses
 from app.node.reach import Reach
 from app.node.service import Service
@@ -137,6 +143,7 @@ class Node:
 
     async def _start(self) -> None:
         options = self._options
+        self._started_at = self._clock.wall()
         self.data = DataFolder.open(options.data_dir)
         lock = self._stack.enter_context(data_folder_lock(self.data.folder))
         await asyncio.to_thread(remove_drafts, self.data.folder)
@@ -447,6 +454,8 @@ class Node:
     def status(self) -> dict[str, object]:
         """What this node is and does, in words and numbers for programs."""
         status: dict[str, object] = {**self.ready_line(), "pid": os.getpid()}
+        status |= {"started_at": self._started_at}
+        status |= meeting_lines(self.network.directory, public=self.network.public)
         status |= state_lines(*self.service.state())
         status |= serving_lines(self.sharing, self.beside)
         return status | {"connections": connection_lines(self.endpoint.connections())}

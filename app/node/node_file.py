@@ -19,6 +19,8 @@ import msgspec
 from app.api.shapes import NODE_FILE, Pause, State
 from app.clock import Clock
 from app.ids import peer_text
+from app.layer_words import layers_of
+from app.net.dht import Dht
 from app.net.endpoint import ConnectionStatus
 from app.node.beside import Beside
 from app.node.sharing import Sharing
@@ -60,6 +62,7 @@ def serving_lines(sharing: Sharing, beside: Beside) -> dict[str, object]:
     return {
         "model": order.model.manifest.name,
         "model_id": order.model.id.hex(),
+        "layers": layers_of(order.span, order.model.plan.head_unit).words,
         "configuration": engine.status.configuration,
         "threads": engine.status.threads,
         "layers_per_second": round(engine.status.layers_per_second, 1),
@@ -75,6 +78,23 @@ def serving_lines(sharing: Sharing, beside: Beside) -> dict[str, object]:
         "beside": "" if told is None else told.words,
         "beside_units": None if beside.order is None else str(beside.order.span),
         "beside_peer_id": None if beside.name is None else peer_text(beside.name),
+    }
+
+
+def meeting_lines(directory: Dht, *, public: bool) -> dict[str, object]:
+    """What this computer is to others that look for each other, if it is a meeting point.
+
+    Args:
+        public: whether strangers can reach it, as its owner says.
+    """
+    if not public:
+        return {}
+    store = directory.machine.store
+    return {
+        "public": True,
+        "addresses": directory.own_addresses(),
+        "records_kept": len(store),
+        "records_of": store.writer_count,
     }
 
 
@@ -105,6 +125,7 @@ class _Told(msgspec.Struct):
     listen: str
     units: str | None
     model: str = ""
+    layers: str = ""
     sessions: int = 0
     sessions_ever: int = 0
     beside: str = ""
@@ -112,6 +133,12 @@ class _Told(msgspec.Struct):
     headline: str = ""
     peer_id: str = ""
     beside_peer_id: str | None = None
+    started_at: float | None = None
+    public: bool = False
+    addresses: list[str] = []
+    records_kept: int = 0
+    records_of: int = 0
+    connections: list[Any] = []
 
 
 def read_node_file(folder: Path, *, now: float) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from app.engine.supervisor import Engine
 from app.errors import PotluckError
 from app.folder.data_folder import DataFolder, OpenModel
 from app.ids import ModelId, Span
+from app.layer_words import layers_of
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
 from app.net.endpoint import Endpoint
@@ -342,7 +343,8 @@ class Sharing:
             self._enter("off")
             raise
         else:
-            logger.info("sharing units %s of %s", order.span, order.model.manifest.name)
+            layers = layers_of(order.span, order.model.plan.head_unit)
+            logger.info("sharing %s of %s", layers, order.model.manifest.name)
             self._failed = self.problem = None
             self._enter("serving")
 

@@ -31,6 +31,7 @@ from app.folder.fetching import Fetching
 from app.folder.known_models import KnownModels
 from app.folder.tally import Tally
 from app.ids import ModelId, PeerId, Span, peer_text
+from app.layer_words import layers_of
 from app.net.endpoint import Endpoint
 from app.net.identity import Identity
 from app.node.announced import Announced
@@ -218,23 +219,13 @@ def _ready_alone(wanted: Wanted) -> Sentence:
 
 
 def layers_text(model: OpenModel, span: Span) -> Sentence:
-    """The layers of a span in words: "12 layers", "all 36 layers"."""
+    """How many layers a span has, in words: "12 layers", "all 36 layers"."""
     blocks = max(0, min(span.stop, model.plan.head_unit) - max(span.start, 1))
     if blocks == model.plan.block_count:
         return say("all_layers", count=blocks)
     if blocks == 0:
-        return say("the_words") if span.start == 0 else say("the_last_step")
+        return layers_of(span, model.plan.head_unit)
     return say("one_layer") if blocks == 1 else say("some_layers", count=blocks)
-
-
-def layers_named(model: OpenModel, span: Span) -> Sentence:
-    """Which layers a span has, in words: "layers 4 to 6", "the last step"."""
-    first, last = max(1, span.start), min(span.stop, model.plan.head_unit) - 1
-    if last < first:
-        return say("the_words") if span.start == 0 else say("the_last_step")
-    if first == last:
-        return say("layer_number", number=first)
-    return say("layers_between", first=first, last=last)
 
 
 def beside_told(beside: Beside) -> Sentence | None:
@@ -248,7 +239,7 @@ def beside_told(beside: Beside) -> Sentence | None:
     else:
         return None
     title = model.manifest.shown_name
-    layers = layers_named(model, span)
+    layers = layers_of(span, model.plan.head_unit)
     return say("also_serves" if order is not None else "stands_by", layers=layers, model=title)
 
 

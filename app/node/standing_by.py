@@ -22,6 +22,7 @@ from app.clock import Clock
 from app.errors import PotluckError
 from app.folder.data_folder import DataFolder, OpenModel
 from app.ids import Span
+from app.layer_words import layers_of
 from app.node.beside import Beside
 from app.node.model_offers import ModelOffers
 from app.node.serving import ShareOrder
@@ -167,7 +168,8 @@ class StandingBy:
         self._patience.begin_anew()
         if span is not None:
             await self._bring(model, span)
-            logger.info("standing by for units %s of %s", span, model.manifest.name)
+            layers = layers_of(span, model.plan.head_unit)
+            logger.info("standing by for %s of %s", layers, model.manifest.name)
             self._beside.keep(ready)
 
     def _bytes_to_spare(self) -> float:
@@ -192,6 +194,7 @@ class StandingBy:
         if not await self._is_able(now) or self._beside.ready is None:
             return False
         model, span = self._beside.ready
+        layers = layers_of(span, model.plan.head_unit)
         need = await self._offers.need_of(model, span)
         meets = self._patience.look(need, now=now, draw=self._chance())
         if meets != self._beside.is_up:
@@ -200,10 +203,10 @@ class StandingBy:
             if (need is not None) != meets:
                 self._patience.call_off()
             elif not meets:
-                logger.info("units %s are served by others again", span)
+                logger.info("others serve %s again", layers)
                 await self._beside.stop()
             elif await self._offers.fits_beside(model, span):
-                logger.info("serving units %s too (%s)", span, need)
+                logger.info("serving %s too (%s)", layers, need)
                 # The graphics card is the first span's.
                 order = ShareOrder.by_settings(self._data.settings, model, span, gpu=False)
                 self._beside.serve(order)

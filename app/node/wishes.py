@@ -19,6 +19,7 @@ from app.folder.choice import Choice, load_choice, save_choice
 from app.folder.data_folder import DataFolder, OpenModel
 from app.folder.known_models import KnownModels
 from app.ids import ModelId, Span
+from app.layer_words import layers_of
 from app.node.beside import Beside
 from app.node.model_offers import ModelOffers
 from app.node.serving import ShareOrder
@@ -164,7 +165,8 @@ class Wishes:
         await asyncio.to_thread(self._data.store.require_room, model.manifest.units_of(span))
         choice = Choice(model.id.hex(), span, automatic=request.start is None)
         await asyncio.to_thread(save_choice, self._data.folder, choice)
-        logger.info("chosen to share: units %s of %s", span, model.manifest.name)
+        layers = layers_of(span, model.plan.head_unit)
+        logger.info("chosen to share: %s of %s", layers, model.manifest.name)
         self._want(model, span, automatic=choice.automatic)
         self._sharing.retry()
         self.renew()

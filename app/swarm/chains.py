@@ -170,8 +170,15 @@ class Chains:
 
         def pick(out: Collection[PeerId]) -> Route:
             def filled(offers: Sequence[Offer]) -> list[Link]:
-                tokens = chain.tokens
-                return patched(chain.links, gone, offers, tokens=tokens, avoid=out, costs=costs)
+                return patched(
+                    chain.links,
+                    gone,
+                    offers,
+                    tokens=chain.tokens,
+                    avoid=out,
+                    costs=costs,
+                    head_unit=self._shape.head_unit,
+                )
 
             try:
                 links = filled([offer for offer in self._offers if offer.peer not in leaving])

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 
 from app.errors import NotServed
 from app.ids import PeerId, Span
+from app.layer_words import layers_of
 from app.sentences import say
 from app.swarm.route import JUST_SPEEDS, Costs, Link, Offer, chain_between
 
@@ -23,6 +24,7 @@ def patched(
     tokens: int,
     avoid: Collection[PeerId] = (),
     costs: Costs = JUST_SPEEDS,
+    head_unit: int | None = None,
 ) -> list[Link]:
     """The chain with others in the place of those that were lost.
 
@@ -37,9 +39,10 @@ def patched(
         avoid: computers that shall not take a place; one that is lost and not named here
             may take its own again.
         costs: as for `find_route`: of several that could come, the best by it do.
+        head_unit: the number of the model's last unit, for words about it; None if unknown.
 
     Raises:
-        NotServed: they cannot be replaced; the text names the units.
+        NotServed: they cannot be replaced; the text names the layers.
     """
     stays = {link.offer.peer for link in links if link.offer.peer not in lost}
     free = [
@@ -66,7 +69,7 @@ def patched(
         else:
             units = Span(found[first].span.start, found[last - 1].span.stop)
             raise NotServed(
-                say("nobody_else_serves", units=str(units)),
+                say("nobody_else_serves", units=layers_of(units, head_unit)),
                 missing=tuple(range(units.start, units.stop)),
             )
     return found

@@ -20,6 +20,7 @@ import numpy as np
 
 from app.errors import NotServed
 from app.ids import PeerId, Span
+from app.layer_words import layers_among
 from app.net.wire import Place
 from app.sentences import Sentence, say
 from app.swarm.chain_search import Floats, Leg, Numbers, Search
@@ -397,25 +398,20 @@ def _no_chain(
     own = {0, head_unit} if may_run_ends else set()
     missing = _missing(usable, head_unit, own)
     if missing:
-        return NotServed(say("nobody_serves", units=_listed(missing)), missing=missing)
+        return NotServed(_nobody_serves(missing, head_unit), missing=missing)
     crowded = _missing(roomy, head_unit, own)
     if crowded:
-        return NotServed(
-            say("nobody_has_room", units=_listed(crowded), tokens=tokens), missing=crowded
-        )
-    spans = ", ".join(sorted({str(offer.span) for offer in roomy}))
-    return NotServed(say("spans_apart", spans=spans), missing=())
+        layers = layers_among(crowded, head_unit)
+        return NotServed(say("nobody_has_room", units=layers, tokens=tokens), missing=crowded)
+    return NotServed(say("spans_apart"), missing=())
+
+
+def _nobody_serves(missing: Collection[int], head_unit: int) -> Sentence:
+    if all(layer in missing for layer in range(1, head_unit)):
+        return say("nobody_serves_any")
+    return say("nobody_serves", units=layers_among(missing, head_unit))
 
 
 def _missing(offers: Sequence[Offer], head_unit: int, own: Collection[int]) -> tuple[int, ...]:
     served = {unit for offer in offers for unit in range(offer.span.start, offer.span.stop)}
     return tuple(u for u in range(head_unit + 1) if u not in served and u not in own)
-
-
-def _listed(units: Sequence[int]) -> Sentence:
-    """ "unit 3", "units 3 to 7", "units 1, 2, 5"."""
-    if len(units) == 1:
-        return say("one_unit", unit=units[0])
-    if len(units) == units[-1] - units[0] + 1:
-        return say("unit_range", first=units[0], last=units[-1])
-    return say("unit_list", units=", ".join(map(str, units)))

@@ -6,9 +6,8 @@ holds until the next token.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from app.errors import NotServed, PeerLost
+from app.layer_words import layers_among
 from app.sentences import Sentence, said_of, say
 from app.swarm.token_chain import ChainBroken
 
@@ -35,17 +34,5 @@ def words_of_wait(trouble: NotServed | PeerLost, *, head_unit: int | None) -> Se
         return say("waiting_for_parts")
     said = said_of(trouble)
     has_no_room = said is not None and said.code == "nobody_has_room"
-    layers = _layers(trouble.missing, head_unit)
+    layers = layers_among(trouble.missing, head_unit)
     return say("waiting_for_room" if has_no_room else "waiting_for_layers", layers=layers)
-
-
-def _layers(units: Sequence[int], head_unit: int | None) -> Sentence:
-    """Units in a person's words: the first and the last one are no layers."""
-    layers = [unit for unit in units if unit not in (0, head_unit)]
-    if not layers:
-        return say("the_input" if units[0] == 0 else "the_output")
-    if len(layers) == 1:
-        return say("layer_one", layer=layers[0])
-    if len(layers) == layers[-1] - layers[0] + 1:
-        return say("layer_range", first=layers[0], last=layers[-1])
-    return say("layer_list", layers=", ".join(map(str, layers)))

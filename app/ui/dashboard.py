@@ -25,7 +25,7 @@ from app.ui.helper_table import HelperTable
 from app.ui.icons import state_picture
 from app.ui.layer_strip import LayerStrip
 from app.ui.pausing import Pausing, lasting, offer
-from app.ui.sentences import headline, told, told_all
+from app.ui.sentences import headline, layers, told, told_all
 from app.ui.speed_graph import SpeedGraph
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
@@ -186,10 +186,10 @@ class ModelCard(Card):
             )
             return
         if model.my_start is not None and not resting:
-            span = words.layers(model.my_start, model.my_stop or 0, model.units)
+            span = layers(model.my_start, model.my_stop or 0, model.units)
             mine = tr("this computer serves {layers}").format(layers=span)
         elif model.chosen_stop:
-            span = words.layers(model.chosen_start, model.chosen_stop, model.units)
+            span = layers(model.chosen_start, model.chosen_stop, model.units)
             mine = tr("this computer would serve {layers}").format(layers=span)
         else:
             mine = tr("this computer serves none of it now")

@@ -11,6 +11,7 @@ from app.api.shapes import LayerHolder, ModelView
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.controls import Card, label, plain_tip
+from app.ui.sentences import layers
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
 
@@ -60,7 +61,7 @@ class HelperTable(Card):
             assert model is not None
             cells = (
                 words.short_name(holder.peer_id),
-                words.layers(holder.start, holder.stop, model.units),
+                layers(holder.start, holder.stop, model.units),
                 tr("not measured")
                 if holder.round_trip_seconds is None
                 else words.latency(holder.round_trip_seconds),

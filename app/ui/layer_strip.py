@@ -19,6 +19,7 @@ from app.api.shapes import LayerHolder, ModelView
 from app.ui import words
 from app.ui.controls import plain_tip
 from app.ui.coverage_bar import paint_unit
+from app.ui.sentences import layers
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
 
@@ -87,7 +88,7 @@ class LayerStrip(QWidget):
             return ""
         units = self._model.units
         parts = [
-            f"{words.holder_name(h)}: {words.layers(h.start, h.stop, units)}"
+            f"{words.holder_name(h)}: {layers(h.start, h.stop, units)}"
             for h in self._model.holders[:24]
         ]
         parts.append(words.coverage_words(words.replicas(self._model)))
@@ -124,13 +125,13 @@ class LayerStrip(QWidget):
         for unit, count in enumerate(words.replicas(model)):
             if self._box(unit, unit + 1, NAMES_PIXELS, BAR_PIXELS).contains(point):
                 served = counted(count, "served by {n} computer", "served by {n} computers")
-                which = words.layers(unit, unit + 1, model.units)
+                which = layers(unit, unit + 1, model.units)
                 return f"{which}: {served if count else tr('served by nobody')}"
         return ""
 
     @staticmethod
     def _tip(holder: LayerHolder, model: ModelView) -> str:
-        span = words.layers(holder.start, holder.stop, model.units)
+        span = layers(holder.start, holder.stop, model.units)
         delay = words.latency(holder.round_trip_seconds)
         return f"{words.holder_name(holder)}: {span}\n{delay if holder.ready else tr('on its way')}"
 
@@ -160,7 +161,7 @@ class LayerStrip(QWidget):
     def _paint_names(self, painter: QPainter, model: ModelView) -> None:
         painter.setPen(self._theme.colour("muted"))
         area = QRectF(0, 0, self.width(), NAMES_PIXELS - 2)
-        middle = words.layers(1, model.units - 1, model.units)
+        middle = layers(1, model.units - 1, model.units)
         flags, metrics = Qt.AlignmentFlag, painter.fontMetrics()
         ends = metrics.horizontalAdvance(tr("Input")) + metrics.horizontalAdvance(tr("Output"))
         painter.drawText(area, flags.AlignTop | flags.AlignLeading, tr("Input"))

@@ -22,7 +22,7 @@ from app.ui.controls import (
     label,
     plain_box,
 )
-from app.ui.sentences import error_words, told
+from app.ui.sentences import error_words, layers, told
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
 
@@ -73,7 +73,7 @@ def fit_words(offer: ModelOffer) -> str:
     return tr("Fits: {fits} of {all} layers; needed most: {layers}").format(
         fits=words.layer_count(start, stop, offer.units),
         all=max(0, offer.units - 2),
-        layers=words.layers(start, stop, offer.units),
+        layers=layers(start, stop, offer.units),
     )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.api.shapes import ErrorBody, Snapshot
+from app.ids import Span
+from app.layer_words import layers_of
 from app.sentences import Filler, Said
 from app.ui import words
 from app.ui.translations import speaks_english, tr
@@ -46,6 +48,15 @@ def error_words(error: ErrorBody) -> str:
 def headline(snapshot: Snapshot) -> str:
     """The first line of the tray menu and of the overview."""
     return told(snapshot.headline, snapshot.headline_said)
+
+
+def layers(start: int, stop: int, units: int) -> str:
+    """Which layers of a model that has so many units; what lies outside is left out."""
+    start, stop = max(0, start), min(stop, units)
+    if start >= stop:
+        return tr("no layers")
+    which = layers_of(Span(start, stop), units - 1)
+    return told(which.words, which.said)
 
 
 def _translated(said: Said, depth: int) -> str:

@@ -109,25 +109,6 @@ def holder_name(holder: LayerHolder) -> str:
     return tr("This computer") if holder.mine else short_name(holder.peer_id)
 
 
-def layers(start: int, stop: int, units: int) -> str:
-    """Which layers, in a person's words: unit 0 reads the words, the last writes them."""
-    if start >= stop:
-        return tr("no layers")
-    if start == 0 and stop == units:
-        return tr("all {count} layers").format(count=units - 2)
-    first, last = max(1, start), min(units - 2, stop - 1)
-    parts = []
-    if start == 0:
-        parts.append(tr("the input"))
-    if first == last:
-        parts.append(tr("layer {n}").format(n=first))
-    elif first < last:
-        parts.append(tr("layers {first} to {last}").format(first=first, last=last))
-    if stop == units:
-        parts.append(tr("the output"))
-    return ", ".join(parts)
-
-
 def chat_title(title: str) -> str:
     """A chat's name without the marks of markdown that its first question had."""
     return plain(LINE_MARK.sub("", title)).strip() or tr("New chat")

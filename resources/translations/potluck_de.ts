@@ -240,6 +240,10 @@
       <translation>Diesen Code kopieren</translation>
     </message>
     <message>
+      <source>Could not download {layers} of {model}: {reason}. What has arrived is kept; try again later.</source>
+      <translation>Das Herunterladen ist gescheitert ({layers} von {model}): {reason}. Was angekommen ist, bleibt erhalten; versuchen Sie es später noch einmal.</translation>
+    </message>
+    <message>
       <source>Dark</source>
       <translation>Dunkel</translation>
     </message>
@@ -860,8 +864,8 @@
       <translation>Im bezahlten Netz</translation>
     </message>
     <message>
-      <source>On the disk, parts of {model} had been damaged (units {units}). They were removed and are fetched again; nothing has to be done.</source>
-      <translation>Auf der Festplatte waren Teile von {model} beschädigt (Einheiten {units}). Sie wurden entfernt und werden neu geholt; es ist nichts zu tun.</translation>
+      <source>On the disk, parts of {model} had been damaged ({layers}). They were removed and are fetched again; nothing has to be done.</source>
+      <translation>Auf der Festplatte waren Teile von {model} beschädigt ({layers}). Sie wurden entfernt und werden neu geholt; es ist nichts zu tun.</translation>
     </message>
     <message>
       <source>One per line</source>
@@ -1484,10 +1488,6 @@
       <translation>Top p</translation>
     </message>
     <message>
-      <source>Unit {unit} of {model} could not be downloaded: {reason}. What has arrived is kept; try again later.</source>
-      <translation>Einheit {unit} von {model} konnte nicht heruntergeladen werden: {reason}. Was angekommen ist, bleibt erhalten; versuchen Sie es später noch einmal.</translation>
-    </message>
-    <message>
       <source>Until I resume</source>
       <translation>Bis ich fortsetze</translation>
     </message>
@@ -1744,16 +1744,8 @@
       <translation>etwa {speed}</translation>
     </message>
     <message>
-      <source>all units are served, but the spans do not meet: {spans}</source>
-      <translation>alle Einheiten sind versorgt, aber die Abschnitte schließen nicht aneinander an: {spans}</translation>
-    </message>
-    <message>
       <source>all {count:count} layers</source>
       <translation>alle {count:count} Schichten</translation>
-    </message>
-    <message>
-      <source>all {count} layers</source>
-      <translation>alle {count} Schichten</translation>
     </message>
     <message>
       <source>allowed</source>
@@ -1872,20 +1864,12 @@
       <translation>Schicht {layer}</translation>
     </message>
     <message>
-      <source>layer {number}</source>
-      <translation>Schicht {number}</translation>
-    </message>
-    <message>
-      <source>layer {n}</source>
-      <translation>Schicht {n}</translation>
-    </message>
-    <message>
       <source>layers {first} to {last}</source>
       <translation>die Schichten {first} bis {last}</translation>
     </message>
     <message>
       <source>layers {layers}</source>
-      <translation>Schichten {layers}</translation>
+      <translation>die Schichten {layers}</translation>
     </message>
     <message>
       <source>licence {name}</source>
@@ -1912,8 +1896,12 @@
       <translation>niemand sonst konnte es lesen</translation>
     </message>
     <message>
-      <source>nobody else serves units {units} of this model now</source>
-      <translation>niemand sonst hält gerade die Teile {units} dieses Modells bereit</translation>
+      <source>nobody else serves {units} of this model now</source>
+      <translation>niemand sonst hält gerade {units} dieses Modells bereit</translation>
+    </message>
+    <message>
+      <source>nobody serves any layer of this model now</source>
+      <translation>niemand hält gerade eine Schicht dieses Modells bereit</translation>
     </message>
     <message>
       <source>nobody serves it at the moment</source>
@@ -2004,10 +1992,6 @@
       <translation>den Eingang hält niemand bereit</translation>
     </message>
     <message>
-      <source>the last step</source>
-      <translation>den letzten Schritt</translation>
-    </message>
-    <message>
       <source>the layers cannot be run here ({reasons})</source>
       <translation>die Schichten laufen hier nicht ({reasons})</translation>
     </message>
@@ -2018,10 +2002,6 @@
     <message>
       <source>the output is served by nobody</source>
       <translation>den Ausgang hält niemand bereit</translation>
-    </message>
-    <message>
-      <source>the words</source>
-      <translation>die Wörter</translation>
     </message>
     <message>
       <source>the worker cannot be started: {reason}</source>
@@ -2080,18 +2060,6 @@
       <translation>wahr oder falsch</translation>
     </message>
     <message>
-      <source>unit {unit}</source>
-      <translation>Einheit {unit}</translation>
-    </message>
-    <message>
-      <source>units {first} to {last}</source>
-      <translation>Einheiten {first} bis {last}</translation>
-    </message>
-    <message>
-      <source>units {units}</source>
-      <translation>Einheiten {units}</translation>
-    </message>
-    <message>
       <source>until you resume</source>
       <translation>bis Sie fortsetzen</translation>
     </message>
@@ -2138,6 +2106,14 @@
     <message>
       <source>{file} was written by a newer Potluck and stays as it is. New chats are lost when this Potluck ends; update it to see your chats again.</source>
       <translation>{file} wurde von einem neueren Potluck geschrieben und bleibt, wie es ist. Neue Chats gehen verloren, wenn dieses Potluck endet; aktualisieren Sie es, um Ihre Chats wieder zu sehen.</translation>
+    </message>
+    <message>
+      <source>{first} and {second}</source>
+      <translation>{first} und {second}</translation>
+    </message>
+    <message>
+      <source>{first}, {second} and {third}</source>
+      <translation>{first}, {second} und {third}</translation>
     </message>
     <message>
       <source>{folder} cannot be used: {reason}. Start Potluck with another folder.</source>

@@ -61,7 +61,8 @@ def typed(*words: str) -> int:
 
 def replace_command(monkeypatch: pytest.MonkeyPatch, name: str, work: Command) -> None:
     """Let a command do this instead."""
-    monkeypatch.setattr(f"app.command_line.commands.{name}", work)
+    module = "status" if name == "status" else "commands"
+    monkeypatch.setattr(f"app.command_line.{module}.{name}", work)
 
 
 @pytest.mark.parametrize(

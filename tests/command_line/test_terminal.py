@@ -333,8 +333,9 @@ def test_what_is_not_asked_for_stays_as_it_is() -> None:
 def test_the_footer_tells_who_answered_and_how() -> None:
     parts = [ChainPart(None, Span(0, 1)), ChainPart(PEER, Span(1, 8))]
     answer = Answer(tokens=[1, 2, 3], parts=parts)
-    assert chain_text(parts) == "this computer 0:1 -> aaaqeaye 1:8"
-    assert footer(answer) == "[this computer 0:1 -> aaaqeaye 1:8; 3 tokens]"
+    chain = "this computer (the input) -> aaaqeaye (layers 1 to 6 and the output)"
+    assert chain_text(parts) == chain
+    assert footer(answer) == f"[{chain}; 3 tokens]"
     answer.tokens_per_second, answer.repairs = 12.34, 1
     assert footer(answer).endswith("3 tokens, 12.3 a second, repaired once]")
     answer.repairs = 2

@@ -114,7 +114,7 @@ async def test_a_chain_with_a_gap_names_what_is_missing(
     done = await asyncio.to_thread(processes.run, *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "potluck: nobody serves units 4 to 6 of this model now."
+        "potluck: nobody serves layers 4 to 6 of this model now."
         " Wait until others have come, or run the whole model on this computer with --alone.\n"
     )
 

@@ -16,7 +16,7 @@ URL = "http://127.0.0.1:9/model.gguf"
 
 def test_publish_tells_the_units_the_id_and_the_key(processes: Processes, model: Published) -> None:
     first, second, third = model.told.splitlines()
-    assert first == f"{model.manifest}: worded, units 0:8"
+    assert first == f"{model.manifest}: worded, 6 layers"
     assert second.startswith("id ")
     assert third.startswith("publisher ")
     rows = json.loads(processes.run("models", "--json", data=str(model.publisher)).stdout)
@@ -95,7 +95,7 @@ def test_the_demo_shows_a_chain_that_equals_the_whole_model(processes: Processes
 def test_a_demo_that_is_stopped_leaves_nothing_running(processes: Processes) -> None:
     demo = processes.start("demo", "--nodes", "2", data="")
     assert demo.stdout is not None
-    while "serves units" not in demo.stdout.readline():
+    while " serves " not in demo.stdout.readline():
         pass
     family = psutil.Process(demo.pid).children(recursive=True)
     assert len(family) >= 3

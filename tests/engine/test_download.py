@@ -183,7 +183,7 @@ async def test_origins_that_fail_for_good_are_named_with_their_reasons(bench: Be
     text = str(failed.value)
     assert f"{bench.first.name} answers with status 404" in text
     assert f"{bench.second.name} answers with error 500" in text
-    assert "Unit 3 of made-up" in text
+    assert "the output of made-up" in text
     assert "\n" not in text
     assert len(bench.second.requests) == MAX_ATTEMPTS
 
@@ -214,7 +214,7 @@ async def test_wrong_bytes_are_thrown_away_and_their_origin_named_and_avoided(
     await bench.fetch(0)
     assert bench.holds(0)
     assert bench.status(bench.first).state == "avoided"
-    assert "sent wrong bytes for unit 0" in bench.status(bench.first).reason
+    assert "sent wrong bytes for the input" in bench.status(bench.first).reason
     asked = len(bench.first.requests)
     bench.first.always = None
     await bench.fetch(1, 2, 3)

@@ -43,7 +43,7 @@ def test_a_model_with_words_is_proven_too(tmp_path: Path) -> None:
 def test_an_embedding_that_is_scaled_otherwise_is_noticed(model: Models, tmp_path: Path) -> None:
     path = model("llama")
     cut = replace(plan_of(path), embedding_scale=1.5)
-    with pytest.raises(UnsupportedModel, match=r"units 1:2 by themselves .* \(off by \d"):
+    with pytest.raises(UnsupportedModel, match=r"alone, layer 1 would compute .* \(off by \d"):
         proof.compare(path, cut, tmp_path)
 
 
@@ -58,7 +58,7 @@ def test_a_block_that_is_not_the_wholes_is_noticed(
         return store(other if unit == 3 else asked, cut, unit, folder)
 
     monkeypatch.setattr(proof, "_stored", store_another)
-    with pytest.raises(UnsupportedModel, match="units 3:4 by themselves"):
+    with pytest.raises(UnsupportedModel, match="alone, layer 3 would"):
         proof.compare(path, plan_of(path), tmp_path)
 
 

@@ -254,7 +254,7 @@ class FakeNode(FakeConversations):
 
     async def logs(self) -> LogsView:
         lines = [
-            "12:01:07 INFO    serving units 1:15 of qwen3-8b",
+            "12:01:07 INFO    sharing layers 1 to 14 of qwen3-8b",
             "12:01:09 INFO    [helper] came",
         ]
         return LogsView(text="\n".join(lines), removed=3)

@@ -60,6 +60,16 @@ def told(store: Store, shelf: Shelf = SHELF, now: float = NOW, seed: int = 0) ->
     return store.find(shelf.key, now, limit=64, seed=seed)[0]
 
 
+def test_writers_are_counted_once_however_much_they_write() -> None:
+    store = Store()
+    keep(store, offer(1))
+    keep(store, offer(1), MODELS)
+    keep(store, offer(2))
+    assert (len(store), store.writer_count) == (3, 2)
+    store.forget(PeerId((1).to_bytes(32, "big")))
+    assert (len(store), store.writer_count) == (1, 1)
+
+
 def test_what_is_kept_is_told_under_its_key_only() -> None:
     store = Store()
     assert keep(store, offer(1)) == 1

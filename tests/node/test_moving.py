@@ -109,8 +109,8 @@ async def test_it_moves_to_units_that_only_one_other_serves_and_says_so(
         assert choice is not None
         assert (choice.span, choice.automatic) == (LOWER, True)
         warnings = (await running.ask("GET", "/status"))["warnings"]
-        words = "Moved to layers 1 to 4 of Potluck Guide: only one other computer served them."
-        assert words in warnings
+        moved = "Moved to the input and layers 1 to 4 of Potluck Guide: "
+        assert f"{moved}only one other computer served them." in warnings
         # There it is needed now.
         await mover.look()
         assert sharing.order.span == LOWER
@@ -231,5 +231,5 @@ async def test_a_move_is_told_in_layers_and_with_its_reason(tmp_path: Path, guid
     title = "of Potluck Guide"
     assert told(Span(2, 5), "nobody") == f"Moved to layers 2 to 4 {title}: nobody else served them."
     assert told(Span(2, 3), "twice").startswith(f"Moved to layer 2 {title}: only one other")
-    assert told(Span(0, 1), "faster").startswith(f"Moved to the words {title}: they held up")
-    assert told(Span(9, 10), "shorter").startswith(f"Moved to the last step {title}: answers")
+    assert told(Span(0, 1), "faster").startswith(f"Moved to the input {title}: they held up")
+    assert told(Span(9, 10), "shorter").startswith(f"Moved to the output {title}: answers")

@@ -93,7 +93,12 @@ async def test_what_a_node_serves_is_announced_and_withdrawn(tmp_path: Path) -> 
             assert record.public is False
             status = host.status()
             assert (status["model"], status["units"]) == (DRAFT, "0:2")
-            assert status["worker_restarts"] == 0
+            assert (status["worker_restarts"], status["layers"]) == (0, "the input and layer 1")
+            assert "public" not in status
+            meeting = bootstrap.status()
+            assert (meeting["public"], meeting["records_of"]) == (True, 1)
+            assert meeting["records_kept"] == len(bootstrap.network.directory.machine.store) > 0
+            assert meeting["addresses"] == [bootstrap.endpoint.address]
             connections: Any = status["connections"]
             (connection,) = connections
             assert connection["peer_id"] == peer_text(bootstrap.identity.peer_id)

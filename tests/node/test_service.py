@@ -240,8 +240,8 @@ async def test_the_log_tells_what_happened_and_no_secrets(tmp_path: Path, guide:
             text = (await running.ask("GET", "/logs"))["text"]
     for line in (
         "agreed to share",
-        "chosen to share: units 0:10 of guide",
-        "sharing units 0:10 of guide",
+        "chosen to share: all 8 layers of guide",
+        "sharing all 8 layers of guide",
         "Paused: on battery",
         "Sharing anyway",
         "Paused by you",

@@ -212,7 +212,7 @@ async def test_a_flipped_byte_on_the_disk_is_found_at_the_next_start_and_mended(
         assert await greedy(running) == words
         status = await running.ask("GET", "/status")
         (warning,) = [line for line in status["warnings"] if "damaged" in line]
-        assert "(units 3)" in warning
+        assert "(layer 3)" in warning
         assert "fetched again" in warning
     assert "fetched again" in caplog.text
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
@@ -248,7 +248,7 @@ async def test_a_damage_that_kills_the_worker_is_mended_and_no_way_of_loading_is
         assert store.verify(unit)
         assert await greedy(running) == words
         assert _ladder(tmp_path) == ladder_before
-        assert "(units 4)" in " ".join((await running.ask("GET", "/status"))["warnings"])
+        assert "(layer 4)" in " ".join((await running.ask("GET", "/status"))["warnings"])
 
 
 async def test_layers_that_are_served_are_loaded_anew_when_they_turn_out_damaged(

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.real
         (Span(1, 9), "all 8 layers"),
         (Span(0, 4), "3 layers"),
         (Span(8, 10), "1 layer"),
-        (Span(0, 1), "the words"),
-        (Span(9, 10), "the last step"),
+        (Span(0, 1), "the input"),
+        (Span(9, 10), "the output"),
     ],
 )
 def test_layers_are_counted_as_people_do(

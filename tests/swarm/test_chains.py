@@ -106,7 +106,7 @@ async def test_newcomers_are_looked_up_when_they_are_needed(directory: Directory
         swarm.cut(second)
         directory.hosts.remove(second)
         await settled()
-        with pytest.raises(NotServed, match="units 3:6"):
+        with pytest.raises(NotServed, match="layers 3 to 4 and the output"):
             await chains.mend(chain, [second.peer], [second.peer])
         (newcomer,) = await directory.add("3:6")
         await chains.mend(chain, [second.peer], [second.peer])

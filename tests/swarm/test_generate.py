@@ -430,7 +430,7 @@ async def test_when_nobody_is_left_it_says_who_is_missing(
     party: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generate, "PATIENCE_SECONDS", -1.0)
-    with pytest.raises(NotServed, match="units 3 to 5"):
+    with pytest.raises(NotServed, match="layers 3 to 4 and the output"):
         await interrupt(party, asked(), 3, lambda: party.swarm.cut(party.hosts[1]))
     await settled()
     assert party.hosts[0].host.tokens_free == 512

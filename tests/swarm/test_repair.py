@@ -96,11 +96,11 @@ def test_the_embedding_may_be_skipped_when_the_chain_begins_after_it() -> None:
 
 def test_whoever_has_no_room_or_is_avoided_or_in_use_does_not_come() -> None:
     full = offer("x", "3:6", tokens_free=99)
-    with pytest.raises(NotServed, match="units 3:6"):
+    with pytest.raises(NotServed, match="nobody else serves layers 3 to 5 of"):
         mended(THREE, "b", full)
-    with pytest.raises(NotServed, match="units 3:6"):
+    with pytest.raises(NotServed, match="nobody else serves layers 3 to 5 of"):
         mended(THREE, "b", offer("x", "3:6"), avoid="x")
-    with pytest.raises(NotServed, match="units 3:6"):
+    with pytest.raises(NotServed, match="nobody else serves layers 3 to 5 of"):
         mended(THREE, "b", offer("c", "3:6"))
 
 
@@ -108,7 +108,7 @@ def test_one_that_was_lost_may_come_back_unless_it_is_avoided() -> None:
     back = offer("b", "3:6", speed=99.0)
     (_, again, _) = patched(THREE, [peer("b")], [back], tokens=100)
     assert again.offer is back
-    with pytest.raises(NotServed, match="units 3:6"):
+    with pytest.raises(NotServed, match="nobody else serves layers 3 to 5 of"):
         mended(THREE, "b", back, avoid="b")
 
 

@@ -105,26 +105,26 @@ def test_layers_are_what_takes_time_and_the_ends_are_none() -> None:
     assert offer("e", "0:1", speed=0.0).compute_seconds(Span(0, 1), HEAD) == EMBEDDING_SECONDS
 
 
-def test_units_that_nobody_serves_are_named() -> None:
-    with pytest.raises(NotServed, match="nobody serves units 3 to 6 of this model") as caught:
+def test_layers_that_nobody_serves_are_named() -> None:
+    with pytest.raises(NotServed, match="nobody serves layers 3 to 6 of this model") as caught:
         find_route([offer("a", "0:3"), offer("b", "7:10")], HEAD, tokens=1)
     assert caught.value.missing == (3, 4, 5, 6)
 
 
-def test_single_units_that_nobody_serves_are_listed() -> None:
+def test_single_layers_that_nobody_serves_are_listed() -> None:
     offers = [offer("a", "0:3"), offer("b", "4:6"), offer("c", "7:10")]
-    with pytest.raises(NotServed, match="units 3, 6 of") as caught:
+    with pytest.raises(NotServed, match="layers 3, 6 of") as caught:
         find_route(offers, HEAD, tokens=1)
     assert caught.value.missing == (3, 6)
 
 
-def test_one_unit_is_named_alone() -> None:
-    with pytest.raises(NotServed, match="unit 3 of"):
+def test_one_layer_is_named_alone() -> None:
+    with pytest.raises(NotServed, match="layer 3 of"):
         find_route([offer("a", "0:3"), offer("b", "4:10")], HEAD, tokens=1)
 
 
 def test_when_nobody_is_there_everything_but_the_ends_is_missing() -> None:
-    with pytest.raises(NotServed) as caught:
+    with pytest.raises(NotServed, match="nobody serves any layer of this model now") as caught:
         find_route([], HEAD, tokens=1)
     assert caught.value.missing == tuple(range(1, HEAD))
     with pytest.raises(NotServed) as caught:
@@ -133,7 +133,9 @@ def test_when_nobody_is_there_everything_but_the_ends_is_missing() -> None:
 
 
 def test_spans_that_do_not_meet_are_told_apart_from_gaps() -> None:
-    with pytest.raises(NotServed, match="the spans do not meet: 0:5, 4:10") as caught:
+    with pytest.raises(
+        NotServed, match="every layer is served, but the parts do not meet"
+    ) as caught:
         find_route([offer("a", "0:5"), offer("b", "4:10")], HEAD, tokens=1)
     assert caught.value.missing == ()
 
@@ -145,7 +147,7 @@ def test_a_computer_without_room_is_not_asked() -> None:
 
 def test_lack_of_room_is_told_apart_from_gaps() -> None:
     offers = [offer("a", "0:5", room=4096), offer("b", "5:10", room=100)]
-    with pytest.raises(NotServed, match=r"units 5 to 8 has less than 2,048 tokens of room") as why:
+    with pytest.raises(NotServed, match=r"layers 5 to 8 has less than 2,048 tokens of room") as why:
         find_route(offers, HEAD, tokens=2048)
     assert why.value.missing == (5, 6, 7, 8)
 

@@ -20,8 +20,8 @@ HEAD_UNIT = 9
         ((4, 5, 6), "layers 4 to 6"),
         ((3,), "layer 3"),
         ((2, 5), "layers 2, 5"),
-        ((0, 1, 2), "layers 1 to 2"),
-        ((7, 8, 9), "layers 7 to 8"),
+        ((0, 1, 2), "the input and layers 1 to 2"),
+        ((7, 8, 9), "layers 7 to 8 and the output"),
         ((0,), "the input"),
         ((9,), "the output"),
     ],
@@ -34,7 +34,7 @@ def test_layers_that_are_waited_for_are_named_as_people_count_them(
 
 
 def test_who_has_no_room_is_not_called_missing() -> None:
-    reason = say("nobody_has_room", units=say("one_unit", unit=3), tokens=900)
+    reason = say("nobody_has_room", units=say("layer_one", layer=3), tokens=900)
     words = words_of_wait(NotServed(reason, missing=(3,)), head_unit=None)
     assert words.words == "Waiting for room with those who serve layer 3…"
 
@@ -42,7 +42,7 @@ def test_who_has_no_room_is_not_called_missing() -> None:
 def test_other_troubles_have_words_of_their_own() -> None:
     broken = ChainBroken("it left", peer=PEER)
     busy = ChainBroken("it is busy", peer=PEER, retry_after_seconds=2.0)
-    apart = NotServed(say("spans_apart", spans="0:3, 2:5"), missing=())
+    apart = NotServed(say("spans_apart"), missing=())
     codes = [
         (words_of_repair(broken), "another_takes_over"),
         (words_of_repair(busy), "helper_is_busy"),

@@ -23,7 +23,13 @@ def test_rows_say_who_what_how_far_and_how_fast(qtbot, theme) -> None:
         [made.table.item(row, column).text() for column in range(5)]
         for row in range(made.table.rowCount())
     ]
-    assert rows[0] == ["kq3vtz7m", "the input, layers 1 to 19", "18 ms", "34.5 tokens/s", "helped"]
+    assert rows[0] == [
+        "kq3vtz7m",
+        "the input and layers 1 to 19",
+        "18 ms",
+        "34.5 tokens/s",
+        "helped",
+    ]
     assert [row[0] for row in rows] == ["kq3vtz7m", "p5ad2wxe", "zt6h9b4q", "w2nn5c8r"]
     assert rows[3][2:] == ["not measured", "14.8 tokens/s", "not asked"]
 

@@ -101,7 +101,7 @@ def test_a_place_in_the_bar_says_how_often_it_is_served(qtbot, theme) -> None:
     assert made.tip_at(made._box(5.5, 5.5, middle, 0).topLeft()) == "layer 5: served by 1 computer"
     assert made.tip_at(made._box(25.5, 25.5, middle, 0).topLeft()) == "layer 25: served by nobody"
     below = made._boxes[0][0].center()
-    assert made.tip_at(below).startswith("p0x20: the input, layers 1 to 19")
+    assert made.tip_at(below).startswith("p0x20: the input and layers 1 to 19")
 
 
 def test_a_part_on_its_way_is_drawn_hollow_and_serves_nobody(qtbot, theme) -> None:
@@ -118,7 +118,7 @@ def test_a_part_on_its_way_is_drawn_hollow_and_serves_nobody(qtbot, theme) -> No
 def test_it_says_in_words_what_it_draws(qtbot, theme) -> None:
     words = strip(qtbot, theme).accessibleDescription()
     assert "This computer: layers 1 to 14" in words
-    assert "kq3vtz7m: the input, layers 1 to 19" in words
+    assert "kq3vtz7m: the input and layers 1 to 19" in words
     assert words.endswith("every layer is served, 1 layer by one computer only")
 
 

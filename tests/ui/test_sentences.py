@@ -9,8 +9,9 @@ import pytest
 from PySide6.QtCore import QLocale
 
 from app.api.shapes import ErrorBody
+from app.layer_words import layers_among
 from app.sentences import At, Said, say
-from app.ui.sentences import error_words, headline, told, told_all
+from app.ui.sentences import error_words, headline, layers, told, told_all
 from app.ui.translations import install_language
 from app.wordings import WORDINGS
 from tests.helpers.fake_node_data import snapshot_at_rest
@@ -38,6 +39,23 @@ def test_every_code_of_the_node_has_german_words_with_the_same_open_places() -> 
 
 def test_english_is_what_the_node_said(qapp) -> None:
     assert told("The node's own words.", Said("battery")) == "The node's own words."
+
+
+def test_layers_in_english(qapp) -> None:
+    assert layers(0, 38, 38) == "all 36 layers"
+    assert layers(0, 15, 38) == "the input and layers 1 to 14"
+    assert layers(36, 38, 38) == "layer 36 and the output"
+    assert layers(5, 5, 38) == "no layers"
+
+
+def test_layers_in_german(german) -> None:
+    assert layers(0, 38, 38) == "alle 36 Schichten"
+    assert layers(0, 15, 38) == "die Eingabe und die Schichten 1 bis 14"
+    assert layers(36, 38, 38) == "Schicht 36 und die Ausgabe"
+    assert layers(5, 5, 38) == "keine Schichten"
+    lacking = say("nobody_serves", units=layers_among([0, 3, 5, 6, 9], 9))
+    shown = told(lacking.words, lacking.said)
+    assert "hält gerade die Eingabe, die Schichten 3, 5-6 und die Ausgabe dieses Modells" in shown
 
 
 def test_a_sentence_and_its_pieces_are_translated(german) -> None:

@@ -52,13 +52,6 @@ def test_time_left_is_said_only_when_it_is_known() -> None:
     assert words.time_left(1000, 100) == "15 minutes left"
 
 
-def test_layers_in_words() -> None:
-    assert words.layers(0, 38, 38) == "all 36 layers"
-    assert words.layers(0, 15, 38) == "the input, layers 1 to 14"
-    assert words.layers(36, 38, 38) == "layer 36, the output"
-    assert words.layers(5, 5, 38) == "no layers"
-
-
 def test_how_often_units_are_served() -> None:
     model = snapshot_at_rest().model
     assert model is not None

@@ -1,0 +1,29 @@
+"""A terminal in which one command after the other is typed, with one data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.command_line.cli import run
+from tests.helpers.processes import environment
+
+Told = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Told:
+    """Runs a command with a data folder; exit code, output and errors."""
+    for name, text in environment(tmp_path).items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
+
+    def type_in(*words: str) -> tuple[int, str, str]:
+        code = run([*words, "--data-dir", str(tmp_path / "data")])
+        return (code, *capsys.readouterr())
+
+    return type_in
