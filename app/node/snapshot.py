@@ -244,9 +244,25 @@ def beside_told(beside: Beside) -> Sentence | None:
 
 
 def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
-    model, own = wanted.model, parts.identity.peer_id
-    mine = _mine(parts, model.id)
+    model, mine = wanted.model, _mine(parts, wanted.model.id)
     beside = beside_told(parts.beside)
+    return ModelView(
+        name=model.manifest.name,
+        title=model.manifest.shown_name,
+        model_id=model.id.hex(),
+        units=len(model.plan.units),
+        my_start=None if mine is None else mine.start,
+        my_stop=None if mine is None else mine.stop,
+        holders=_holders(parts, model.id),
+        chosen_start=wanted.span.start,
+        chosen_stop=wanted.span.stop,
+        beside="" if beside is None else beside.words,
+        beside_said=None if beside is None else beside.said,
+    )
+
+
+def _holders(parts: Parts, model: ModelId) -> list[LayerHolder]:
+    """Who serves layers of a model, this computer included, in the order of the layers."""
     chain = {part.peer for part in parts.desk.last_parts}
     round_trips: dict[PeerId, float | None] = {**parts.desk.round_trips}
     for one in parts.endpoint.connections():
@@ -262,47 +278,28 @@ def _model_view(parts: Parts, wanted: Wanted) -> ModelView:
             in_chain=record.peer in chain,
             ready=record.ready,
         )
-        for record in parts.announced.of(model.id, without=parts.beside.names())
+        for record in parts.announced.of(model, without=parts.beside.names())
         if record.span is not None
     ]
-    if mine is not None and parts.sharing.engine is not None:
-        holders.append(
-            LayerHolder(
-                peer_id=peer_text(own),
-                start=mine.start,
-                stop=mine.stop,
-                layers_per_second=round(parts.sharing.layers_per_second, 1),
-                round_trip_seconds=0.0,
-                mine=True,
-                in_chain=own in chain,
-            )
+    first, second = _mine(parts, model), _beside(parts, model)
+    own: list[tuple[PeerId, Span, float]] = []
+    if first is not None and parts.sharing.engine is not None:
+        own.append((parts.identity.peer_id, first, parts.sharing.layers_per_second))
+    if second is not None and parts.beside.name is not None:
+        own.append((parts.beside.name, second, parts.beside.layers_per_second))
+    holders += [
+        LayerHolder(
+            peer_id=peer_text(peer),
+            start=span.start,
+            stop=span.stop,
+            layers_per_second=round(speed, 1),
+            round_trip_seconds=0.0,
+            mine=True,
+            in_chain=peer in chain,
         )
-    second, name = _beside(parts, model.id), parts.beside.name
-    if second is not None and name is not None:
-        holders.append(
-            LayerHolder(
-                peer_id=peer_text(name),
-                start=second.start,
-                stop=second.stop,
-                layers_per_second=round(parts.beside.layers_per_second, 1),
-                round_trip_seconds=0.0,
-                mine=True,
-                in_chain=name in chain,
-            )
-        )
-    return ModelView(
-        name=model.manifest.name,
-        title=model.manifest.shown_name,
-        model_id=model.id.hex(),
-        units=len(model.plan.units),
-        my_start=None if mine is None else mine.start,
-        my_stop=None if mine is None else mine.stop,
-        holders=sorted(holders, key=lambda holder: (holder.start, holder.stop, holder.peer_id)),
-        chosen_start=wanted.span.start,
-        chosen_stop=wanted.span.stop,
-        beside="" if beside is None else beside.words,
-        beside_said=None if beside is None else beside.said,
-    )
+        for peer, span, speed in own
+    ]
+    return sorted(holders, key=lambda holder: (holder.start, holder.stop, holder.peer_id))
 
 
 def _mine(parts: Parts, model: ModelId) -> Span | None:
