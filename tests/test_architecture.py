@@ -68,7 +68,8 @@ PURE = {
     "net": {
         *("addresses", "framing", "wire", "records", "windows", "offences", "coordinates"),
         *("kademlia", "kademlia_keys", "kademlia_table", "kademlia_lookup", "kademlia_store"),
-        *("dht_messages", "dht_keepers", "address_groups", "allowances", "observed"),
+        *("dht_messages", "dht_keepers", "address_groups", "hearsay", "allowances"),
+        "observed",
         *("punching", "relay_frames"),
     },
     "swarm": {

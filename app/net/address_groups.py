@@ -11,11 +11,17 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
-from app.net.addresses import is_loopback, parse_address
+from app.net.addresses import parse_address
 
 IPV4_GROUP_BITS = 24
 IPV6_GROUP_BITS = 48
+Kind = Literal["public", "private", "name", "unusable"]
+_IPV4_INSIDE = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "::/96")))
+"""Mapped, translated (RFC 6052) and compatible addresses: the last 32 bits are IPv4."""
+_LAST_OF_NOBODY = 1
+"""`::` and `::1`, which are no IPv4 addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class AddressRules:
         Raises:
             ValueError: it is no address at all.
         """
-        kind = _kind(address)
+        kind = kind_of(address)
         return kind == "public" or (self.local and kind == "private")
 
     def groups(self, addresses: Iterable[str]) -> frozenset[str]:
@@ -66,22 +72,7 @@ def hand_of(address: str) -> str:
     Raises:
         ValueError: it is no address at all.
     """
-    return _group(address) if _kind(address) == "public" else address
-
-
-def reach_of(address: str) -> int:
-    """How far away whoever is at a numeric address may be: 0 is this computer, 1 is in reach of
-    private addresses, 2 anywhere; -1 is nobody: a name, many computers, no port.
-
-    Raises:
-        ValueError: it is no address at all.
-    """
-    kind = _kind(address)
-    if kind in ("name", "unusable"):
-        return -1
-    if kind == "public":
-        return 2
-    return 0 if is_loopback(parse_address(address)[0]) else 1
+    return _group(address) if kind_of(address) == "public" else address
 
 
 def can_be_dialled(address: str) -> bool:
@@ -90,13 +81,19 @@ def can_be_dialled(address: str) -> bool:
     Raises:
         ValueError: it is no address at all.
     """
-    return _kind(address) != "unusable"
+    return kind_of(address) != "unusable"
 
 
 @lru_cache(maxsize=1 << 16)
-def _kind(address: str) -> str:
+def kind_of(address: str) -> Kind:
+    """Who may be there: anybody on the internet, somebody in reach of private addresses (this
+    computer included), whoever a name leads to, or nobody in particular.
+
+    Raises:
+        ValueError: it is no address at all.
+    """
     host, port = parse_address(address)
-    number = _number(host)
+    number = number_of(host)
     if number is None:
         return "name"  # nobody looks names up for a stranger
     if port == 0 or number.is_multicast or number.is_unspecified:
@@ -107,18 +104,22 @@ def _kind(address: str) -> str:
 @lru_cache(maxsize=1 << 16)
 def _group(address: str) -> str:
     host, _ = parse_address(address)
-    number = _number(host)
+    number = number_of(host)
     if number is None:
         return host.lower().rstrip(".")
     bits = IPV4_GROUP_BITS if number.version == 4 else IPV6_GROUP_BITS
     return str(ipaddress.ip_network((number, bits), strict=False))
 
 
-def _number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def number_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """A numeric host, without what it is dressed in: some IPv6 addresses only say where to go
+    with IPv4. None for a name."""
     try:
         number = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
-    if isinstance(number, ipaddress.IPv6Address) and number.ipv4_mapped is not None:
-        return number.ipv4_mapped
+    if isinstance(number, ipaddress.IPv6Address):
+        if any(number in network for network in _IPV4_INSIDE) and int(number) > _LAST_OF_NOBODY:
+            return ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
+        return number.sixtofour or number
     return number

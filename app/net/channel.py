@@ -56,10 +56,12 @@ class ChannelOpener(Protocol):
         protocol: ProtocolName,
         *,
         on_word_of: PeerId | None = None,
+        given_by_person: bool = False,
     ) -> Channel:
         """A new channel to `peer`; PeerLost with the reason when there is none to be had.
 
-        `on_word_of` is the stranger who named the addresses, if it was one.
+        `on_word_of` is the stranger who named the addresses, if it was one. Names among them are
+        followed only to the internet, unless a person gave them.
         """
         ...
 

@@ -395,7 +395,7 @@ class Dht:
         self.machine.table.touched(shelf.key, self._clock.monotonic())
         search = RecordSearch(shelf, self.machine)
         own, _ = self.machine.store.find(shelf.key, self._clock.wall(), limit=4096, seed=0)
-        search.keep_own(kept.announcement for kept in own)
+        search.keep_own(own)
         lookup = self.machine.lookup(shelf.key, self._first())
 
         async def question(contact: Contact) -> list[Contact] | None:
@@ -404,7 +404,8 @@ class Dht:
             if not isinstance(answer, Records):
                 return None
             try:
-                return search.take(asked, answer, self._clock.wall())
+                speaker = self._asking.speaker(contact)
+                return search.take(asked, answer, self._clock.wall(), speaker)
             except BadInput as error:
                 self._asking.broke_a_rule(contact, error)
                 return None

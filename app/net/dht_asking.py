@@ -23,6 +23,7 @@ from app.net.dht_messages import (
     DhtRequest,
     Nodes,
 )
+from app.net.hearsay import is_name, word_from
 from app.net.kademlia import Kademlia
 from app.net.kademlia_lookup import STALL_SECONDS, Lookup
 from app.net.kademlia_table import RETRY_SECONDS
@@ -127,10 +128,14 @@ class Asking:
             for task in pending:
                 task.cancel()
 
+    def speaker(self, contact: Contact) -> str | None:
+        """Where one who has just answered speaks from, as far as it is known."""
+        return self._seen_at(PeerId(contact.peer)) or word_from(contact.addresses)
+
     def readable(self, contact: Contact, answer: Nodes) -> list[Contact] | None:
         """The contacts in an answer; None, and counted, when they break a rule."""
         try:
-            return self._machine().readable(answer.contacts)
+            return self._machine().readable(answer.contacts, self.speaker(contact))
         except BadInput as error:
             self.broke_a_rule(contact, error)
             return None
@@ -161,7 +166,11 @@ class Asking:
 
     async def _exchange(self, contact: Contact, request: DhtRequest) -> object:
         channel = await self._endpoint.open_channel(
-            PeerId(contact.peer), contact.addresses, "directory"
+            PeerId(contact.peer),
+            contact.addresses,
+            "directory",
+            # A stranger's contacts have none: `Kademlia.readable` leaves them out.
+            given_by_person=any(map(is_name, contact.addresses)),
         )
         try:
             await channel.send(request)

@@ -93,7 +93,9 @@ class Records(Message, frozen=True, tag="records"):
     """What is kept under the key, and contacts near it.
 
     `count` is how many are kept, of which `records` may be a sample. `same` says that the
-    asker knows them all already; then none is sent.
+    asker knows them all already; then none is sent. `vouched` holds a byte for each record:
+    bit i is set when its address i is one where its writer could be, by where it spoke from
+    (`app/net/hearsay.py`); empty says nothing.
     """
 
     contacts: Contacts
@@ -102,6 +104,7 @@ class Records(Message, frozen=True, tag="records"):
     )
     count: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     same: bool = False
+    vouched: Annotated[bytes, msgspec.Meta(max_length=MAX_RECORDS)] = b""
 
 
 class Store(Message, frozen=True, tag="store"):

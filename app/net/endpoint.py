@@ -223,6 +223,7 @@ class Endpoint:
         protocol: ProtocolName,
         *,
         on_word_of: PeerId | None = None,
+        given_by_person: bool = False,
     ) -> Channel:
         """A new channel to `peer`, over the connection there is or a new one.
 
@@ -232,6 +233,7 @@ class Endpoint:
         Args:
             on_word_of: the connected stranger who named these addresses; which of them are
                 dialled then, and how often in vain, `app/net/dialling.py` says.
+            given_by_person: whether names among them may lead anywhere.
 
         Raises:
             PeerLost: nobody answers, somebody else answers, or the peer declines;
@@ -242,7 +244,9 @@ class Endpoint:
             where = self.address_of(on_word_of)
             if where is None:
                 raise PeerLost("whoever named these addresses has left")
-        connection = await self._dialling.connection_to(peer, addresses, on_word_of=where)
+        connection = await self._dialling.connection_to(
+            peer, addresses, on_word_of=where, given_by_person=given_by_person
+        )
         return connection.open_channel(protocol)
 
     async def knock(self, peer: PeerId, addresses: Sequence[str]) -> None:

@@ -8,7 +8,9 @@ it keeps for others), `kademlia_lookup` (how it seeks) and `kademlia_keys` (the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import msgspec
 
 from app.errors import BadInput, Refusal
 from app.ids import ModelId, PeerId
@@ -30,10 +32,11 @@ from app.net.dht_messages import (
     Store,
     Stored,
 )
+from app.net.hearsay import ALL_VOUCHED, believed, picked, vouched
 from app.net.kademlia_keys import NodeId, Shelf, groups_of, id_bytes, node_id, point_of, shelf_of
 from app.net.kademlia_lookup import ALPHA, PATHS, Lookup
+from app.net.kademlia_store import Kept, digest
 from app.net.kademlia_store import Store as RecordStore
-from app.net.kademlia_store import digest
 from app.net.kademlia_table import BUCKET_SIZE, Table
 from app.net.records import Announcement, StaleRecord, open_record, supersedes
 from app.net.wire import Refused, SignedRecord
@@ -110,10 +113,15 @@ class Kademlia:
             name = digest(one.announcement for one in kept)
             if name in request.known:
                 return Records(contacts=contacts, count=count, same=True)
-        return Records(contacts=contacts, records=[one.record for one in kept], count=count)
+        return Records(
+            contacts=contacts,
+            records=[one.record for one in kept],
+            count=count,
+            vouched=bytes(one.vouched for one in kept),
+        )
 
     def _answer_store(
-        self, request: Store, asker: PeerId, now_wall: float, seen_at: Iterable[str]
+        self, request: Store, asker: PeerId, now_wall: float, seen_at: Sequence[str]
     ) -> Stored | Refused:
         try:
             announcement = self._open(request.record, now_wall)
@@ -134,15 +142,21 @@ class Kademlia:
         shelf: Shelf,
         record: SignedRecord,
         announcement: Announcement,
-        seen_at: Iterable[str] = (),
+        seen_at: Sequence[str] = (),
     ) -> int:
         """Keep a record that was checked; how many are there now.
+
+        Args:
+            seen_at: where its writer speaks from. This computer's own word needs no proof.
 
         Raises:
             Refusal: there is no room for it.
         """
-        addresses = list(seen_at) or announcement.addresses[:MAX_CONTACT_ADDRESSES]
-        return self.store.keep(shelf, record, announcement, self._rules.groups(addresses))
+        named = announcement.addresses
+        groups = self._rules.groups(seen_at or named[:MAX_CONTACT_ADDRESSES])
+        speaker = next(iter(seen_at), None)
+        may = ALL_VOUCHED if announcement.peer == self._own else vouched(named, speaker)
+        return self.store.keep(shelf, record, announcement, groups, vouched=may)
 
     def is_near(self, key: NodeId) -> bool:
         """Whether this computer should keep what is written here: it knows few nearer ones."""
@@ -157,7 +171,8 @@ class Kademlia:
 
     def _take_offer(self, asker: PeerId, reachable: Sequence[str], seen_at: Sequence[str]) -> None:
         if reachable:
-            for contact in self.readable([Contact(peer=asker, addresses=list(reachable))]):
+            offered = Contact(peer=asker, addresses=list(reachable))
+            for contact in self.readable([offered], next(iter(seen_at), None)):
                 if self.speaks_from(contact, seen_at):
                     self.table.offer(contact)
 
@@ -186,8 +201,11 @@ class Kademlia:
         seeds += [contact for contact in extra_seeds if contact.peer not in known]
         return Lookup(target, seeds, own=self._own, rules=self._rules, paths=paths)
 
-    def readable(self, contacts: Iterable[Contact]) -> list[Contact]:
+    def readable(self, contacts: Iterable[Contact], speaker: str | None = None) -> list[Contact]:
         """A stranger's contacts without those that must not be dialled.
+
+        Args:
+            speaker: where that stranger speaks from; None is the internet.
 
         Raises:
             BadInput: one is no contact at all.
@@ -195,7 +213,7 @@ class Kademlia:
         found = []
         for contact in contacts:
             try:
-                allowed = list(filter(self._rules.allows, contact.addresses))
+                allowed = believed(filter(self._rules.allows, contact.addresses), speaker)
             except ValueError as error:
                 raise BadInput(f"a contact with a bad address: {str(error)[:200]}") from None
             if len(allowed) == len(contact.addresses):
@@ -218,12 +236,14 @@ class RecordSearch:
         # A record that eight holders tell is checked once.
         self._opened: dict[SignedRecord, Announcement | None] = {}
         self._newest: dict[tuple[bytes, bytes], Announcement] = {}
+        # Which addresses of these may be dialled: what one of those that told it may name.
+        self._believed: dict[tuple[bytes, bytes], set[str]] = {}
         self._known: list[bytes] = []
 
     @property
     def found(self) -> list[Announcement]:
-        """The newest offer of each writer and model."""
-        return list(self._newest.values())
+        """The newest offer of each writer and model, with the addresses that may be dialled."""
+        return [_with(offer, self._believed[key]) for key, offer in self._newest.items()]
 
     @property
     def count(self) -> int:
@@ -239,19 +259,31 @@ class RecordSearch:
             reachable=list(reachable),
         )
 
-    def take(self, asked: FindRecords, answer: Records, now_wall: float) -> list[Contact]:
+    def take(
+        self,
+        asked: FindRecords,
+        answer: Records,
+        now_wall: float,
+        speaker: str | None = None,
+    ) -> list[Contact]:
         """Take what one told; its contacts.
+
+        Args:
+            speaker: where it speaks from; None is the internet.
 
         Raises:
             BadInput: the answer breaks a rule; nothing of it is kept.
         """
         if answer.count < len(answer.records) or (answer.same and not asked.known):
             raise BadInput("an answer that contradicts itself")
-        contacts = self._machine.readable(answer.contacts)
+        if answer.vouched and len(answer.vouched) != len(answer.records):
+            raise BadInput("an answer that vouches for other records than it tells")
+        contacts = self._machine.readable(answer.contacts, speaker)
         read = [self._read(record, now_wall) for record in answer.records]
         offers = [offer for offer in read if offer is not None]
-        for offer in offers:
-            self._keep(offer)
+        for offer, bits in zip(read, answer.vouched or [ALL_VOUCHED] * len(read), strict=True):
+            if offer is not None:
+                self._keep(offer, believed(picked(offer.addresses, bits), speaker))
         if offers and len(offers) == answer.count:
             # Computed here: a liar who knows the digest cannot make others leave records out.
             name = digest(offers)
@@ -260,18 +292,22 @@ class RecordSearch:
         self._counts.append(answer.count)
         return contacts
 
-    def keep_own(self, offers: Iterable[Announcement]) -> None:
+    def keep_own(self, found: Iterable[Kept]) -> None:
         """Add what this computer itself keeps."""
-        for offer in offers:
-            self._keep(offer)
+        for kept in found:
+            offer = kept.announcement
+            self._keep(offer, picked(offer.addresses, kept.vouched))
 
-    def _keep(self, offer: Announcement) -> None:
+    def _keep(self, offer: Announcement, may_be_dialled: Iterable[str]) -> None:
         key = (offer.peer, offer.model)
         old = self._newest.get(key)
         if (old is None and len(self._newest) < MAX_RECORDS_FOUND) or (
             old is not None and supersedes(offer, old)
         ):
             self._newest[key] = offer
+            self._believed[key] = set(may_be_dialled)
+        elif old is not None and old.sequence == offer.sequence:
+            self._believed[key].update(may_be_dialled)
 
     def _read(self, record: SignedRecord, now_wall: float) -> Announcement | None:
         if record not in self._opened:
@@ -289,6 +325,14 @@ def credible(counts: Iterable[int]) -> int:
     """What at least two agree that it is at least; what the only one says."""
     highest = sorted(counts, reverse=True)[:2]
     return highest[-1] if highest else 0
+
+
+def _with(offer: Announcement, believed: Collection[str]) -> Announcement:
+    """The offer without the other addresses."""
+    addresses = [address for address in offer.addresses if address in believed]
+    if len(addresses) == len(offer.addresses):
+        return offer
+    return msgspec.structs.replace(offer, addresses=addresses)
 
 
 def _belongs(offer: Announcement, shelf: Shelf) -> bool:

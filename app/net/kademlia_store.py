@@ -39,12 +39,14 @@ _Writer = tuple[PeerId, ModelId]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A record that is kept, read, the address groups it counts for, and when it is dropped."""
+    """A record that is kept, read, the address groups it counts for, when it is dropped, and
+    which of its addresses the writer could name (`hearsay.vouched`)."""
 
     record: SignedRecord
     announcement: Announcement
     groups: frozenset[str]
     ends_at: float
+    vouched: int
 
 
 class Store:
@@ -66,12 +68,19 @@ class Store:
         return len(self._writers)
 
     def keep(
-        self, shelf: Shelf, record: SignedRecord, announcement: Announcement, groups: Iterable[str]
+        self,
+        shelf: Shelf,
+        record: SignedRecord,
+        announcement: Announcement,
+        groups: Iterable[str],
+        *,
+        vouched: int,
     ) -> int:
         """Keep a checked record; how many are kept there now. An older one changes nothing.
 
         Args:
             groups: the address groups that the writer counts for.
+            vouched: as in `Kept`.
 
         Raises:
             Refusal: there is no room for it: "crowded" for this key, "full" for all.
@@ -79,7 +88,7 @@ class Store:
         here = self._kept.get(shelf.key, {})
         writer = (PeerId(announcement.peer), ModelId(announcement.model))
         old = here.get(writer)
-        new = Kept(record, announcement, frozenset(groups), announcement.expires_at)
+        new = Kept(record, announcement, frozenset(groups), announcement.expires_at, vouched)
         if old is not None and not supersedes(announcement, old.announcement):
             return len(here)
         if old is None:

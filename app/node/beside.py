@@ -64,12 +64,15 @@ class NearWays:
         protocol: ProtocolName,
         *,
         on_word_of: PeerId | None = None,
+        given_by_person: bool = False,
     ) -> Channel:
         """As `ChannelOpener.open_channel`; where its own names are, this computer knows itself."""
         near = self._near().get(peer)
         if near is not None:
             return await self._endpoint.open_channel(peer, [near], protocol)
-        return await self._endpoint.open_channel(peer, addresses, protocol, on_word_of=on_word_of)
+        return await self._endpoint.open_channel(
+            peer, addresses, protocol, on_word_of=on_word_of, given_by_person=given_by_person
+        )
 
     def address_of(self, peer: PeerId) -> str | None:
         """As `ChannelOpener.address_of`."""

@@ -87,6 +87,7 @@ class Swarm:
             clock=self.clock,
             rules=LOCAL,
             reachable=lambda: [node.endpoint.address] if public else [],
+            seen_at=node.endpoint.address_of,
             changed=node.changed,
             chance=self.chance,
             background=False,

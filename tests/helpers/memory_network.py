@@ -153,6 +153,7 @@ class MemoryEndpoint:
         protocol: ProtocolName,
         *,
         on_word_of: PeerId | None = None,
+        given_by_person: bool = False,
     ) -> Channel:
         reasons = []
         for address in addresses:

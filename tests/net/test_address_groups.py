@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.net.address_groups import AddressRules, hand_of, reach_of
+from app.net.address_groups import AddressRules, hand_of
 
 INTERNET = AddressRules()
 HOUSE = AddressRules(local=True)
@@ -59,16 +59,6 @@ def test_any_text_is_judged_or_is_no_address(text: str) -> None:
         return
     assert isinstance(allowed, bool)
     assert len(INTERNET.groups([text])) == 1
-
-
-def test_how_far_away_whoever_is_at_an_address_may_be() -> None:
-    nobody = ["somewhere.example:1", "224.0.0.1:1", "8.8.8.8:0"]
-    assert [reach_of(text) for text in nobody] == [-1, -1, -1]
-    assert [reach_of(text) for text in ("127.0.0.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1")] == [
-        0
-    ] * 3
-    assert [reach_of(text) for text in ("10.0.0.1:1", "[fe80::1]:1", "100.64.0.1:1")] == [1] * 3
-    assert reach_of("8.8.8.8:1") == 2
 
 
 def test_one_hand_s_addresses_are_those_of_one_line_or_one_in_a_house() -> None:

@@ -120,7 +120,7 @@ def test_what_a_writer_brings_is_told_to_others() -> None:
     node, host = machine(), new_identity()
     assert store(node, host) == Stored(count=1)
     answer = ask(node, FindRecords(key=id_bytes(SHELF.key)))
-    assert answer == Records(contacts=[], records=[offer(host)], count=1)
+    assert answer == Records(contacts=[], records=[offer(host)], count=1, vouched=b"\x01")
     assert ask(node, FindRecords(key=id_bytes(MODELS.key))).records == []
 
 
@@ -200,6 +200,72 @@ def records(*told: SignedRecord, **changes: Any) -> Records:
 
 def take(search: RecordSearch, answer: Records) -> list[Contact]:
     return search.take(search.question(0), answer, WALL)
+
+
+HOME = ["192.168.1.7:4600", "8.8.8.8:4600", "127.0.0.1:22", "start.example:22"]
+NEIGHBOUR, OUTSIDE, HERE = "192.168.1.9:4600", "9.9.9.9:4600", "127.0.0.1:4600"
+
+
+def dialled(search: RecordSearch) -> list[str]:
+    (found,) = search.found
+    return found.addresses
+
+
+@pytest.mark.parametrize(
+    ("speaker", "places"),
+    [(None, [1, 3]), (OUTSIDE, [1, 3]), (NEIGHBOUR, [0, 1, 3]), (HERE, [0, 1, 2, 3])],
+)
+def test_a_record_is_no_better_than_the_word_of_who_tells_it(
+    speaker: str | None, places: list[int]
+) -> None:
+    search = RecordSearch(SHELF, machine())
+    answer = records(offer(new_identity(), addresses=HOME))
+    search.take(search.question(0), answer, WALL, speaker)
+    assert dialled(search) == [HOME[place] for place in places]
+
+
+@pytest.mark.parametrize("told_by", [(OUTSIDE, NEIGHBOUR), (NEIGHBOUR, OUTSIDE)])
+def test_the_nearest_of_those_that_tell_a_record_counts(told_by: tuple[str, str]) -> None:
+    search, host = RecordSearch(SHELF, machine()), new_identity()
+    for speaker in told_by:
+        answer = records(offer(host, addresses=HOME))
+        search.take(search.question(0), answer, WALL, speaker)
+    assert dialled(search) == [HOME[0], HOME[1], HOME[3]]
+    newer = records(offer(host, addresses=HOME, sequence=2))
+    search.take(search.question(0), newer, WALL, OUTSIDE)
+    assert dialled(search) == [HOME[1], HOME[3]]
+
+
+@pytest.mark.parametrize(
+    ("writer", "places"), [(OUTSIDE, [1, 3]), (NEIGHBOUR, [0, 1, 3]), (HERE, [0, 1, 2, 3])]
+)
+def test_a_keeper_nearby_does_not_lend_its_word_to_a_writer(writer: str, places: list[int]) -> None:
+    """Neither to who asks it nor to its own questions."""
+    node, host = Kademlia(OWN, AddressRules(local=True)), new_identity()
+    request = Store(record=offer(host, addresses=HOME), shelf="model")
+    node.answer(request, host.peer_id, now=0.0, now_wall=WALL, seen_at=[writer])
+    search = RecordSearch(SHELF, machine())
+    asked = search.question(0)
+    search.take(asked, ask(node, asked), WALL, HERE)
+    assert dialled(search) == [HOME[place] for place in places]
+    own = RecordSearch(SHELF, node)
+    own.keep_own(node.store.find(SHELF.key, WALL, limit=9, seed=0)[0])
+    assert dialled(own) == [HOME[place] for place in places]
+
+
+def test_an_answer_that_vouches_for_other_records_than_it_tells_breaks_a_rule() -> None:
+    search = RecordSearch(SHELF, machine())
+    with pytest.raises(BadInput, match="vouches"):
+        take(search, records(offer(new_identity()), vouched=b"\x01\x01"))
+    assert search.found == []
+
+
+def test_a_neighbour_names_neighbours_and_nobody_on_this_computer() -> None:
+    node = Kademlia(OWN, AddressRules(local=True))
+    told = [Contact(peer=bytes([n]) * 32, addresses=[a]) for n, a in enumerate(HOME[:3])]
+    assert node.readable(told, NEIGHBOUR) == told[:2]
+    assert node.readable(told, OUTSIDE) == node.readable(told) == told[1:2]
+    assert node.readable(told, HERE) == told
 
 
 def test_the_newest_offer_of_each_writer_is_found() -> None:

@@ -53,7 +53,7 @@ def keep(
 ) -> int:
     record = SignedRecord(body=announcement.peer, signature=bytes(64))
     own = {announcement.peer.hex()} if groups is None else groups
-    return store.keep(shelf, record, announcement, own)
+    return store.keep(shelf, record, announcement, own, vouched=0)
 
 
 def told(store: Store, shelf: Shelf = SHELF, now: float = NOW, seed: int = 0) -> list[Kept]:
