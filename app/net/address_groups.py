@@ -29,9 +29,9 @@ class AddressRules:
     """What a contact's address may look like, and which ones are counted together.
 
     Attributes:
-        local: this swarm lives on one computer or in one house. Then private addresses are
-            allowed, and each counts for itself; on the internet nobody is sent to dial
-            into somebody's home network.
+        local: this swarm lives on one computer or in one house, or begins there. Then private
+            addresses are allowed, and each counts for itself; on the internet nobody is sent
+            to dial into somebody's home network. Public ones count by their groups everywhere.
     """
 
     local: bool = False
@@ -51,7 +51,7 @@ class AddressRules:
         Raises:
             ValueError: one of them is no address at all.
         """
-        return frozenset(address if self.local else _group(address) for address in addresses)
+        return frozenset(hand_of(a) if self.local else _group(a) for a in addresses)
 
 
 def rules_for(addresses: Iterable[str]) -> AddressRules:

@@ -46,6 +46,10 @@ def test_neighbours_count_together_on_the_internet_and_alone_in_a_house() -> Non
     assert len(HOUSE.groups(["10.0.0.1:1", "10.0.0.1:2"])) == 2
 
 
+def test_strangers_from_the_internet_count_together_in_a_swarm_that_begins_in_a_house_too() -> None:
+    assert HOUSE.groups(["8.8.8.8:1", "8.8.8.200:2"]) == INTERNET.groups(["8.8.8.8:1"])
+
+
 def test_a_name_that_a_person_gave_is_a_group_of_its_own() -> None:
     assert INTERNET.groups(["Start.Example.:1"]) == INTERNET.groups(["start.example:2"])
 
