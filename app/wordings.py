@@ -227,6 +227,8 @@ MODELS: Final = {
     "not_in_catalogue": "The model {model} is not in Potluck's catalogue. To use it all the same, "
     "get its manifest from somebody you trust and hand it over as a file.",
     "no_such_model": "No model is called {name}; known here: {models}.",
+    "model_file_itself": "{file} is a model's own file. Make the list of its pieces with potluck "
+    "publish first, and name that.",
     "no_models": "No model is called {name}; none is known here.",
     "several_models": "Several models are called {name}; say which by its id: {ids}.",
     "manifest_damaged": "The manifest of {model} is damaged: {reason}.",

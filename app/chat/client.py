@@ -84,7 +84,7 @@ class Client:
         known = contacts.load()
         if not options.alone and not bootstraps and not known:
             raise UsageError(
-                "No bootstrap is known: give one with --bootstrap PEERID@HOST:PORT,"
+                "No computer to ask is known: name one with --bootstrap PEERID@HOST:PORT,"
                 " or run the whole model on this computer with --alone."
             )
         fetching = Fetching(self.data, changed=lambda: None, show=True)

@@ -80,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(f"potluck: {_words(error)}", file=sys.stderr)
+        print(f"potluck: {_words(error, options)}", file=sys.stderr)
         return 1
     except Exception as error:  # the edge: a mistake of ours, told in one line
         logger.debug("a mistake in Potluck", exc_info=error)
@@ -113,9 +113,23 @@ async def _until_stopped(work: Awaitable[int], *, stopped_code: int) -> int:
         raise
 
 
-def _words(error: OSError) -> str:
+def _words(error: OSError, options: argparse.Namespace) -> str:
     what = error.strerror or str(error)
-    return f"{error.filename}: {what}" if error.filename else what
+    if not isinstance(error.filename, str):
+        return what
+    folder = _data_folder(options)
+    is_ours = folder is not None and Path(error.filename).absolute().is_relative_to(folder)
+    hint = " Choose another folder with --data-dir." if is_ours else ""
+    return f"{error.filename} cannot be used: {what}.{hint}"
+
+
+def _data_folder(options: argparse.Namespace) -> Path | None:
+    from app.settings import default_data_folder  # only now: --help stays quick
+
+    if "data_dir" not in options:
+        return None
+    folder: Path = options.data_dir or default_data_folder()
+    return folder.absolute()
 
 
 def _level(options: argparse.Namespace) -> int:

@@ -13,10 +13,11 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from app.chat.client import count_answers
 from app.command_line.columns import columns
+from app.command_line.passing_word import said_if_long
 from app.command_line.terminal import one_line
 from app.engine.hardware import Hardware, free_disk_bytes, read_hardware
 from app.engine.manifest import read_manifest
@@ -32,6 +33,9 @@ from app.node.node import Node, NodeOptions
 from app.settings import SETTINGS_FILE, read_settings
 
 logger = logging.getLogger(__name__)
+
+SHORT_ID_DIGITS: Final = 8
+"""As many as suffice to name a model by; see `app/engine/shelf.py`."""
 
 
 async def node(options: argparse.Namespace) -> int:
@@ -147,10 +151,10 @@ async def models(options: argparse.Namespace) -> int:
     table = [
         (
             row["name"],
-            row["id"][:12],
+            row["id"][:SHORT_ID_DIGITS],
             _layers(len(parse_span(row["units"])) - 2),
             gigabytes(row["bytes"]),
-            f"{row['licence']} ({row['trusted']})",
+            f"{row['licence']}, {row['trusted']}",
         )
         for row in rows
     ]
@@ -234,7 +238,7 @@ async def _network_line(data: DataFolder) -> tuple[bool, str]:
     if not bootstraps and not known:
         return True, f"{words}; name one in settings.toml, or give node and chat --bootstrap"
     try:
-        answers = await count_answers(bootstraps, known)
+        answers = await said_if_long("asking who is there", count_answers(bootstraps, known))
     except PeerLost as error:
         return False, f"{words}; {one_line(str(error))}"
     return True, f"{words}; {answers} computer{' answers' if answers == 1 else 's answer'}"

@@ -6,11 +6,19 @@ counterpart is `app/command_line/terminal.py`, which writes the answer.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from typing import Final, TextIO
+import sys
+from collections.abc import Awaitable
+from typing import Final, TextIO, TypeVar
 
 from app.sentences import Sentence
+
+LONG_SECONDS: Final = 1.5
+"""A person who sees nothing for longer thinks that nothing happens."""
+
+T = TypeVar("T")
 
 MAKE_ROOM: Final = "\x1bD\x1b[A"
 """Down, which scrolls at the bottom, and up again: there is a line below the cursor then."""
@@ -19,6 +27,30 @@ ASIDE: Final = "\x1b7\x1b[E"
 BACK: Final = "\x1b[K\x1b8"
 """Clear what is left of the line, and go back."""
 FAINT, PLAIN = "\x1b[2m", "\x1b[22m"
+
+
+async def said_if_long(
+    words: str,
+    work: Awaitable[T],
+    *,
+    screen: TextIO | None = None,
+    long_seconds: float = LONG_SECONDS,
+) -> T:
+    """Do `work`; while it takes long, a person at a terminal is told what is done.
+
+    Args:
+        screen: where it is told; None is where errors go.
+    """
+    shown = sys.stderr if screen is None else screen
+    if not shown.isatty():
+        return await work
+    timer = asyncio.get_running_loop().call_later(
+        long_seconds, lambda: print(f"({words} ...)", file=shown, flush=True)
+    )
+    try:
+        return await work
+    finally:
+        timer.cancel()
 
 
 class PassingWord:

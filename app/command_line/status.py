@@ -13,12 +13,14 @@ from typing import Any
 
 from app.chat.client import lookup_all
 from app.clock import SystemClock
+from app.command_line.passing_word import said_if_long
 from app.command_line.status_lines import status_lines
 from app.errors import PeerLost
 from app.folder.data_folder import DataFolder
 from app.folder.known_contacts import KnownContacts
 from app.folder.tally import served_so_far
-from app.ids import ModelId, PeerId, peer_text
+from app.ids import ModelId, PeerId, parse_peer, peer_text
+from app.net.addresses import format_address, parse_address
 from app.net.records import Announcement
 from app.node.node_file import read_node_file
 from app.swarm.coverage import meets, place_of, replicas
@@ -31,12 +33,15 @@ async def status(options: argparse.Namespace) -> int:
     found: list[Announcement] = []
     unreachable = ""
     known = KnownContacts(data.folder).load()
-    if bootstraps or known:
+    running = read_node_file(data.folder, now=time.time())
+    own_point = _own_meeting_point(running)
+    asks = bool(bootstraps or known or own_point)
+    if asks:
         try:
-            found = await lookup_all(bootstraps, known)
+            asking = lookup_all([*bootstraps, *own_point], known)
+            found = await said_if_long("asking who serves what", asking)
         except PeerLost as error:
             unreachable = str(error)
-    running = read_node_file(data.folder, now=time.time())
     own = set() if running is None else {running["peer_id"], running["beside_peer_id"]}
     report = {
         "data_dir": str(data.folder),
@@ -47,6 +52,7 @@ async def status(options: argparse.Namespace) -> int:
         },
         "bootstraps": [f"{peer_text(peer)}@{address}" for peer, address in bootstraps],
         "bootstrap_error": unreachable,
+        "asked": asks,
         "models": [_coverage(model, found, data, own=own) for model in _announced(found)],
         "repairs": _repairs(data),
     }
@@ -55,6 +61,19 @@ async def status(options: argparse.Namespace) -> int:
     else:
         print("\n".join(status_lines(report)))
     return 0
+
+
+def _own_meeting_point(running: dict[str, Any] | None) -> list[tuple[PeerId, str]]:
+    """This computer's own node, if it keeps for others who serves what."""
+    if running is None or not running["addresses"]:
+        return []
+    try:
+        return [
+            (parse_peer(running["peer_id"]), format_address(*parse_address(address)))
+            for address in running["addresses"][:1]
+        ]
+    except ValueError:  # somebody else wrote the file
+        return []
 
 
 def _announced(found: list[Announcement]) -> list[ModelId]:

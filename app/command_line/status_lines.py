@@ -36,10 +36,14 @@ def status_lines(report: dict[str, Any]) -> Iterator[str]:
     disk = report["disk"]
     yield f"layers on disk: {gigabytes(disk['used_bytes'])} of {gigabytes(disk['quota_bytes'])}"
     if report["bootstrap_error"]:
-        yield one_line(report["bootstrap_error"])
+        yield wrapped(one_line(report["bootstrap_error"]), "")
     repairs = report["repairs"]
     if repairs is not None and repairs["ever"]:
         yield f"helpers replaced in your chats: {repairs['today']} today, {repairs['ever']} ever"
+    if not report["asked"]:
+        yield "to see who serves what, name a computer to ask with --bootstrap PEERID@HOST:PORT"
+    elif not report["models"] and not report["bootstrap_error"]:
+        yield "nobody serves a model, as far as those tell who were asked"
     if report["models"]:
         yield ""
         yield from _overview(report["models"])

@@ -13,10 +13,11 @@ from typing import Final
 
 from app.chat.client import Client, ClientOptions
 from app.chat.opened_model import Message
-from app.command_line.passing_word import PassingWord
-from app.errors import NotServed, PotluckError, UsageError
+from app.command_line.passing_word import LONG_SECONDS, PassingWord
+from app.errors import NotServed, PeerLost, PotluckError, UsageError
 from app.ids import peer_text, short_peer_text
 from app.layer_words import layers_of
+from app.sentences import say
 from app.swarm.generate import Answer
 from app.swarm.route import Prediction
 from app.swarm.sampling import SamplingOptions
@@ -26,6 +27,10 @@ CHAT_TEMPERATURE: Final = 0.0
 """The embedded guide answers best when it takes the likeliest word."""
 WITHOUT_A_CHAIN: Final = (
     "Wait until others have come, or run the whole model on this computer with --alone."
+)
+WITHOUT_ANYBODY: Final = (
+    "Look whether this computer is online and those after --bootstrap are named rightly, or run the"
+    " whole model on this computer with --alone."
 )
 
 
@@ -168,8 +173,11 @@ async def _answer(
     )
     answer = Answer()
     try:
-        with PassingWord(sys.stderr) as word:
+        with contextlib.ExitStack() as stack:
+            word = stack.enter_context(PassingWord(sys.stderr))
             answer.waits = lambda: word.show(answer.waiting)
+            if not options.alone:
+                stack.callback(_say_if_silent(answer).cancel)
             async for piece in client.generator.write(request, answer):
                 if show:
                     print(shown(piece), end="", flush=True)
@@ -178,6 +186,8 @@ async def _answer(
             print(flush=True)  # what went wrong begins on a line of its own
         if isinstance(error, NotServed):
             raise NotServed(f"{error}. {WITHOUT_A_CHAIN}", missing=error.missing) from None
+        if type(error) is PeerLost:  # nobody tells who serves the model
+            raise PeerLost(f"{error}. {WITHOUT_ANYBODY}") from None
         raise
     if show:
         print(f"\n{footer(answer)}", flush=True)
@@ -185,6 +195,16 @@ async def _answer(
         how = "--over-swarm asks the others all the same."
         print(f"potluck: {answer.remark} {how}", file=sys.stderr)
     return answer, len(request.prompt)
+
+
+def _say_if_silent(answer: Answer) -> asyncio.TimerHandle:
+    """Who serves the model is asked first, and before that nothing else is told."""
+
+    def say_so() -> None:
+        if not answer.tokens and answer.waiting is None:
+            answer.wait_for(say("waiting_for_answer"))
+
+    return asyncio.get_running_loop().call_later(LONG_SECONDS, say_so)
 
 
 def _system(options: argparse.Namespace) -> list[Message]:

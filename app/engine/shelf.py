@@ -102,6 +102,8 @@ class ModelShelf:
         """
         if text.lower().endswith(".json"):
             return self.adopt(Path(text))
+        if text.lower().endswith(".gguf"):
+            raise UsageError(say("model_file_itself", file=text))
         return self.find(text)
 
     def _keep(self, model: ModelId, data: bytes) -> None:

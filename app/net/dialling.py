@@ -230,7 +230,7 @@ class Dialling:
             named = is_name(text)
             address = await self._port.resolve(text)
         except (OSError, ValueError) as error:
-            reason = f"{text}: {error}"
+            reason = f"{text}: {getattr(error, 'strerror', None) or error}"
             return PeerLost(reason) if named else _NotSent(reason)
         where = format_address(address[0], address[1])
         if word is not None:

@@ -2096,6 +2096,10 @@
       <translation>{done} von {total}</translation>
     </message>
     <message>
+      <source>{file} is a model's own file. Make the list of its pieces with potluck publish first, and name that.</source>
+      <translation>{file} ist die Datei eines Modells selbst. Erstellen Sie zuerst mit potluck publish die Liste seiner Teile, und nennen Sie diese.</translation>
+    </message>
+    <message>
       <source>{file} is in use and was kept; pause Potluck and try again.</source>
       <translation>{file} wird benutzt und wurde behalten; pausieren Sie Potluck, und versuchen Sie es noch einmal.</translation>
     </message>

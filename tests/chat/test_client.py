@@ -125,7 +125,7 @@ async def test_a_smaller_room_of_ones_own_bounds_the_prompt_too(asking: ClientOp
 
 
 async def test_without_a_bootstrap_the_two_ways_on_are_named(asking: ClientOptions) -> None:
-    with pytest.raises(UsageError, match=r"give one with --bootstrap .* with --alone"):
+    with pytest.raises(UsageError, match=r"name one with --bootstrap .* with --alone"):
         await Client(replace(asking, bootstraps=[])).__aenter__()
 
 

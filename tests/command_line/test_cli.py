@@ -107,13 +107,17 @@ def test_words_that_are_off_are_one_line_and_two(
         (["node", "--listen", "nonsense"], "'nonsense' is not an address"),
         (["node", "--listen", "192.0.2.1:5"], "cannot listen on 192.0.2.1:5"),
         (["node", "--model", DRAFT, "--units", "0:9"], "has the units 0:4; 0:9 is not among"),
+        (
+            ["node", "--model", "{folder}/m.GGUF"],
+            "Make the list of its pieces with potluck publish",
+        ),
         (["node", "--model", "nosuch"], "No model is called 'nosuch'"),
         (["node", "--model", "{folder}/nosuch.json"], "nosuch.json cannot be read: No such file"),
         (["node", "--model", "{folder}/dir.json"], "dir.json cannot be read: Is a directory."),
         (["node", "--model", "{folder}/bad.json"], "bad.json was not taken: this is not a"),
         (["node", "--data-dir", "{folder}/file"], "file cannot be used as a data folder"),
         (["node", "--data-dir", "{folder}/file/x"], "x cannot be used as a data folder"),
-        (["chat", "hi"], "No bootstrap is known"),
+        (["chat", "hi"], "No computer to ask is known: name one with --bootstrap"),
         (["chat", ""], "The prompt is empty; nothing was sent."),
         (["chat", " \n "], "The prompt is empty; nothing was sent."),
         (["chat", "", "--raw"], "The prompt is empty; nothing was sent."),
@@ -237,21 +241,32 @@ def test_a_mistake_of_ours_is_one_line_and_asks_for_a_report(
     ("error", "line"),
     [
         (UsageError("Not so."), "potluck: Not so.\n"),
-        (OSError(28, "No space left on device", "/disk/x"), "/disk/x: No space left on device\n"),
+        (
+            OSError(28, "No space left on device", "/disk/x"),
+            "/disk/x cannot be used: No space left on device.\n",
+        ),
+        (
+            OSError(30, "Read-only", "{folder}/mounts"),
+            "mounts cannot be used: Read-only. Choose another folder with --data-dir.\n",
+        ),
         (OSError("odd"), "potluck: odd\n"),
     ],
 )
 def test_what_the_system_refuses_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    home: Path,
     error: Exception,
     line: str,
 ) -> None:
+    if isinstance(error, OSError) and error.filename:
+        error.filename = error.filename.replace("{folder}", str(home))
+
     async def refused(options: argparse.Namespace) -> int:
         raise error
 
     replace_command(monkeypatch, "status", refused)
-    assert typed("status") == 1
+    assert typed("status", "--data-dir", str(home)) == 1
     assert capsys.readouterr().err.endswith(line)
 
 

@@ -47,7 +47,7 @@ def test_what_is_published_can_be_named_at_once(told: Told, tmp_path: Path) -> N
     assert (row["units"], row["units_held"]) == ("0:8", [])
     _, output, _ = told("models")
     (line,) = [line for line in output.splitlines() if line.startswith("my-own ")]
-    assert line.split()[:4] == ["my-own", row["id"][:12], "6", "layers"]
+    assert line.split()[:4] == ["my-own", row["id"][:8], "6", "layers"]
 
 
 @pytest.mark.usefixtures("unproven")

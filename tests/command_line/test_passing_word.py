@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 
 import pytest
 
-from app.command_line.passing_word import PassingWord
+from app.command_line.passing_word import PassingWord, said_if_long
 from app.sentences import say
 
 ROWS, COLUMNS = 4, 30
@@ -104,3 +105,52 @@ def test_a_terminal_that_cannot_be_steered_gets_lines(monkeypatch: pytest.Monkey
     word.show(TAKES_OVER)
     word.show(None)
     assert terminal.getvalue() == f"\n({TAKES_OVER.words})\n"
+
+
+async def done_after(spoken: asyncio.Event) -> str:
+    """Work that lasts until somebody has spoken."""
+    await spoken.wait()
+    return "done"
+
+
+class Listener(io.StringIO):
+    """A terminal that tells when something was written."""
+
+    def __init__(self, *, tty: bool = True) -> None:
+        super().__init__()
+        self._tty = tty
+        self.spoken = asyncio.Event()
+
+    def isatty(self) -> bool:
+        return self._tty
+
+    def flush(self) -> None:
+        self.spoken.set()
+
+
+async def test_what_takes_long_is_said_and_done() -> None:
+    screen = Listener()
+    work = done_after(screen.spoken)
+    assert await said_if_long("asking", work, screen=screen, long_seconds=0) == "done"
+    assert screen.getvalue() == "(asking ...)\n"
+
+
+@pytest.mark.parametrize("tty", [True, False])
+async def test_what_takes_no_time_is_not_said(*, tty: bool) -> None:
+    screen = Listener(tty=tty)
+    screen.spoken.set()
+    work = done_after(screen.spoken)
+    assert await said_if_long("asking", work, screen=screen, long_seconds=0) == "done"
+    await asyncio.sleep(0)
+    assert screen.getvalue() == ""
+
+
+async def test_what_fails_is_not_said_later() -> None:
+    async def fails() -> str:
+        raise ValueError("no")
+
+    screen = Listener()
+    with pytest.raises(ValueError, match="no"):
+        await said_if_long("asking", fails(), screen=screen, long_seconds=0)
+    await asyncio.sleep(0)
+    assert screen.getvalue() == ""

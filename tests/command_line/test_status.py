@@ -54,7 +54,40 @@ def test_nothing_running_and_nobody_known_is_told_plainly(told: Told, tmp_path: 
     assert output.splitlines() == [
         f"no node runs in {tmp_path / 'data'}",
         "layers on disk: 0 MB of 20.0 GB",
+        "to see who serves what, name a computer to ask with --bootstrap PEERID@HOST:PORT",
     ]
+
+
+def test_a_meeting_point_asks_itself_who_serves_what(
+    told: Told, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[object] = []
+
+    async def lookup_all(bootstraps: Any, known: Any) -> list[Announcement]:
+        asked.append(bootstraps)
+        return [announced(Span(0, 2))]
+
+    monkeypatch.setattr("app.command_line.status.lookup_all", lookup_all)
+    (tmp_path / "data").mkdir(mode=0o700)
+    own = new_identity().peer_id
+    status: dict[str, Any] = {"listen": "x", "units": None, "public": True}
+    status |= {
+        "written_at": time.time(),
+        "peer_id": peer_text(own),
+        "addresses": ["127.0.0.1:4600", "198.51.100.7:4600"],
+    }
+    path = tmp_path / "data" / "node.json"
+    path.write_text(json.dumps(status))
+    assert "the input and layer 1" in told("status")[1]
+    assert asked == [[(own, "127.0.0.1:4600")]]
+    for wrong in ({"peer_id": "x"}, {"addresses": ["x"]}):
+        path.write_text(json.dumps({**status, **wrong}))
+        assert "name a computer to ask" in told("status")[1]
+
+
+def test_that_nobody_serves_anything_is_told(told: Told, swarm: Callable[..., None]) -> None:
+    swarm(announced(None))
+    assert "nobody serves a model, as far as" in told("status", "--bootstrap", NOBODY)[1]
 
 
 def test_who_serves_what_and_what_nobody_serves(told: Told, swarm: Callable[..., None]) -> None:
@@ -238,7 +271,7 @@ def test_a_status_cannot_steer_the_terminal(told: Told, tmp_path: Path) -> None:
     assert code == 0
     assert "\x1b" not in output
     assert "\x07" not in output
-    assert output.splitlines()[-1].startswith("layers on disk")
+    assert output.splitlines()[-2].startswith("layers on disk")
 
 
 def test_a_meeting_point_tells_how_others_name_it_and_what_it_keeps(

@@ -36,6 +36,7 @@ def lines(*models: dict[str, Any]) -> list[str]:
         "data_dir": "here",
         "disk": {"used_bytes": 0, "quota_bytes": 1},
         "bootstrap_error": "",
+        "asked": True,
         "repairs": None,
         "models": models,
     }

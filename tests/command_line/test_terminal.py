@@ -16,7 +16,15 @@ from msgspec.structs import replace
 
 from app.chat.client import ClientOptions
 from app.command_line.passing_word import BACK
-from app.command_line.terminal import answer_line, chain_text, chat, client_options, footer, shown
+from app.command_line.terminal import (
+    WITHOUT_ANYBODY,
+    answer_line,
+    chain_text,
+    chat,
+    client_options,
+    footer,
+    shown,
+)
 from app.errors import NotServed, PeerLost, PotluckError, UsageError
 from app.ids import PeerId, Span
 from app.sentences import Sentence, say
@@ -151,6 +159,44 @@ async def test_what_an_answer_waits_for_is_seen_by_people_and_by_no_program(
     assert errors.endswith(BACK) if is_terminal else not errors
 
 
+async def test_until_somebody_answers_a_person_at_a_terminal_is_told_what_is_waited_for(
+    answers: Callable[..., FakeClient],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("app.command_line.terminal.LONG_SECONDS", 0)
+    client = answers("hi")
+    write = client.generator.write
+
+    async def after_a_while(request: Any, answer: Answer) -> AsyncIterator[str]:
+        shows, told = answer.waits, asyncio.Event()
+
+        def shows_and_tells() -> None:
+            shows()
+            told.set()
+
+        answer.waits = shows_and_tells
+        await told.wait()
+        async for piece in write(request, answer):
+            yield piece
+
+    client.generator.write = after_a_while
+    assert await chat(words("How?")) == 0
+    errors = capsys.readouterr().err
+    assert "Waiting for other computers to answer" in errors
+    assert errors.endswith(BACK)
+
+
+async def test_when_nobody_answers_it_is_said_what_to_do(
+    answers: Callable[..., FakeClient],
+) -> None:
+    answers(PeerLost("no bootstrap answers"))
+    with pytest.raises(PeerLost, match=r"no bootstrap answers\. Look whether .* with --alone\."):
+        await chat(words("How?"))
+
+
 async def test_programs_get_one_line_and_nothing_else(
     answers: Callable[..., FakeClient], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,7 +308,7 @@ async def test_what_goes_wrong_in_a_conversation_is_a_line_and_it_goes_on(
     typing(b"first\nsecond\n")
     assert await chat(words(None)) == 0
     assert client.asked[1] == [{"role": "user", "content": "second"}]
-    assert capsys.readouterr().err == "potluck: nobody answers\n"
+    assert capsys.readouterr().err == f"potluck: nobody answers. {WITHOUT_ANYBODY}\n"
 
 
 async def test_who_finds_no_chain_is_told_what_to_do(
