@@ -2,7 +2,7 @@
 
 No table of hardware decides: a worker mounts the slice one way and computes a
 few rows; if it dies, the next way is tried and the machine is remembered. The
-counterpart that does the trying is `app/engine/supervisor.py`.
+counterpart that does the trying is `app/engine/ways.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Loads a slice into a running worker, proves it with a few rows and measures it.
 
 The counterpart that decides when, and with which way of loading, is
-`app/engine/supervisor.py`; what the files hold is `app/engine/slice_files.py`'s.
+`app/engine/ways.py`; what the files hold is `app/engine/slice_files.py`'s.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The engine as the rest of the program sees it: one mounted span that keeps running.
 
-It starts the worker, finds a way of loading that works, gathers the steps of
-many sessions into one decode (which ones, `app/engine/queueing.py` says), and starts
-the worker again when it dies. After such a death every sequence is empty: the next
+It has the worker started (in which way, `app/engine/ways.py` finds out), gathers the
+steps of many sessions into one decode (which ones, `app/engine/queueing.py` says), and
+has the worker started again when it dies. After such a death every sequence is empty: the next
 step of each is answered with a "gap", and whoever sent it begins again at an earlier
 position.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -21,13 +20,14 @@ from typing import Final
 
 from app.engine import frames
 from app.engine.batch_times import BatchTimes
-from app.engine.child import Child, start_child
+from app.engine.child import Child
 from app.engine.ladder import Ladder, Rung
 from app.engine.ledger import KvLedger
-from app.engine.mounting import BATCH_ROWS, Mount, MountRequest, introduction, mount_in
+from app.engine.mounting import BATCH_ROWS, MountRequest
 from app.engine.pending import Pending, hand_out
 from app.engine.queueing import Batch, StepQueue
-from app.errors import DownloadFailed, EngineFault, NoRoom, Refusal, WorkerDied
+from app.engine.ways import PROBE_SECONDS, start_mounted
+from app.errors import DownloadFailed, EngineFault, Refusal, WorkerDied
 from app.ids import Span
 from app.sentences import say
 from app.tasks import TaskOwner
@@ -41,21 +41,11 @@ BATCH_SECONDS: Final = 25.0
 LEAST_STALL_SECONDS: Final = 0.8
 PATIENCE: Final = 6.0
 """A batch is overdue when it takes so many times what the slowest like it took lately."""
-PROBE_SECONDS: Final = 120.0
-"""A slice of many GB is read from a slow disk while it is probed."""
 CRASHES_BEFORE_DEMOTION: Final = 2
 LONGEST_REST_SECONDS: Final = 0.25
 """After this long it is asked again whether to rest on: a cap may have been lifted."""
 CRASH_MEMORY_SECONDS: Final = 3600.0
 """Two crashes a month apart say nothing about a way of loading."""
-
-
-@dataclass(frozen=True)
-class _NoMount:
-    """Why one way of loading failed, and whether damaged files could be the cause."""
-
-    reason: str
-    files_doubtful: bool = True
 
 
 @dataclass
@@ -170,7 +160,7 @@ class Engine:
             Refusal, DownloadFailed: damaged files were found and cannot be had again.
         """
         try:
-            mounted = await self._mount_some_way()
+            mounted = await self._mount()
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -424,7 +414,7 @@ class Engine:
                 logger.warning("the worker ended (%s); starting it again", how)
                 await self._child.stop()
                 try:
-                    await self._mount_some_way()
+                    await self._mount()
                     retry_seconds = FIRST_RETRY_SECONDS
                     break
                 except (EngineFault, Refusal, DownloadFailed) as error:
@@ -440,53 +430,27 @@ class Engine:
             self._ladder.strike(self._rung, f"the worker crashed repeatedly ({how})")
             self._crashes = []
 
-    async def _mount_some_way(self) -> frames.Mounted:
-        self._child = await start_child(self._command)
-        report = await introduction(self._child, PROBE_SECONDS)
-        reasons = []
-        rungs = deque(self._ladder.rungs(gpu=report.gpu and self.request.gpu))
-        may_mend = True
-        while rungs:
-            rung = rungs.popleft()
-            if not self._child.alive:
-                await self._child.stop()
-                self._child = await start_child(self._command)
-            mount = await self._try(self._child, rung)
-            if isinstance(mount, Mount):
-                self._rung = rung
-                self.status.configuration = rung.name
-                self.status.tuned_threads = self.status.threads = mount.threads
-                if mount.threads:
-                    await self._use_threads(self._child)
-                self.status.layers_per_second = mount.layers_per_second
-                self._ready.set()
-                self._gone_since = None
-                return mount.answer
-            if may_mend and mount.files_doubtful and self._mend is not None:
-                may_mend = False
-                if await self._mend():  # then the way of loading was not to blame
-                    rungs.appendleft(rung)
-                    continue
-            if self._child.crashed:
-                self._ladder.strike(rung, mount.reason)
-            reasons.append(f"{rung.name}: {mount.reason}")
-        raise EngineFault(say("cannot_run", reasons="; ".join(reasons)))
+    async def _mount(self) -> frames.Mounted:
+        started = await start_mounted(
+            self.request,
+            self._ladder,
+            begun=self._has_child,
+            command=self._command,
+            mend=self._mend,
+        )
+        self._rung, mount = started.rung, started.mount
+        self.status.configuration = started.rung.name
+        self.status.tuned_threads = self.status.threads = mount.threads
+        if mount.threads:
+            await self._use_threads(started.child)
+        self.status.layers_per_second = mount.layers_per_second
+        self._ready.set()
+        self._gone_since = None
+        return mount.answer
 
-    async def _try(self, child: Child, rung: Rung) -> Mount | _NoMount:
-        """Load one way, or say why that does not work."""
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                return await mount_in(child, self.request, rung)
-        except WorkerDied:
-            return _NoMount(await child.ended())
-        except TimeoutError:
-            child.kill()
-            await child.ended()
-            return _NoMount(f"no answer in {PROBE_SECONDS:.0f} s")
-        except NoRoom as error:
-            return _NoMount(str(error), files_doubtful=False)
-        except (EngineFault, OSError) as error:
-            return _NoMount(str(error))
+    def _has_child(self, child: Child) -> None:
+        """What a worker uses counts from its start, whether it can mount the span or not."""
+        self._child = child
 
     async def _use_threads(self, child: Child) -> None:
         """The fastest count, or as many as are allowed."""

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from app.chat.client import lookup_all
-from app.engine import mounting, supervisor
+from app.engine import mounting, ways
 from app.engine.child import Child
 from app.engine.download import Downloader
 from app.engine.mounting import Mount
@@ -241,7 +241,7 @@ async def test_a_damage_that_kills_the_worker_is_mended_and_no_way_of_loading_is
                 os.kill(child.pid, signal.SIGSEGV)
             return await real(child, *rest)
 
-        monkeypatch.setattr(supervisor, "mount_in", dies_of_damage)
+        monkeypatch.setattr(ways, "mount_in", dies_of_damage)
         await running.ask("POST", "/resume")
         await sharing.settled()
         assert sharing.phase == "serving"

@@ -1,21 +1,26 @@
 """How a span is loaded: what crashes is left, what is damaged is mended.
 
-See app/engine/supervisor.py; the rest of it is in tests/engine/test_supervisor.py.
+See app/engine/ways.py; here as the engine uses it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from app.engine import supervisor
+from app.engine import ways
+from app.engine.child import Child, running_workers
 from app.engine.ladder import PLAIN, REPACKED, Ladder
+from app.engine.mounting import Mount
 from app.engine.supervisor import Engine
+from app.engine.ways import start_mounted
 from app.errors import DownloadFailed, EngineFault, WorkerDied
 from app.ids import Span
+from app.tasks import TaskOwner
 from tests.engine.mounted import Prepare, defective, part, pid_of, soon, until_restarted
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("nothing_left_running")]
@@ -88,7 +93,7 @@ async def test_a_worker_that_does_not_start_is_one_error(
     request = prepare("llama", Span(1, 3))
     with pytest.raises(EngineFault, match=r"does not start \(killed by SIGSEGV\)"):
         await Engine(request, ladder, command=defective("start")).__aenter__()
-    monkeypatch.setattr(supervisor, "PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(ways, "PROBE_SECONDS", 0.3)
     silent = [sys.executable, "-c", "import time; time.sleep(60)"]
     with pytest.raises(EngineFault, match="does not start: it says nothing"):
         await Engine(request, ladder, command=silent).__aenter__()
@@ -151,3 +156,25 @@ async def test_what_cannot_be_fetched_again_is_said_and_leaves_nothing_running(
 
     with pytest.raises(DownloadFailed, match="no origin delivers"):
         await Engine(request, ladder, mend=mend).__aenter__()
+
+
+async def test_who_gives_up_in_the_middle_of_a_mount_leaves_no_worker(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounting = asyncio.Event()
+
+    async def endless(*_: object) -> Mount:
+        mounting.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(ways, "mount_in", endless)
+    others, begun = set(running_workers()), list[Child]()
+    async with TaskOwner("test") as owner:
+        work = start_mounted(prepare("llama", Span(1, 3)), ladder, begun=begun.append)
+        starting = owner.start(work, name="start")
+        await soon(mounting.wait())
+        assert set(running_workers()) == others | {child.pid for child in begun}
+        starting.cancel()
+        await soon(asyncio.wait([starting]))
+    assert set(running_workers()) <= others
