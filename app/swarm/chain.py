@@ -20,6 +20,7 @@ from app.ids import PeerId, Span, new_session, short_peer_text
 from app.net import wire
 from app.net.channel import Channel, ChannelOpener
 from app.sentences import Sentence, say, sentence_of
+from app.swarm.awaited_results import AwaitedResults
 from app.swarm.boundary_log import rows_per_step
 from app.swarm.chain_link import (
     Neighbours,
@@ -95,9 +96,7 @@ class RingChain:
         self._replaying_pieces = 0
         # Who is waited for although it failed before; None is everybody.
         self._waited_for: Collection[PeerId] | None = None
-        self._results: dict[int, asyncio.Future[wire.StepResult]] = {}
-        self._broken: ChainBroken | None = None
-        self._failure: asyncio.Future[ChainBroken] | None = None  # what `_all` gives up for
+        self._awaited = AwaitedResults()
         self._closed = False
         self._tasks = TaskOwner("chain")
         self._rows_per_step = rows_per_step(BATCH_ROWS, 4 * shape.width)
@@ -171,8 +170,8 @@ class RingChain:
             MemoryLost: what is to be sent again is gone.
         """
         self._epoch += 1
-        self._waited_for, self._failure = waited_for, None
-        self._broken = ChainBroken(say("chain_not_whole"), peer=None)
+        self._waited_for = waited_for
+        self._awaited.stand_still(ChainBroken(say("chain_not_whole"), peer=None))
         stays = [link.offer.peer for link in links]
         self._moves = self._find_moves(links)
         givers = {move.giver.peer for move in self._moves.values()}
@@ -186,7 +185,7 @@ class RingChain:
         await self._all(self._restore_after(link) for link in self._links)
         if stays[0] in self._memory.empty:
             await self._all([self._replay(self._memory.known_from(stays[0]))])
-        self._broken = None
+        self._awaited.go_on()
         # The next step waits until they have caught up.
         self._replaying_pieces = -(-len(self._sent) // self._rows_per_step)
 
@@ -202,19 +201,18 @@ class RingChain:
             except ChainBroken as broken:
                 retry = broken.retry_after_seconds
                 now = asyncio.get_running_loop().time()
-                if self._broken is not None or retry is None or now + retry > waits_until:
+                if self._awaited.broken is not None or retry is None or now + retry > waits_until:
                     raise
             await asyncio.sleep(max(retry, LEAST_RETRY_SECONDS))
 
     async def _step_once(self, position: int, tokens: Sequence[int]) -> Candidates:
-        if self._broken is not None:
-            raise self._broken
+        if self._awaited.broken is not None:
+            raise self._awaited.broken
         pieces = -(-len(tokens) // self._rows_per_step)
         last = position + (pieces - 1) * self._rows_per_step
         del self._sent[position:]
         patience = STEP_SECONDS * (pieces + self._replaying_pieces)
-        result: asyncio.Future[wire.StepResult] = asyncio.get_running_loop().create_future()
-        self._results[last] = result
+        result = self._awaited.expect(last)
         answered = False
         try:
             async with asyncio.timeout(patience):
@@ -237,11 +235,10 @@ class RingChain:
             self._withdraw(len(tokens))
             raise
         finally:
-            self._results.pop(last, None)
+            self._awaited.expect_no_more(last)
             if not answered:
                 # Its answer may yet come, and must not be taken for that of a later step.
                 self._epoch += 1
-                _ = result.cancel() or result.cancelled() or result.exception()
 
     def begin_again(self) -> None:
         """As `TokenChain.begin_again`: a new epoch lets hosts drop what is still under way."""
@@ -257,7 +254,7 @@ class RingChain:
         try:
             await self._tasks.close()
         finally:
-            self._break(ChainBroken("the chain was closed", peer=None))
+            self._awaited.break_off(ChainBroken("the chain was closed", peer=None))
             for peer in list(self._channels):
                 await self._drop(peer)
 
@@ -265,8 +262,7 @@ class RingChain:
 
     async def _all(self, work: Iterable[Awaitable[None]]) -> None:
         """Side by side, and no longer than until a computer of the chain fails."""
-        self._failure = self._failure or asyncio.get_running_loop().create_future()
-        await side_by_side(self._tasks, *work, unless=self._failure)
+        await side_by_side(self._tasks, *work, unless=self._awaited.failure)
 
     def _neighbours(self, link: Link) -> Neighbours:
         return neighbours_of(link, self._links, self._memory.empty)
@@ -392,11 +388,12 @@ class RingChain:
                 )
             )
         except PeerLost as error:
-            raise self._broken or ChainBroken(str(error), peer=self._links[0].offer.peer) from None
+            first = self._links[0].offer.peer
+            raise self._awaited.broken or ChainBroken(str(error), peer=first) from None
 
     def _withdraw(self, rows: int) -> None:
         """Nobody waits for a long step any more: hosts need not compute what they have of it."""
-        if rows == 1 or self._broken is not None or self._closed:
+        if rows == 1 or self._awaited.broken is not None or self._closed:
             return
         epoch = self._epoch + 1  # that of the next step
         for link in self._links:
@@ -431,10 +428,8 @@ class RingChain:
                 message = await channel.receive()
                 match message:
                     case wire.StepResult() if message.session == self._session:
-                        last = self._links[-1].offer.peer  # another one may have been, before
-                        if peer != last and message.epoch == self._epoch:
-                            raise BadInput("a result from a host that is not the last")
-                        self._deliver(message)
+                        if message.epoch == self._epoch:  # another one may have been last before
+                            self._take_result(message, peer)
                     case wire.SessionFault() if message.session == self._session:
                         self._take_fault(message, peer)
                     case _:
@@ -450,13 +445,12 @@ class RingChain:
         if self._channels.get(peer) is channel:
             self._let_go(peer).abort()
             if any(link.offer.peer == peer for link in self._links):
-                self._break(ChainBroken(reason, peer=peer))
+                self._awaited.break_off(ChainBroken(reason, peer=peer))
 
-    def _deliver(self, message: wire.StepResult) -> None:
-        """Hand a result to whoever waits; one that nobody waits for is late, not wrong."""
-        future = self._results.get(message.position)
-        if message.epoch == self._epoch and future is not None and not future.done():
-            future.set_result(message)
+    def _take_result(self, result: wire.StepResult, peer: PeerId) -> None:
+        if peer != self._links[-1].offer.peer:
+            raise BadInput("a result from a host that is not the last")
+        self._awaited.deliver(result)
 
     def _take_fault(self, fault: wire.SessionFault, peer: PeerId) -> None:
         index = next((i for i, link in enumerate(self._links) if link.offer.peer == peer), None)
@@ -464,37 +458,26 @@ class RingChain:
         if index is None:
             return
         if fault.code == "lease_over":
-            self._break(ChainBroken(reason, peer=None))
+            self._awaited.break_off(ChainBroken(reason, peer=None))
         elif fault.code == "leaving":
             self.leaving[peer] = self._links[index]
-            self._break(ChainBroken(reason, peer=peer))
+            self._awaited.break_off(ChainBroken(reason, peer=peer))
         elif fault.epoch != self._epoch:
             return
         elif fault.code in ("gap", "worker_died"):
             self._memory.forgot(peer)
-            self._fail(ChainBroken(reason, peer=peer, forgotten=True))
+            self._awaited.fail(ChainBroken(reason, peer=peer, forgotten=True))
         elif fault.code == "busy":
             self._epoch += 1  # what else of this step arrives there fails, too, and means nothing
             retry = fault.retry_after_seconds or LEAST_RETRY_SECONDS
-            self._fail(ChainBroken(reason, peer=peer, retry_after_seconds=retry))
+            self._awaited.fail(ChainBroken(reason, peer=peer, retry_after_seconds=retry))
         elif fault.code == "over_budget":
-            self._break(MemoryLost(reason))
+            self._awaited.break_off(MemoryLost(reason))
         elif fault.code == "input" and index:
-            self._break(ChainBroken(reason, peer=self._links[index - 1].offer.peer))
+            self._awaited.break_off(ChainBroken(reason, peer=self._links[index - 1].offer.peer))
         elif fault.code == "next_lost" and index + 1 < len(self._links):
             self._told.pop(peer, None)  # should the next one stay, it has to be reached anew
-            self._break(ChainBroken(reason, peer=self._links[index + 1].offer.peer))
+            self._awaited.break_off(ChainBroken(reason, peer=self._links[index + 1].offer.peer))
         else:
             self._told.pop(peer, None)  # should it stay, it is asked first whether it goes on
-            self._break(ChainBroken(reason, peer=peer))
-
-    def _break(self, error: ChainBroken) -> None:
-        self._broken = self._broken or error
-        self._fail(error)
-
-    def _fail(self, error: ChainBroken) -> None:
-        if self._failure is not None and not self._failure.done():
-            self._failure.set_result(error)
-        for future in self._results.values():
-            if not future.done():
-                future.set_exception(error)
+            self._awaited.break_off(ChainBroken(reason, peer=peer))
