@@ -208,6 +208,18 @@ async def start(
         (place / "settings.toml").write_text(
             f"max_sessions = 24\nkv_tokens = {24 * ROOM}\nthreads = {threads_of_each(hosts)}\n"
         )
+    return await offers_of(model, spans, folder, stack, module=module)
+
+
+async def offers_of(
+    model: PublishedModel,
+    spans: Sequence[Span],
+    folder: Path,
+    stack: AsyncExitStack,
+    *,
+    module: str = "app",
+) -> tuple[OpenModel, dict[Span, Offer]]:
+    """Start hosts for these spans, with the settings in their folders; who they are."""
     bootstrap = await start_hosts(model, spans, folder, stack, module=module)
     _, opened = model.stock(folder / "client", Span(0, 1))
     endpoint = await stack.enter_async_context(

@@ -63,7 +63,7 @@ PURE = {
     "policy": {"verdict", "readings", "remarks", "buckets", "duty", "energy", "limits"},
     "engine": {
         *("gguf_read", "gguf_write", "slicing", "slice_files", "manifest"),
-        *("frames", "ledger", "progress"),
+        *("frames", "ledger", "progress", "ordered_room", "footprint"),
     },
     "net": {
         *("addresses", "framing", "wire", "records", "windows", "offences", "coordinates"),

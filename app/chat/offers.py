@@ -12,34 +12,18 @@ from typing import Final
 MEMORY_MARGIN_BYTES: Final = 1 << 30
 """Left to the owner's own programs, whatever the model."""
 MEMORY_SHARE: Final = 0.8
-"""Of what is free; the rest is for conversations, buffers and what the owner opens next."""
+"""Of what is free; the rest is for what passes through, and what the owner opens next."""
 
 
 def room_bytes(available_bytes: int, card_bytes: Sequence[int | None]) -> int:
-    """How much memory layers may take: the largest card's, or what main memory leaves.
+    """How much memory layers and conversations may take: the largest card's, or what main
+    memory leaves.
 
     A card whose memory is unknown counts as none.
     """
     main = min(available_bytes - MEMORY_MARGIN_BYTES, int(available_bytes * MEMORY_SHARE))
     cards = [int((size or 0) * MEMORY_SHARE) for size in card_bytes]
     return max(0, main, *cards)
-
-
-def longest_fit(unit_bytes: Sequence[int], room: int) -> int:
-    """How many units of a model in a row fit at most.
-
-    Args:
-        unit_bytes: the size of each unit in memory.
-        room: how much memory there is.
-    """
-    longest = start = used = 0
-    for stop, size in enumerate(unit_bytes, 1):
-        used += size
-        while used > room:
-            used -= unit_bytes[start]
-            start += 1
-        longest = max(longest, stop - start)
-    return longest
 
 
 def block_bytes(unit_bytes: Sequence[int]) -> int:

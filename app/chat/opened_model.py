@@ -20,6 +20,8 @@ from typing import Final
 import psutil
 
 from app.chat.offers import room_bytes
+from app.engine.footprint import footprint
+from app.engine.mounting import BATCH_ROWS
 from app.engine.supervisor import Engine
 from app.engine.vocabulary import Vocabulary
 from app.errors import PromptTooLong, UsageError
@@ -174,7 +176,13 @@ class OpenedModel:
         if self.model.plan.whole in self._engines or self.model.is_embedded:
             return True
         free = room_bytes(psutil.virtual_memory().available, [])
-        return self.model.manifest.payload_bytes <= free
+        tokens = self._room(self._data.settings.kv_tokens, self._sequences)
+        taken = footprint(self.model.plan, tokens=tokens, batch_rows=BATCH_ROWS)
+        besides = sum(taken.unit_bytes) + taken.span_bytes
+        return self.model.manifest.payload_bytes + besides <= free
+
+    def _room(self, tokens: int, sequences: int) -> int:
+        return min(tokens, sequences * self.context_tokens)
 
     async def _engine(self, span: Span, tokens: int) -> Engine:
         async with self._mounting:
@@ -189,7 +197,7 @@ class OpenedModel:
         request = self._data.mount_request(
             self.model,
             span,
-            kv_tokens=min(tokens, sequences * self.context_tokens),
+            kv_tokens=self._room(tokens, sequences),
             sequences=sequences,
             name=f"{self._scratch}-{span.start}-{span.stop}",
         )

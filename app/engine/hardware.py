@@ -103,6 +103,23 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class WorkerMemory:
+    """What a worker has of main memory, in bytes.
+
+    Attributes:
+        own_bytes: what programs could have in addition if it ended.
+        mapped_bytes: files it reads as memory, which the system counts as available all the
+            same because it could read them again.
+    """
+
+    own_bytes: int
+    mapped_bytes: int
+
+
+NO_MEMORY: Final = WorkerMemory(0, 0)
+
+
+@dataclass(frozen=True)
 class GraphicsCard:
     """A card that NVIDIA's driver answers for.
 
@@ -142,6 +159,17 @@ def read_hardware() -> Hardware:
         memory=Memory(total_bytes=reading.total, available_bytes=reading.available),
         cards=read_cards(),
     )
+
+
+def read_worker_memory(pid: int) -> WorkerMemory:
+    """What a process has in memory; nothing when it has ended."""
+    try:
+        reading = psutil.Process(pid).memory_info()
+    except psutil.Error:
+        return NO_MEMORY
+    # Elsewhere mapped files that are in use do not count as available.
+    mapped = reading.shared if sys.platform == "linux" else 0
+    return WorkerMemory(own_bytes=reading.rss - mapped, mapped_bytes=mapped)
 
 
 def free_disk_bytes(folder: Path) -> int | None:

@@ -323,7 +323,7 @@ class LoadedSlice:
         size = llama_cpp.llama_state_seq_get_size(self._context, sequence)
         buffer = (ctypes.c_uint8 * size)()
         written = llama_cpp.llama_state_seq_get_data(self._context, buffer, size, sequence)
-        return bytes(buffer[:written])
+        return ctypes.string_at(buffer, written)
 
     def restore(self, sequence: int, state: bytes) -> None:
         """Replace the memory of one sequence with what `save` returned.

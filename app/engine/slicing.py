@@ -24,6 +24,9 @@ from app.ids import MAX_UNITS, Span
 MAX_SHARED_BYTES: Final = 1 << 20
 MAX_WIDTH: Final = 1 << 16
 MAX_VOCABULARY: Final = 1 << 20
+MAX_HEADS: Final = 1 << 12
+NUMBER_BYTES: Final = 2
+"""Of each number in keys and values: 16-bit floats of one kind or another, on every computer."""
 
 _ARCHITECTURE = re.compile(r"[a-z0-9._-]{1,64}")
 _BLOCK_NAME = re.compile(r"blk\.(\d{1,6})\.(.+)")
@@ -81,7 +84,8 @@ class Plan:
 
     `width` is the length of a hidden state, `embedding_scale` what the graph
     multiplies an embedding row by before the first block. `shared` are small
-    tensors that every slice with blocks needs.
+    tensors that every slice with blocks needs. `position_bytes` is what each block
+    keeps of a position, its keys and values.
     """
 
     architecture: str
@@ -93,6 +97,7 @@ class Plan:
     embedding_scale: float
     units: tuple[UnitPlan, ...]
     shared: tuple[TensorInfo, ...]
+    position_bytes: tuple[int, ...]
     header: Header = field(repr=False)
 
     @property
@@ -143,6 +148,7 @@ def plan(header: Header) -> Plan:
         embedding_scale=_embedding_scale(header, architecture, width),
         units=units,
         shared=shared,
+        position_bytes=_position_bytes(header, architecture, block_count, width),
         header=header,
     )
 
@@ -211,6 +217,33 @@ def _vocabulary_size(embedding: TensorInfo, width: int) -> int:
     if rows > MAX_VOCABULARY:
         raise BadInput(f"a vocabulary of {rows:,} words is larger than any honest one")
     return rows
+
+
+def _position_bytes(
+    header: Header, architecture: str, block_count: int, width: int
+) -> tuple[int, ...]:
+    """What llama.cpp keeps of a position in each block, at most: some families need less."""
+    heads = _heads(header, f"{architecture}.attention.head_count", block_count, [1])
+    kv_heads = _heads(header, f"{architecture}.attention.head_count_kv", block_count, heads)
+    usual = width // max(1, *heads)
+    lengths = [
+        header.count(f"{architecture}.attention.{name}", usual, most=MAX_WIDTH)
+        for name in ("key_length", "value_length")
+    ]
+    return tuple(NUMBER_BYTES * count * sum(lengths) for count in kv_heads)
+
+
+def _heads(header: Header, key: str, block_count: int, default: list[int]) -> list[int]:
+    """For each block how many heads, which is one number or one for each."""
+    value = header.metadata.get(key)
+    if value is None:
+        return default * (block_count // len(default))
+    if value.type is not ValueType.ARRAY:
+        return [header.count(key, most=MAX_HEADS)] * block_count
+    counts = [] if value.item_type is ValueType.STRING else value.decode()
+    if len(counts) != block_count or not all(0 <= count <= MAX_HEADS for count in counts):
+        raise BadInput(f"the GGUF file's {key!r} is not a count for each of its layers")
+    return [int(count) for count in counts]
 
 
 def _unit_plan(unit: int, tensors: list[TensorInfo], alignment: int, data_offset: int) -> UnitPlan:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
 
 from app.api.shapes import ModelOffer
-from app.chat.offers import MEMORY_MARGIN_BYTES, block_bytes, longest_fit, room_bytes
+from app.chat.offers import block_bytes
 from app.clock import Clock
 from app.engine.catalogue import KnownModel
-from app.engine.hardware import Hardware, read_hardware
 from app.errors import PotluckError
 from app.folder.data_folder import DataFolder, OpenModel
 from app.folder.known_models import KnownModels
@@ -27,19 +25,15 @@ from app.net.wire import Place
 from app.node.announced import Announced
 from app.node.beside import Beside
 from app.node.line_speed import LineSpeed
-from app.node.serving import ShareOrder
+from app.node.memory_room import MemoryRoom
 from app.node.sharing import Sharing
 from app.node.snapshot import Wanted
 from app.node.trial import try_writing
-from app.swarm.layout import Layout
 from app.swarm.placement import Own, Placement, Server, may_leave, place
 from app.swarm.route import Offer
 from app.swarm.standby import Need, need_of, spare
 
 logger = logging.getLogger(__name__)
-
-FRESH_SECONDS: Final = 30.0
-"""How long a look at memory holds; what is free changes slowly enough."""
 
 
 class ModelOffers:
@@ -73,8 +67,7 @@ class ModelOffers:
         self._own = endpoint.peer_id
         self._endpoint = endpoint
         self._clock = clock
-        self._hardware: Hardware | None = None
-        self._looked_at = float("-inf")
+        self._memory = MemoryRoom(data, sharing, beside, clock=clock)
         self._speed = speed
         self._line = line
         self._tried: ModelId | None = None
@@ -82,7 +75,7 @@ class ModelOffers:
     async def all(self, wanted: Wanted | None) -> list[ModelOffer]:
         """Every model that can be cut, in the shelf's order."""
         await self._announced.refresh()
-        room = await self._room()
+        room = await self._memory.for_first()
         self._measure()
         offers = []
         for known in self._models.all():
@@ -96,7 +89,7 @@ class ModelOffers:
     async def suggested(self, model: OpenModel) -> Span | None:
         """The span of a model to serve here; None if not even one unit fits."""
         await self._announced.refresh()
-        return self._suggested(model, await self._room())
+        return self._suggested(model, await self._memory.for_first())
 
     async def better(
         self, model: OpenModel, current: Span, *, sessions: int, draw: float
@@ -108,8 +101,8 @@ class ModelOffers:
             draw: a random number from 0 to below 1: of many who could help only some act.
         """
         await self._announced.refresh()
-        own = self._own_side(model, await self._room(), current, sessions)
-        return place(_layout(model), self._servers(model), own, draw=draw)
+        own = self._own_side(model, await self._memory.for_first(), current, sessions)
+        return place(self._memory.layout(model), self._servers(model), own, draw=draw)
 
     async def may_leave(self, model: OpenModel, current: Span, new: Span) -> bool:
         """Whether others serve all units that would be left, by a fresh look."""
@@ -129,12 +122,13 @@ class ModelOffers:
             draw: a random number from 0 to below 1.
         """
         await self._announced.refresh()
-        own = self._own_side(model, await self._room_beside(), current, 0)
+        own = self._own_side(model, await self._memory.for_second(), current, 0)
         units, store = model.manifest.units_of(current), self._data.store
         used = await asyncio.to_thread(store.used_bytes)
         left = store.quota_bytes - used - sum(unit.size for unit in units)
         most = min(left, most_bytes)
-        return spare(_layout(model), self._servers(model), own, most_bytes=most, draw=draw)
+        layout, servers = self._memory.layout(model), self._servers(model)
+        return spare(layout, servers, own, most_bytes=most, draw=draw)
 
     async def need_of(self, model: OpenModel, span: Span, *, fresh: bool = False) -> Need | None:
         """What others lack there, and this computer might serve besides.
@@ -149,14 +143,12 @@ class ModelOffers:
 
     async def fits_beside(self, model: OpenModel, span: Span) -> bool:
         """Whether there is memory left for these units beside what is served."""
-        self._looked_at = float("-inf")
-        return _layout(model).memory(span) <= await self._room_beside()
+        self._memory.forget_time()
+        return self._memory.layout(model).memory(span) <= await self._memory.for_second()
 
     async def memory_is_short(self) -> bool:
         """Whether the owner's programs need the memory of what is served besides."""
-        self._looked_at = float("-inf")
-        hardware = await self._look_at_hardware()
-        return hardware.memory.available_bytes < MEMORY_MARGIN_BYTES // 2
+        return await self._memory.is_short()
 
     def missing_bytes(self, model: OpenModel, span: Span) -> int:
         """What of a span would have to be downloaded."""
@@ -178,7 +170,7 @@ class ModelOffers:
             licence=manifest.licence,
             units=len(manifest.units),
             bytes=manifest.payload_bytes,
-            fits_units=longest_fit([unit.size for unit in manifest.units], room),
+            fits_units=self._memory.layout(model).longest(room),
             suggested_start=0 if span is None else span.start,
             suggested_stop=0 if span is None else span.stop,
             missing_bytes=0 if span is None else self.missing_bytes(model, span),
@@ -198,7 +190,7 @@ class ModelOffers:
         # The same at each look, and another one for each computer where several are as good.
         draw = int.from_bytes(self._own[:6]) / (1 << 48)
         own = self._own_side(model, room, None, 0)
-        found = place(_layout(model), self._servers(model), own, draw=draw)
+        found = place(self._memory.layout(model), self._servers(model), own, draw=draw)
         return None if found is None else found.span
 
     def _own_side(self, model: OpenModel, room: int, current: Span | None, sessions: int) -> Own:
@@ -255,32 +247,6 @@ class ModelOffers:
         if self._speed.is_news:
             await asyncio.to_thread(self._speed.save)
 
-    async def _look_at_hardware(self) -> Hardware:
-        now = self._clock.monotonic()
-        if self._hardware is None or now - self._looked_at >= FRESH_SECONDS:
-            self._hardware = await asyncio.to_thread(read_hardware)
-            self._looked_at = now
-        return self._hardware
-
-    async def _room(self) -> int:
-        hardware = await self._look_at_hardware()
-        cards = [] if self._data.settings.gpu == "off" else hardware.cards
-        available = hardware.memory.available_bytes + self._held_in_memory()
-        return room_bytes(available, [card.free_bytes for card in cards])
-
-    async def _room_beside(self) -> int:
-        """What is left for a second span, which is computed on the processor."""
-        hardware = await self._look_at_hardware()
-        return room_bytes(hardware.memory.available_bytes + _held_bytes(self._beside.order), ())
-
-    def _held_in_memory(self) -> int:
-        """What the layers served now take: it would come free for others."""
-        return _held_bytes(self._sharing.order) + _held_bytes(self._beside.order)
-
-
-def _held_bytes(order: ShareOrder | None) -> int:
-    return 0 if order is None else sum(unit.size for unit in order.units)
-
 
 def server_of(record: Announcement, head_unit: int, here: Place | None) -> Server:
     """What placement makes of an announcement that names a span.
@@ -314,7 +280,3 @@ def server_of(record: Announcement, head_unit: int, here: Place | None) -> Serve
         besides=record.besides,
         one_way_seconds=away,
     )
-
-
-def _layout(model: OpenModel) -> Layout:
-    return Layout([unit.size for unit in model.manifest.units])

@@ -3,7 +3,8 @@
 Pure. When the computer after this one is lost, what it was sent goes to the one that
 takes its place (`app/swarm/host.py`), and nobody else has to compute anything again.
 A log grows with the positions its session may use, so the ledger of the engine bounds
-it: positions x width x 4 bytes.
+it: positions x width x 4 bytes. So much is counted before a span is chosen
+(`app/engine/footprint.py`).
 """
 
 from __future__ import annotations

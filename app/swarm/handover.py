@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.clock import Clock
-from app.engine.frames import MOST_STATE_BYTES
+from app.engine.frames import MOST_STATE_BYTES, MemoryDescribed
 from app.engine.supervisor import Engine
 from app.errors import BadInput, EngineFault, PeerLost, Refusal
 from app.ids import PeerId, SessionId, short_peer_text
@@ -60,7 +60,8 @@ class Handover:
         self._clock = clock
         # How fast memory left lately; None while none did.
         self._bytes_per_second: float | None = None
-        self._arriving_bytes = 0
+        # Each is at most `MOST_STATE_BYTES`, over all sessions.
+        self._leaving_bytes = self._arriving_bytes = 0
 
     # ── leaving ──────────────────────────────────────────────────────────────
 
@@ -82,16 +83,43 @@ class Handover:
 
     async def _give(self, session: Session, wanted: wire.SessionHandover, until: float) -> int:
         replay = Replay(wanted.positions, wanted.compute_seconds, wanted.replay_bytes)
-        async with session.computing:
-            form = await self._engine.memory_form(session.sequence)
-            size = form.position_bytes
-            positions = min(wanted.positions, session.known, MOST_STATE_BYTES // size)
-            if size > MAX_STATE_PART_BYTES or not self._goes_on(size, replay, until):
-                return 0
-            if (speed := self._bytes_per_second) is not None:
-                seconds = until - self._clock.monotonic()
-                positions = min(positions, rows_in_time(size, seconds, bytes_per_second=speed))
-            state = await self._engine.save(session.sequence, positions)
+        held = 0
+        try:
+            async with session.computing:
+                form = await self._engine.memory_form(session.sequence)
+                size = form.position_bytes
+                if size > MAX_STATE_PART_BYTES or not self._goes_on(size, replay, until):
+                    return 0
+                known = min(wanted.positions, session.known)
+                positions = min(known, self._rows_with_room(size, until))
+                if not positions:
+                    return 0
+                held = positions * size
+                self._leaving_bytes += held
+                state = await self._engine.save(session.sequence, positions)
+            return await self._give_rows(session, wanted, form, state, replay, until)
+        finally:
+            self._leaving_bytes -= held
+
+    def _rows_with_room(self, size: int, until: float) -> int:
+        """So many rows there is memory for to send them, and time as far as that is known."""
+        rows = (MOST_STATE_BYTES - self._leaving_bytes) // size
+        if (speed := self._bytes_per_second) is None:
+            return rows
+        seconds = until - self._clock.monotonic()
+        return min(rows, rows_in_time(size, seconds, bytes_per_second=speed))
+
+    async def _give_rows(
+        self,
+        session: Session,
+        wanted: wire.SessionHandover,
+        form: MemoryDescribed,
+        state: bytes,
+        replay: Replay,
+        until: float,
+    ) -> int:
+        """Offer the heir what was taken out; how many positions it knows in the end."""
+        size = form.position_bytes
         heir = PeerId(wanted.heir.peer)
         channel = await self._opener.open_channel(
             heir, wanted.heir.addresses, "state", on_word_of=session.client

@@ -14,11 +14,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import Final
 
 from app.clock import Clock
 from app.engine.frames import Part, PartResult
-from app.engine.mounting import BATCH_ROWS
 from app.engine.supervisor import Engine
 from app.errors import BadInput, EngineFault, NoRoom, PeerLost, Refusal, WorkerDied
 from app.ids import ModelId, PeerId, SessionId, short_peer_text
@@ -41,6 +41,7 @@ from app.swarm.host_session import (
     refused,
     relink_fault,
     relink_trouble,
+    replay,
     session_fault,
     step_fault,
     step_result,
@@ -99,6 +100,11 @@ class Host:
     def tokens_free(self) -> int:
         """Room for further conversations, in tokens."""
         return self._engine.ledger.tokens_free
+
+    @property
+    def logged_bytes(self) -> int:
+        """The memory of what was handed on, in all conversations that are open."""
+        return sum(session.log.held_bytes for session in self._sessions.values())
 
     async def serve_session(self, channel: Channel) -> None:
         """The handler of a "session" channel: a session from its opening to its end, or one
@@ -314,7 +320,8 @@ class Host:
             await self._tell_those_who_attach()
             if session.next is None and relink.next is not None:
                 await attach(self._opener, session, relink.next)
-            await self._replay(session, relink.replay_from, relink.replay)
+            again = partial(self._renew, session)
+            await replay(session, relink.replay_from, relink.replay, renew=again)
         except PeerLost as error:
             return relink_fault(relink, "next_lost", str(error))
         except ValueError as error:
@@ -322,22 +329,6 @@ class Host:
         finally:
             session.turn.release()
         return wire.SessionRelinked(session=session.id, epoch=relink.epoch)
-
-    async def _replay(self, session: Session, start: int, stop: int) -> None:
-        if session.next is None:
-            return
-        for position, rows, hidden in session.log.pieces(stop, start=start, rows=BATCH_ROWS):
-            await session.next.send(
-                wire.Step(
-                    session=session.id,
-                    epoch=session.epoch,
-                    position=position,
-                    rows=rows,
-                    hidden=hidden,
-                    replay=True,
-                )
-            )
-            self._renew(session)
 
     # ── steps ────────────────────────────────────────────────────────────────
 

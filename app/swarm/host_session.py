@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from app.engine.frames import PartResult
+from app.engine.mounting import BATCH_ROWS
 from app.errors import BadInput, NoRoom, PeerLost, Refusal
 from app.ids import ModelId, PeerId, SessionId, Span, short_peer_text
 from app.net import wire
@@ -235,6 +236,31 @@ async def dismiss(session: Session, code: str, reason: str) -> None:
     else:
         await session.channel.close()
     session.leave_next()
+
+
+async def replay(session: Session, start: int, stop: int, *, renew: Callable[[], None]) -> None:
+    """Send the next host, if there is one, what was handed on of positions `start` .. `stop`.
+
+    Args:
+        renew: called after each step, so that a long replay does not outlast the lease.
+
+    Raises:
+        PeerLost: the next host is gone. ValueError: not all of it is known here.
+    """
+    if session.next is None:
+        return
+    for position, rows, hidden in session.log.pieces(stop, start=start, rows=BATCH_ROWS):
+        await session.next.send(
+            wire.Step(
+                session=session.id,
+                epoch=session.epoch,
+                position=position,
+                rows=rows,
+                hidden=hidden,
+                replay=True,
+            )
+        )
+        renew()
 
 
 async def attach(opener: ChannelOpener, session: Session, hop: wire.NextHop) -> None:

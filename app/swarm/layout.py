@@ -23,12 +23,23 @@ class Layout:
     Args:
         unit_bytes: the size of each, on the disk and in memory; the embedding first and the
             head last.
-        room_bytes_per_block: what the conversations on a block take besides.
+        room_bytes: what conversations take besides on each unit; nothing where it is not given.
+        handing_on_bytes: what they take on a span that does not end the model.
+        span_bytes: what every span takes, however long.
     """
 
-    def __init__(self, unit_bytes: Sequence[int], room_bytes_per_block: int = 0) -> None:
+    def __init__(
+        self,
+        unit_bytes: Sequence[int],
+        room_bytes: Sequence[int] = (),
+        *,
+        handing_on_bytes: int = 0,
+        span_bytes: int = 0,
+    ) -> None:
         self._unit_bytes = tuple(unit_bytes)
-        self._room_bytes = room_bytes_per_block
+        self._room_bytes = tuple(room_bytes) or (0,) * len(self._unit_bytes)
+        self._handing_on_bytes = handing_on_bytes
+        self._span_bytes = span_bytes
 
     @property
     def units(self) -> int:
@@ -38,12 +49,12 @@ class Layout:
     @cached_property
     def memory_before(self) -> list[int]:
         """What all units before each boundary take in memory."""
-        last = self.units - 1
-        sizes = [
-            size + (self._room_bytes if 0 < unit < last else 0)
-            for unit, size in enumerate(self._unit_bytes)
-        ]
+        sizes = map(sum, zip(self._unit_bytes, self._room_bytes, strict=True))
         return [0, *itertools.accumulate(sizes)]
+
+    @cached_property
+    def _unit_bytes_before(self) -> list[int]:
+        return [0, *itertools.accumulate(self._unit_bytes)]
 
     @cached_property
     def work_before(self) -> list[float]:
@@ -88,7 +99,16 @@ class Layout:
 
     def memory(self, span: Span) -> int:
         """What a span takes in memory."""
-        return self.memory_before[span.stop] - self.memory_before[span.start]
+        units = self.memory_before[span.stop] - self.memory_before[span.start]
+        return units + self.memory_besides(span.stop)
+
+    def memory_besides(self, stop: int) -> int:
+        """What a span that ends there takes in memory besides its units."""
+        return self._span_bytes + self.handing_on_bytes(stop)
+
+    def handing_on_bytes(self, stop: int) -> int:
+        """What of that is for what it hands on to the next one, if there is a next one."""
+        return self._handing_on_bytes if stop < self.units else 0
 
     def work(self, span: Span) -> float:
         """What a token costs in a span."""
@@ -107,6 +127,8 @@ class Layout:
 
     def farthest(self, start: int, room_bytes: int) -> int:
         """How far a span from a boundary may reach; `start` itself where nothing fits."""
+        if start < self.units and self.memory(Span(start, self.units)) <= room_bytes:
+            return self.units  # what ends the model may take less than what ends before its end
         stop = start
         while stop < self.units and self.memory(Span(start, stop + 1)) <= room_bytes:
             stop += 1
@@ -119,11 +141,27 @@ class Layout:
             start -= 1
         return start
 
-    def _middle(self, start: int, stop: int) -> int:
-        """The boundary inside with the most equal bytes on both sides; the first of equal ones."""
-        before = self.memory_before
+    def longest(self, room_bytes: int) -> int:
+        """How many units in a row fit at most."""
+        longest, start = self.units - self.nearest(self.units, room_bytes), 0
+        for stop in range(1, self.units):
+            while start < stop and self.memory(Span(start, stop)) > room_bytes:
+                start += 1
+            longest = max(longest, stop - start)
+        return longest
 
-        def unequal(point: int) -> int:
-            return abs(before[point] - before[start] - (before[stop] - before[point]))
+    def _middle(self, start: int, stop: int) -> int:
+        """The boundary inside with the most equal bytes on both sides; of equal ones that with the
+        most equal work, and the first of those.
+
+        Of the units alone: how much room conversations get is each computer's own affair.
+        """
+        size, work = self._unit_bytes_before, self.work_before
+
+        def unequal(point: int) -> tuple[int, float]:
+            return (
+                abs(2 * size[point] - size[start] - size[stop]),
+                abs(2 * work[point] - work[start] - work[stop]),
+            )
 
         return min(range(start + 1, stop), key=unequal)

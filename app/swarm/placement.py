@@ -279,7 +279,8 @@ class _Choice:
         points = np.array(self._points)
         starts, stops = np.triu_indices(len(points), 1)
         before = np.array([self._layout.memory_before[point] for point in points])
-        fits = before[stops] - before[starts] <= self._own.room_bytes
+        besides = np.array([self._layout.memory_besides(point) for point in points])
+        fits = before[stops] - before[starts] + besides[stops] <= self._own.room_bytes
         if self._own.current is not None:  # it is in memory already
             current = self._own.current
             fits |= (points[starts] == current.start) & (points[stops] == current.stop)

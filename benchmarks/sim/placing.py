@@ -100,7 +100,8 @@ class Placing:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.layout = Layout(scene.unit_bytes, scene.room_bytes_per_block)
+        rooms = [scene.room_bytes_per_block] * (len(scene.unit_bytes) - 2)
+        self.layout = Layout(scene.unit_bytes, [0, *rooms, 0])
         self.clockwork = Clockwork()
         self.computers: list[Computer] = []
         self.outcome = Outcome(scene)

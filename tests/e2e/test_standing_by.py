@@ -15,7 +15,13 @@ from app.swarm import standby
 from app.swarm.generate import Answer
 from tests.e2e.conftest import Published
 from tests.helpers.processes import Processes
-from tests.helpers.running_node import RunningNode, adopt_guide, running_node, until
+from tests.helpers.running_node import (
+    RunningNode,
+    adopt_guide,
+    running_node,
+    until,
+    usual_layout,
+)
 from tests.node.test_model_offers import with_memory
 
 FIRST, SECOND = Span(0, 3), Span(3, 5)
@@ -48,9 +54,11 @@ async def test_an_answer_goes_on_when_the_only_computer_with_some_layers_is_kill
     options = ClientOptions(data_dir=processes.data("alone"), model=str(model.manifest), alone=True)
     async with Client(options) as client:
         wanted = await client.answer(await client.request(PROMPT, max_tokens=TOKENS))
-        units = client.model.manifest.units
+        layout = usual_layout(client.model.plan)
     # Room for the first span and, besides, for any of the others.
-    room = max(sum(unit.size for unit in units[a:b]) for a, b in ((0, 3), (3, 5), (5, 8)))
+    room = max(layout.memory(span) for span in (FIRST, SECOND, Span(5, 8)))
+    room += layout.handing_on_bytes(FIRST.stop)
+    assert room < layout.memory(Span(0, 8))
     with_memory(monkeypatch, (1 << 30) + room)
     adopt_guide(tmp_path / "first", model.manifest)
     async with running_node(tmp_path / "first", public=True) as running:

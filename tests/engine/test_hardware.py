@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.engine.hardware import (
+    NO_MEMORY,
     GraphicsCard,
     free_disk_bytes,
     parse_cpuinfo,
     parse_sysctl,
     read_cards,
     read_hardware,
+    read_worker_memory,
     windows_instructions,
 )
 
@@ -185,6 +187,22 @@ def test_room_is_unknown_where_the_system_does_not_tell(
 
     monkeypatch.setattr(shutil, "disk_usage", refuse)
     assert free_disk_bytes(tmp_path) is None
+
+
+def test_what_a_process_has_in_memory_comes_free_unless_it_is_a_file() -> None:
+    before = read_worker_memory(os.getpid())
+    held = bytearray(b"x") * (32 << 20)
+    after = read_worker_memory(os.getpid())
+    assert after.own_bytes - before.own_bytes > len(held) // 2
+    assert (before.mapped_bytes > 0) == (sys.platform == "linux")
+
+
+def test_a_process_that_has_ended_has_nothing_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(pid: int) -> psutil.Process:
+        raise psutil.NoSuchProcess(pid)
+
+    monkeypatch.setattr(psutil, "Process", gone)
+    assert read_worker_memory(1234) == NO_MEMORY
 
 
 def test_this_computer_for_real() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -332,6 +333,17 @@ def test_a_full_memory_is_refused_and_has_room_again_afterwards(piece: LoadedSli
     assert (piece.positions(0), piece.positions(1), piece.positions(2)) == (192, 60, 0)
     piece.forget(1, 0)
     piece.compute([Rows(2, 0, rows_of(5))])
+
+
+def test_saving_a_memory_takes_little_more_than_the_memory_itself(piece: LoadedSlice) -> None:
+    piece.compute([Rows(0, 0, rows_of(64))])
+    tracemalloc.start()
+    try:
+        state = piece.save(0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(state)
 
 
 def test_a_saved_memory_that_makes_no_sense_is_refused(piece: LoadedSlice) -> None:

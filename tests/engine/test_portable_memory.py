@@ -89,6 +89,7 @@ def test_both_know_the_form_before_anything_else(two: Two) -> None:
     assert ours.digest == theirs.digest
     assert ours.position_bytes == theirs.position_bytes
     assert len(ours.layers) == 2
+    assert ours.position_bytes == sum(two.cut.position_bytes[:2])  # as was planned for
     assert two.ours.positions(2) == two.theirs.positions(1) == 0
 
 

@@ -151,6 +151,46 @@ def test_payloads_are_right_in_any_order_of_the_tensors(order: list[str], rows: 
             assert stored[tensor.offset :][: tensor.size] == source[start:][: tensor.size]
 
 
+def counts(*numbers: int) -> RawValue:
+    return array(ValueType.INT32, list(numbers))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "wanted"),
+    [
+        ({}, (128, 128)),  # one head as wide as a hidden state
+        ({"head_count": u32(4)}, (128, 128)),
+        ({"head_count": u32(4), "head_count_kv": u32(2)}, (64, 64)),
+        ({"head_count": u32(4), "head_count_kv": counts(2, 0)}, (64, 0)),
+        ({"head_count": counts(4, 2)}, (128, 64)),
+        ({"head_count": u32(4), "key_length": u32(16), "value_length": u32(4)}, (160, 160)),
+        ({"head_count": u32(0)}, (0, 0)),
+    ],
+)
+def test_what_a_block_keeps_of_a_position_is_in_the_plan(
+    metadata: dict[str, RawValue], wanted: tuple[int, ...]
+) -> None:
+    named = {f"llama.attention.{name}": value for name, value in metadata.items()}
+    assert cut(named).position_bytes == wanted
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("head_count", u32(1 << 13)),
+        ("head_count", text("many")),
+        ("head_count_kv", counts(1)),
+        ("head_count_kv", counts(1, -1)),
+        ("head_count_kv", array(ValueType.FLOAT32, [1.0, float("nan")])),
+        ("key_length", u32(1 << 17)),
+        ("value_length", counts(1, 1)),
+    ],
+)
+def test_heads_that_cannot_be_are_refused(key: str, value: RawValue) -> None:
+    with pytest.raises(BadInput, match=key):
+        cut({f"llama.attention.{key}": value})
+
+
 def test_what_the_graph_does_to_embeddings_alone_is_in_the_plan(model: ModelFile) -> None:
     assert plan_of(model("gemma3")).embedding_scale == 8.0  # the root of a width of 64
     assert plan_of(model("llama")).embedding_scale == 1.0
@@ -258,6 +298,8 @@ def test_a_header_that_contradicts_itself_is_bad_input(
                 *("llama.block_count", "llama.embedding_length", "llama.context_length"),
                 *("llama.attention.sliding_window", "llama.attention.sliding_window_pattern"),
                 *("split.count", "general.architecture", "llama.embedding_scale"),
+                *("llama.attention.head_count", "llama.attention.head_count_kv"),
+                *("llama.attention.key_length", "llama.attention.value_length"),
             ]
         ),
         st.one_of(

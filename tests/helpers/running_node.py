@@ -18,10 +18,16 @@ from typing import Any
 import aiohttp
 
 from app.api.shapes import API_PREFIX
+from app.engine.footprint import footprint
+from app.engine.mounting import BATCH_ROWS
 from app.engine.publish import publish
+from app.engine.slicing import Plan
 from app.ids import Span
 from app.node.node import Node, NodeOptions
 from app.policy.readings import Readings
+from app.settings import Settings
+from app.swarm.layout import Layout
+from tests.helpers.slices import plan_of
 
 GUIDE = Path(__file__).resolve().parents[2] / "resources" / "models" / "guide-7m-q8_0.gguf"
 WHOLE = Span(0, 10)
@@ -44,6 +50,19 @@ def write_guide_manifest(folder: Path) -> Path:
     path = folder / "guide.json"
     path.write_bytes(signed)
     return path
+
+
+def guide_memory(span: Span) -> int:
+    """What a span of the guide takes, with the usual room for conversations."""
+    return usual_layout(plan_of(GUIDE)).memory(span)
+
+
+def usual_layout(cut: Plan) -> Layout:
+    """A model with the usual room for conversations."""
+    taken = footprint(cut, tokens=Settings().kv_tokens, batch_rows=BATCH_ROWS)
+    sizes = [unit.payload_bytes for unit in cut.units]
+    more = {"handing_on_bytes": taken.handing_on_bytes, "span_bytes": taken.span_bytes}
+    return Layout(sizes, taken.unit_bytes, **more)
 
 
 class SetSensors:

@@ -9,26 +9,28 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.engine.hardware import Hardware, Memory, Processor
+from app.engine.hardware import NO_MEMORY, Hardware, Memory, Processor, WorkerMemory
 from app.folder.choice import load_choice
 from app.folder.measured_speed import SPEED_FILE
 from app.ids import ModelId, PeerId, Span
 from app.net.records import Announcement
 from app.net.wire import Place
-from app.node import model_offers as module
+from app.node import memory_room
 from app.node import service as service_module
 from app.node.announced import Announced
 from app.node.model_offers import ModelOffers, server_of
 from app.swarm.placement import Server
-from tests.helpers.running_node import WHOLE, adopt_guide, running_node, until
+from tests.helpers.running_node import WHOLE, adopt_guide, guide_memory, running_node, until
 
 pytestmark = pytest.mark.real
 
 MB = 1 << 20
 
 
-def with_memory(monkeypatch: pytest.MonkeyPatch, available_bytes: int) -> None:
-    """A computer with so much free memory and no graphics card."""
+def with_memory(
+    monkeypatch: pytest.MonkeyPatch, available_bytes: int, worker: WorkerMemory = NO_MEMORY
+) -> None:
+    """A computer with so much free memory and no graphics card; `worker` is what each has."""
     hardware = Hardware(
         system="Linux",
         machine="x86_64",
@@ -36,14 +38,15 @@ def with_memory(monkeypatch: pytest.MonkeyPatch, available_bytes: int) -> None:
         memory=Memory(total_bytes=16 << 30, available_bytes=available_bytes),
         cards=(),
     )
-    monkeypatch.setattr(module, "read_hardware", lambda: hardware)
+    monkeypatch.setattr(memory_room, "read_hardware", lambda: hardware)
+    monkeypatch.setattr(memory_room, "read_worker_memory", lambda pid: worker)
 
 
 async def test_less_memory_fits_fewer_layers_and_suggests_them(
     tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adopt_guide(tmp_path, guide)
-    with_memory(monkeypatch, (1 << 30) + 4 * MB)
+    with_memory(monkeypatch, (1 << 30) + 150 * MB)
     async with running_node(tmp_path) as running:
         offer = await running.offer()
         assert 0 < offer["fits_units"] < 10
@@ -89,7 +92,7 @@ async def test_over_a_slow_line_less_is_suggested_to_begin_with(
     tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adopt_guide(tmp_path, guide)
-    with_memory(monkeypatch, (1 << 30) + 5 * MB)
+    with_memory(monkeypatch, (1 << 30) + 150 * MB)
     half_an_hour = 1800
     async with running_node(tmp_path) as running:
         assert (await running.offer())["missing_bytes"] > half_an_hour * 1000
@@ -112,7 +115,7 @@ def and_as_many_on_their_way(
 async def test_what_others_lack_is_suggested(
     tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_memory(monkeypatch, (1 << 30) + 6 * MB)
+    with_memory(monkeypatch, (1 << 30) + 160 * MB)
     adopt_guide(tmp_path / "b", guide)
     async with running_node(tmp_path / "a", manifest=guide, units=Span(0, 6), public=True) as first:
         bootstrap = f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}"
@@ -185,7 +188,12 @@ async def test_what_it_stands_by_for_fits_memory_disk_and_line(
         store.quota_bytes = 1 << 40
         assert await offers.fits_beside(model, lower)
         assert not await offers.memory_is_short()
-        with_memory(monkeypatch, (1 << 30) + there - 1)
+        # What is mapped counts as available, and is in use by the first span.
+        mapped = WorkerMemory(own_bytes=1 << 40, mapped_bytes=7 * MB)
+        needed = (1 << 30) + 7 * MB + guide_memory(lower)
+        with_memory(monkeypatch, needed, mapped)
+        assert await offers.fits_beside(model, lower)
+        with_memory(monkeypatch, needed - 1, mapped)
         assert not await offers.fits_beside(model, lower)
         assert await chosen() is None
         with_memory(monkeypatch, (1 << 29) - 1)

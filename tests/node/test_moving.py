@@ -20,15 +20,19 @@ from app.node.model_offers import ModelOffers
 from app.node.moving import Moving, moved_words
 from app.swarm.placement import Placement, Reason, Server
 from app.tasks import TaskOwner
-from tests.helpers.running_node import RunningNode, adopt_guide, running_node, until
+from tests.helpers.running_node import (
+    RunningNode,
+    adopt_guide,
+    guide_memory,
+    running_node,
+    until,
+)
 from tests.helpers.virtual_loop import run_virtual
 from tests.node.test_model_offers import with_memory
 
 pytestmark = pytest.mark.real
 
 LOWER, UPPER = Span(0, 5), Span(5, 10)
-FITS_BYTES = 4_300_000
-"""Half of the guide."""
 
 
 @dataclass
@@ -48,8 +52,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Others:
     others = Others()
     monkeypatch.setattr(ModelOffers, "_servers", lambda self, model: others.servers)
     monkeypatch.setattr(moving, "SEEN_SECONDS", 0.02)
-    monkeypatch.setattr(ModelOffers, "_held_in_memory", lambda self: 0)
-    with_memory(monkeypatch, (1 << 30) + FITS_BYTES)
+    with_memory(monkeypatch, (1 << 30) + guide_memory(LOWER))  # and no more
     return others
 
 

@@ -4,7 +4,7 @@ lost by the attempt."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -13,12 +13,10 @@ import numpy as np
 import pytest
 
 from app.engine.frames import Part
-from app.errors import EngineFault, PeerLost
+from app.errors import EngineFault
 from app.ids import PeerId
 from app.net import wire
-from app.net.channel import Channel
-from app.net.dht_messages import AnyMessage
-from app.net.state_messages import StateOffer, StatePart, StateTaken
+from app.net.state_messages import StateOffer
 from app.swarm import handover, handover_choice
 from app.swarm.chain import RingChain
 from app.swarm.repair import patched
@@ -152,6 +150,31 @@ async def test_no_more_is_begun_than_leaves_in_time(
         await soon(chain.mend(patched(chain.links, [hosts[1].peer], [slow], tokens=256)))
         assert same(await step(chain, KNOWN, [1]), wanted)
     assert rows(spare.engine.computed) == [(50, KNOWN - 50), (KNOWN, 1)]
+
+
+async def test_what_leaves_at_once_takes_no_more_memory_than_one_conversation_may(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row_bytes = 2 * 8 * 8
+    monkeypatch.setattr(handover, "MOST_STATE_BYTES", 200 * row_bytes)
+    hosts = await swarm.hosts(*SPANS)
+    spare = [await swarm.host(SPANS[1]) for _ in range(2)]
+    taken: list[int] = []
+    saved = hosts[1].engine.save
+
+    async def save(sequence: int, positions: int) -> bytes:
+        taken.append(positions)
+        return await saved(sequence, positions)
+
+    monkeypatch.setattr(hosts[1].engine, "save", save)
+    async with conversation(swarm, hosts) as one, conversation(swarm, hosts) as other:
+        await leaves(swarm, hosts[1])
+        both = zip((one, other), spare, strict=True)
+        await asyncio.gather(*(mend(chain, hosts[1], heir) for chain, heir in both))
+        # What the second leaves behind is computed again, and afterwards there is room anew.
+        assert taken == [KNOWN, 200 - KNOWN]
+        assert hosts[1].host._handover._leaving_bytes == 0
+        assert same(await step(one, KNOWN, [1]), await step(other, KNOWN, [1]))
 
 
 async def test_a_line_that_was_too_slow_before_is_not_tried_again(swarm: SmallSwarm) -> None:
@@ -349,118 +372,6 @@ async def test_who_vanishes_in_the_middle_of_it_is_replaced_all_the_same(
 
 
 # ── who may ──────────────────────────────────────────────────────────────────────────────
-
-
-async def heir_of(swarm: SmallSwarm, giver: PeerId | None) -> tuple[HostComputer, Channel]:
-    """A host with an empty session that `giver` may fill, and its client's channel."""
-    host, client = await swarm.host("2:4"), await swarm.computer()
-    words = opening("2:4", tokens=64)
-    return host, await opened(client, host, wire.SessionOpen(
-        **{name: getattr(words, name) for name in words.__struct_fields__ if name != "inherits"},
-        inherits=giver,
-    ))  # fmt: skip
-
-
-Words = Callable[[StateOffer], list[StateOffer | StatePart]]
-
-
-async def offered(
-    swarm: SmallSwarm, words: Words, *, invited: bool = True
-) -> tuple[AnyMessage | None, int]:
-    """The heir's last answer to what somebody brings, and how often he is blamed."""
-    giver = await swarm.computer()
-    host, _ = await heir_of(swarm, giver.peer_id if invited else None)
-    form = await host.engine.memory_form(0)
-    offer = StateOffer(
-        session=SESSION, positions=4, row_bytes=form.position_bytes, form=form.digest
-    )
-    channel = await giver.open_channel(host.peer, [host.endpoint.address], "state")
-    answer: AnyMessage | None = None
-    try:
-        for word in words(offer):
-            await channel.send(word)
-        async with asyncio.timeout(SOON_SECONDS):
-            while True:
-                answer = await channel.receive()
-    except PeerLost:
-        pass  # it said what it had to say
-    await settled()
-    return answer, host.endpoint.bad_inputs[giver.peer_id]
-
-
-def changed(offer: StateOffer, **other: Any) -> StateOffer:
-    fields = {name: getattr(offer, name) for name in offer.__struct_fields__}
-    return StateOffer(**{**fields, **other})
-
-
-def part(offer: StateOffer, count: int) -> StatePart:
-    return StatePart(rows=bytes(count * offer.row_bytes))
-
-
-LAST = StatePart(last=True)
-
-
-async def test_what_was_asked_for_is_taken(swarm: SmallSwarm) -> None:
-    answer = await offered(swarm, lambda offer: [offer, part(offer, 3), part(offer, 1), LAST])
-    assert answer == (StateTaken(positions=4), 0)
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (lambda offer: [changed(offer, session=b"x" * 16)], "unasked"),
-        (lambda offer: [changed(offer, form=b"x" * 32)], "other_form"),
-        (lambda offer: [changed(offer, row_bytes=7)], "other_form"),
-        (lambda offer: [changed(offer, positions=65)], "no_room"),
-    ],
-)
-async def test_what_its_client_may_be_to_blame_for_is_declined(
-    swarm: SmallSwarm, words: Words, code: str
-) -> None:
-    answer, blamed = await offered(swarm, words)
-    assert isinstance(answer, wire.Refused)
-    assert (answer.code, blamed) == (code, 0)
-
-
-async def test_a_stranger_hands_nothing_over(swarm: SmallSwarm) -> None:
-    answer, _ = await offered(swarm, lambda offer: [offer, part(offer, 4), LAST], invited=False)
-    assert isinstance(answer, wire.Refused)
-    assert answer.code == "unasked"
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        lambda offer: [part(offer, 1)],
-        lambda offer: [offer, offer],
-        lambda offer: [offer, LAST],
-        lambda offer: [offer, StatePart(rows=bytes(offer.row_bytes + 1))],
-        lambda offer: [offer, part(offer, 3), part(offer, 2)],
-    ],
-)
-async def test_what_only_the_sender_can_be_to_blame_for_is_counted(
-    swarm: SmallSwarm, words: Words
-) -> None:
-    _, blamed = await offered(swarm, words)
-    assert blamed == 1
-
-
-async def test_it_is_taken_once_and_not_after_a_step(swarm: SmallSwarm) -> None:
-    giver = await swarm.computer()
-    host, session = await heir_of(swarm, giver.peer_id)
-    hidden = np.ones((1, 8), np.float32).tobytes()
-    await session.send(
-        wire.Step(session=SESSION, epoch=0, position=0, rows=1, outputs=1, hidden=hidden)
-    )
-    await soon(session.receive())
-    form = await host.engine.memory_form(0)
-    channel = await giver.open_channel(host.peer, [host.endpoint.address], "state")
-    await channel.send(
-        StateOffer(session=SESSION, positions=4, row_bytes=form.position_bytes, form=form.digest)
-    )
-    answer = await soon(channel.receive())
-    assert isinstance(answer, wire.Refused)
-    assert host.engine.positions(0) == 1
 
 
 async def test_a_host_hands_over_for_its_client_alone_once_and_only_when_it_leaves(
