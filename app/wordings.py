@@ -237,8 +237,9 @@ MODELS: Final = {
     "manifest_not_taken": "{file} was not taken: {reason}. Ask whoever gave it to you for a new "
     "one.",
     "manifest_unkept": "The manifest cannot be kept in {folder}: {reason}.",
-    "no_layer_fits": "Not even one layer of {model} fits into the memory that is free; close other "
-    "programs or choose a smaller model.",
+    "no_layer_fits": "Not even one layer of {model}, with the room for conversations on it, fits "
+    "into the memory that is free; close other programs, set less room for conversations, or "
+    "choose a smaller model.",
     "one_end": "Name both ends of the layers, or neither.",
     "span_wrong": "{reason}.",
     "span_outside": "{model} has the units {units}; {span} is not among them.",

@@ -804,8 +804,8 @@
       <translation>Nicht genug Platz: {needed:size} werden noch gebraucht, und {used:size} der {quota:size}, die Potluck nutzen darf, sind belegt. Nichts wurde geändert; erlauben Sie mehr Platz auf der Festplatte, oder entfernen Sie ein Modell.</translation>
     </message>
     <message>
-      <source>Not even one layer of {model} fits into the memory that is free; close other programs or choose a smaller model.</source>
-      <translation>Nicht einmal eine Schicht von {model} passt in den freien Speicher; schließen Sie andere Programme, oder wählen Sie ein kleineres Modell.</translation>
+      <source>Not even one layer of {model}, with the room for conversations on it, fits into the memory that is free; close other programs, set less room for conversations, or choose a smaller model.</source>
+      <translation>Nicht einmal eine Schicht von {model} passt mit dem Platz für Gespräche in den freien Speicher; schließen Sie andere Programme, stellen Sie weniger Platz für Gespräche ein, oder wählen Sie ein kleineres Modell.</translation>
     </message>
     <message>
       <source>Not sharing: what you had decided about sharing could not be read, so sharing rests; say once more whether to share.</source>
