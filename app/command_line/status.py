@@ -19,8 +19,8 @@ from app.errors import PeerLost
 from app.folder.data_folder import DataFolder
 from app.folder.known_contacts import KnownContacts
 from app.folder.tally import served_so_far
-from app.ids import ModelId, PeerId, parse_peer, peer_text
-from app.net.addresses import format_address, parse_address
+from app.ids import ModelId, PeerId, peer_text
+from app.net.addresses import parse_bootstrap
 from app.net.records import Announcement
 from app.node.node_file import read_node_file
 from app.swarm.coverage import meets, place_of, replicas
@@ -29,16 +29,15 @@ from app.swarm.coverage import meets, place_of, replicas
 async def status(options: argparse.Namespace) -> int:
     """`potluck status`: this computer's node, its disk, and who serves what."""
     data = DataFolder.open(options.data_dir)
-    bootstraps = data.bootstraps(options.bootstrap)
+    running = read_node_file(data.folder, now=time.time())
+    bootstraps = data.bootstraps(options.bootstrap) or _asked_by_node(running)
     found: list[Announcement] = []
     unreachable = ""
     known = KnownContacts(data.folder).load()
-    running = read_node_file(data.folder, now=time.time())
-    own_point = _own_meeting_point(running)
-    asks = bool(bootstraps or known or own_point)
+    asks = bool(bootstraps or known)
     if asks:
         try:
-            asking = lookup_all([*bootstraps, *own_point], known)
+            asking = lookup_all(bootstraps, known)
             found = await said_if_long("asking who serves what", asking)
         except PeerLost as error:
             unreachable = str(error)
@@ -63,15 +62,13 @@ async def status(options: argparse.Namespace) -> int:
     return 0
 
 
-def _own_meeting_point(running: dict[str, Any] | None) -> list[tuple[PeerId, str]]:
-    """This computer's own node, if it keeps for others who serves what."""
-    if running is None or not running["addresses"]:
+def _asked_by_node(running: dict[str, Any] | None) -> list[tuple[PeerId, str]]:
+    """Whom this computer's node asks first; itself, if it keeps for others who serves what."""
+    if running is None:
         return []
+    own = [f"{running['peer_id']}@{address}" for address in running["addresses"][:1]]
     try:
-        return [
-            (parse_peer(running["peer_id"]), format_address(*parse_address(address)))
-            for address in running["addresses"][:1]
-        ]
+        return [parse_bootstrap(text) for text in running["bootstraps"] or own]
     except ValueError:  # somebody else wrote the file
         return []
 

@@ -17,8 +17,10 @@ DATA/api-token         what the window shows when it asks the node
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -226,6 +228,20 @@ class ProgressLine:
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
         self._shown = -1
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """While nothing has come for a moment: that it has begun. An origin may be away."""
+
+        def say_so() -> None:
+            if self._shown < 0:
+                print(f"downloading {self._name} ...", file=sys.stderr, flush=True)
+
+        timer = asyncio.get_running_loop().call_later(QUIET_SECONDS, say_so)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def update(self, progress: Progress) -> None:
         """Show another percent, if there is one."""

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence, Set
+from contextlib import nullcontext
 from statistics import median
 from typing import Final
 
@@ -141,7 +142,8 @@ class Fetching:
         limit = None if model.is_embedded else self._limit
         try:
             async with self._data.downloader(limit=limit) as downloader:
-                await downloader.fetch(model.manifest, wanted, show)
+                with nullcontext() if line is None or model.is_embedded else line.begun():
+                    await downloader.fetch(model.manifest, wanted, show)
         finally:
             self.current = None
             self._changed()

@@ -82,15 +82,17 @@ def serving_lines(sharing: Sharing, beside: Beside) -> dict[str, object]:
 
 
 def meeting_lines(directory: Dht, *, public: bool) -> dict[str, object]:
-    """What this computer is to others that look for each other, if it is a meeting point.
+    """Whom this computer asks first, and what it is to others if it is a meeting point.
 
     Args:
         public: whether strangers can reach it, as its owner says.
     """
+    asked = [f"{peer_text(peer)}@{address}" for peer, address in directory.bootstraps]
     if not public:
-        return {}
+        return {"bootstraps": asked}
     store = directory.machine.store
     return {
+        "bootstraps": asked,
         "public": True,
         "addresses": directory.own_addresses(),
         "records_kept": len(store),
@@ -136,6 +138,7 @@ class _Told(msgspec.Struct):
     started_at: float | None = None
     public: bool = False
     addresses: list[str] = []
+    bootstraps: list[str] = []
     records_kept: int = 0
     records_of: int = 0
     connections: list[Any] = []

@@ -13,6 +13,7 @@ import pytest
 
 from app.folder.tally import SERVED_FILE
 from app.ids import ModelId, PeerId, Span, peer_text
+from app.net.addresses import parse_bootstrap
 from app.net.identity import new_identity
 from app.net.records import Announcement
 from tests.command_line.conftest import Told
@@ -58,7 +59,7 @@ def test_nothing_running_and_nobody_known_is_told_plainly(told: Told, tmp_path: 
     ]
 
 
-def test_a_meeting_point_asks_itself_who_serves_what(
+def test_whom_the_node_asks_is_asked_and_a_meeting_point_itself(
     told: Told, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked: list[object] = []
@@ -80,7 +81,10 @@ def test_a_meeting_point_asks_itself_who_serves_what(
     path.write_text(json.dumps(status))
     assert "the input and layer 1" in told("status")[1]
     assert asked == [[(own, "127.0.0.1:4600")]]
-    for wrong in ({"peer_id": "x"}, {"addresses": ["x"]}):
+    path.write_text(json.dumps({**status, "bootstraps": [NOBODY]}))
+    assert "the input and layer 1" in told("status")[1]
+    assert asked[1] == [parse_bootstrap(NOBODY)]
+    for wrong in ({"peer_id": "x"}, {"addresses": ["x"]}, {"bootstraps": ["x"]}):
         path.write_text(json.dumps({**status, **wrong}))
         assert "name a computer to ask" in told("status")[1]
 

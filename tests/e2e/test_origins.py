@@ -89,7 +89,7 @@ def unmount(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("wrong", "sent wrong bytes for unit"),
+        ("wrong", "sent wrong bytes for layer"),
         ("whole", "ignores range requests"),
         ("stalls", "sent nothing for 1 seconds"),
     ],
@@ -99,7 +99,7 @@ def test_an_origin_that_does_not_deliver_is_named_and_another_one_saves_it(
 ) -> None:
     origin, lost, saved = bad[name]
     line = complaint(lost)
-    assert "of worded could not be downloaded" in line
+    assert "Could not download " in line
     assert f"{origin.name} {words}" in line
     assert saved.ready["units"] == "2:4"
     assert saved.stop() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from pathlib import Path
 
@@ -160,6 +161,32 @@ def test_a_download_that_is_over_at_once_is_not_worth_a_line(
     for done in range(0, 1001, 2):
         line.update(Progress(0, 0, 0, done, 1000, 1.0, ""))
     assert capsys.readouterr().err == ""
+
+
+async def test_a_download_of_which_nothing_comes_is_said_to_have_begun(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.folder.data_folder.QUIET_SECONDS", 0.0)
+    line = ProgressLine("it", clock=VirtualClock())
+    with line.begun():
+        await next_turn()
+    assert capsys.readouterr().err == "downloading it ...\n"
+    line.update(Progress(0, 0, 0, 500, 1000, 1.0, ""))
+    assert capsys.readouterr().err.startswith("downloading it: 50 %")
+    with line.begun():
+        await next_turn()
+    assert capsys.readouterr().err == "", "it is shown already"
+    with ProgressLine("it", clock=VirtualClock()).begun():
+        pass
+    await next_turn()
+    assert capsys.readouterr().err == "", "it was over at once"
+
+
+async def next_turn() -> None:
+    """Until the loop has been where timers without any time left are due."""
+    due = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.001, due.set)
+    await due.wait()
 
 
 def test_what_ships_with_the_program_is_there() -> None:

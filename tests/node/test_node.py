@@ -95,6 +95,7 @@ async def test_what_a_node_serves_is_announced_and_withdrawn(tmp_path: Path) -> 
             assert (status["model"], status["units"]) == (DRAFT, "0:2")
             assert (status["worker_restarts"], status["layers"]) == (0, "the input and layer 1")
             assert "public" not in status
+            assert status["bootstraps"] == [name_of(bootstrap)]
             meeting = bootstrap.status()
             assert (meeting["public"], meeting["records_of"]) == (True, 1)
             assert meeting["records_kept"] == len(bootstrap.network.directory.machine.store) > 0
