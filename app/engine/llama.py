@@ -342,8 +342,8 @@ class LoadedSlice:
 
     def load(self, sequence: int, state: bytes) -> None:
         """As `Cells.load`."""
-        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-        read = llama_cpp.llama_state_seq_set_data(self._context, buffer, len(state), sequence)
+        start = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
+        read = llama_cpp.llama_state_seq_set_data(self._context, start, len(state), sequence)
         if not read or read != len(state):
             if self._room is not None:
                 self._room.doubt()
