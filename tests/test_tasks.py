@@ -82,8 +82,14 @@ async def test_a_task_may_close_its_own_owner() -> None:
     assert other.cancelled()
 
 
+def soon() -> asyncio.Timeout:
+    """What does not come to its end fails, instead of standing still."""
+    return asyncio.timeout(5.0)
+
+
 async def test_what_is_done_unless_an_event_is_set_is_done() -> None:
-    assert await unless_set(asyncio.Event(), asyncio.sleep(0, "done"), name="work") == "done"
+    async with soon():
+        assert await unless_set(asyncio.Event(), asyncio.sleep(0, "done"), name="work") == "done"
     assert len(asyncio.all_tasks()) == 1, "nobody watches for the event any more"
 
 
@@ -94,8 +100,9 @@ async def test_what_it_raises_is_raised_where_it_is_awaited(
         await asyncio.sleep(0)
         raise ValueError("a wheel came off")
 
-    with pytest.raises(ValueError, match="a wheel came off"):
-        await unless_set(asyncio.Event(), fail(), name="work")
+    async with soon():
+        with pytest.raises(ValueError, match="a wheel came off"):
+            await unless_set(asyncio.Event(), fail(), name="work")
     assert caplog.text == ""
 
 
@@ -112,11 +119,13 @@ class Work:
     async def do(self) -> str:
         self.begun.set()
         try:
-            await asyncio.Event().wait()
+            async with soon():
+                await asyncio.Event().wait()
         finally:
             self.tidies.set()
             try:
-                await self.may_end.wait()
+                async with soon():
+                    await self.may_end.wait()
             finally:
                 self.ended = True
                 if self.fails is not None:
@@ -126,7 +135,7 @@ class Work:
 
 async def test_the_event_stops_it_in_its_middle_and_waits_until_it_has_tidied_up() -> None:
     event, work = asyncio.Event(), Work()
-    async with TaskOwner("test") as owner:
+    async with TaskOwner("test") as owner, soon():
         doing = owner.start(unless_set(event, work.do(), name="work"), name="both")
         await work.begun.wait()
         event.set()
@@ -140,13 +149,14 @@ async def test_the_event_stops_it_in_its_middle_and_waits_until_it_has_tidied_up
 async def test_with_the_event_set_before_nothing_is_begun() -> None:
     event, work = asyncio.Event(), Work()
     event.set()
-    assert await unless_set(event, work.do(), name="work") is None
+    async with soon():
+        assert await unless_set(event, work.do(), name="work") is None
     assert not work.begun.is_set()
 
 
 async def test_who_cancels_it_cancels_the_work_and_returns_after_it() -> None:
     work = Work()
-    async with TaskOwner("test") as owner:
+    async with TaskOwner("test") as owner, soon():
         doing = owner.start(unless_set(asyncio.Event(), work.do(), name="work"), name="both")
         await work.begun.wait()
         doing.cancel()
@@ -162,7 +172,7 @@ async def test_who_cancels_it_cancels_the_work_and_returns_after_it() -> None:
 @pytest.mark.parametrize("why", ["event", "cancelled", "cancelled twice"])
 async def test_what_fails_while_it_is_stopped_is_not_lost(why: str) -> None:
     event, work = asyncio.Event(), Work(fails=ValueError("it cannot be tidied up"))
-    async with TaskOwner("test") as owner:
+    async with TaskOwner("test") as owner, soon():
         doing = owner.start(unless_set(event, work.do(), name="work"), name="both")
         await work.begun.wait()
         if why == "event":
@@ -186,4 +196,5 @@ async def test_what_is_done_in_the_moment_of_the_event_counts_as_done() -> None:
         event.set()
         return "done"
 
-    assert await unless_set(event, sets_it(), name="work") == "done"
+    async with soon():
+        assert await unless_set(event, sets_it(), name="work") == "done"

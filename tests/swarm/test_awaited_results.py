@@ -26,7 +26,7 @@ async def test_a_result_goes_to_whoever_waits_for_its_position() -> None:
     awaited.deliver(result_at(2))
     assert not result.done()
     awaited.deliver(result_at(3))
-    assert await result == result_at(3)
+    assert result.result() == result_at(3)
 
 
 async def test_a_result_that_nobody_waits_for_is_late_and_not_wrong() -> None:
@@ -34,7 +34,7 @@ async def test_a_result_that_nobody_waits_for_is_late_and_not_wrong() -> None:
     result = awaited.expect(3)
     awaited.deliver(result_at(3))
     awaited.deliver(result_at(3))
-    assert await result == result_at(3)
+    assert result.result() == result_at(3)
     awaited.expect_no_more(3)
     awaited.deliver(result_at(3))
 
@@ -44,15 +44,17 @@ async def test_a_failure_ends_the_wait_and_the_chain_may_go_on() -> None:
     result = awaited.expect(0)
     awaited.fail(broken())
     with pytest.raises(ChainBroken, match="a helper left"):
-        await result
+        result.result()
     awaited.expect_no_more(0)
     assert awaited.broken is None
     result = awaited.expect(0)
     awaited.deliver(result_at(0))
-    assert await result == result_at(0)
+    assert result.result() == result_at(0)
 
 
-async def test_a_failure_that_nobody_waits_for_any_more_leaves_no_warning() -> None:
+async def test_a_failure_that_nobody_waits_for_any_more_leaves_nothing_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     awaited = AwaitedResults()
     awaited.expect(0)
     awaited.fail(broken())
@@ -60,6 +62,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_leaves_no_warning() -> N
     gone = awaited.expect(1)
     awaited.expect_no_more(1)
     assert gone.cancelled()
+    assert caplog.text == ""
 
 
 async def test_of_what_breaks_a_chain_the_first_reason_is_kept_until_it_is_mended() -> None:
@@ -68,7 +71,7 @@ async def test_of_what_breaks_a_chain_the_first_reason_is_kept_until_it_is_mende
     awaited.break_off(broken("the first"))
     awaited.break_off(broken("the second"))
     with pytest.raises(ChainBroken, match="the first"):
-        await result
+        result.result()
     assert str(awaited.broken) == "the first"
     awaited.stand_still(broken("mended"))
     awaited.break_off(broken("the third"))
@@ -84,6 +87,6 @@ async def test_the_first_failure_is_told_once_and_one_before_a_mending_is_over()
     assert not failure.done()
     awaited.fail(broken("the first"))
     awaited.fail(broken("the second"))
-    assert str(await awaited.failure) == "the first"
+    assert str(awaited.failure.result()) == "the first"
     awaited.stand_still(broken("mended"))
     assert not awaited.failure.done()
