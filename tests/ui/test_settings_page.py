@@ -170,7 +170,7 @@ def test_logs_are_shown_before_they_are_saved(page, qtbot, wait) -> None:
     page.show_logs()
     wait(lambda: page.findChildren(LogsDialog))
     (dialog,) = page.findChildren(LogsDialog)
-    assert "serving units" in dialog.text.toPlainText()
+    assert "sharing layers 1 to 14" in dialog.text.toPlainText()
     dialog.reject()
 
 
