@@ -83,7 +83,8 @@ async def test_people_are_told_of_both_and_of_one_computer(lower: RunningNode) -
     await serve_upper(lower)
     status = await lower.ask("GET", "/status")
     assert status["model"]["beside"] == (
-        "Also serves layers 5 to 8 of Potluck Guide while others there are missing or crowded"
+        "Also serves layers 5 to 8 and the output of Potluck Guide"
+        " while others there are missing or crowded"
     )
     mine = [(h["start"], h["stop"]) for h in status["model"]["holders"] if h["mine"]]
     assert mine == [(0, 5), (5, 10)]
@@ -94,7 +95,9 @@ async def test_people_are_told_of_both_and_of_one_computer(lower: RunningNode) -
     assert (told["beside_units"], told["beside_peer_id"]) == ("5:10", peer_text(name))
     await lower.node.beside.stop()
     status = await lower.ask("GET", "/status")
-    assert status["model"]["beside"] == "Standing by for layers 5 to 8 of Potluck Guide"
+    assert (
+        status["model"]["beside"] == "Standing by for layers 5 to 8 and the output of Potluck Guide"
+    )
 
 
 async def test_a_pause_ends_both_and_what_is_besides_within_a_second(lower: RunningNode) -> None:

@@ -38,7 +38,7 @@ def test_it_shows_what_is_shared_and_who_else_does(
     assert page.state.headline.text() == "Sharing 4 layers of Potluck Guide"
     assert page.state.pause.isVisible()
     assert page.model.name.text() == (
-        "Potluck Guide: this computer serves the input, layers 1 to 4"
+        "Potluck Guide: this computer serves the input and layers 1 to 4"
     )
     assert page.model.place.text() == (
         "Chats can fall back on this computer: some of its layers have only one other helper."
@@ -56,12 +56,12 @@ def test_it_shows_what_is_shared_and_who_else_does(
     ]
     assert len(page.model.strip._lanes) == 2
     said = page.model.strip.accessibleDescription()
-    assert said.count("the input, layers 1 to 4") == 2
-    assert "layers 5 to 8, the output" in said
+    assert said.count("the input and layers 1 to 4") == 2
+    assert "layers 5 to 8 and the output" in said
     assert said.endswith(half)
     assert {row[1] for row in rows(desktop)} == {
-        "the input, layers 1 to 4",
-        "layers 5 to 8, the output",
+        "the input and layers 1 to 4",
+        "layers 5 to 8 and the output",
     }
 
 
