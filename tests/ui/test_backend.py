@@ -80,8 +80,10 @@ def test_a_stream_that_is_refused_ends_with_the_reason(backend, wait) -> None:
     assert ends[0].code == "unknown_conversation"
 
 
-def test_a_lost_node_is_noticed_and_a_new_one_at_another_port_joined(qtbot, wait) -> None:
-    backend = Backend()
+def test_a_lost_node_is_noticed_and_a_new_one_at_another_port_joined(
+    qtbot, unopened: Backend, wait
+) -> None:
+    backend = unopened
     with FakeNodeThread() as first, qtbot.waitSignal(backend.connected):
         backend.open(first.url, TOKEN)
     wait(lambda: not backend.is_connected)
@@ -91,7 +93,6 @@ def test_a_lost_node_is_noticed_and_a_new_one_at_another_port_joined(qtbot, wait
     assert errors[0].code == "unreachable"
     with FakeNodeThread() as second, qtbot.waitSignal(backend.connected):
         backend.open(second.url, TOKEN)
-    backend.close()
 
 
 def test_the_same_node_is_found_again_by_itself(qtbot, fake, backend, wait) -> None:
@@ -127,12 +128,13 @@ def babbler():
     server.server_close()
 
 
-def test_an_answer_in_another_shape_is_an_error_and_no_crash(qtbot, babbler, wait) -> None:
-    backend = Backend()
-    backend._base = babbler
+def test_an_answer_in_another_shape_is_an_error_and_no_crash(
+    babbler, unopened: Backend, wait
+) -> None:
+    unopened._base = babbler
     errors: list[Any] = []
-    backend.settings(lambda _: None, errors.append)
-    backend.models(lambda _: None, errors.append)
+    unopened.settings(lambda _: None, errors.append)
+    unopened.models(lambda _: None, errors.append)
     wait(lambda: len(errors) == 2)
     assert {error.code for error in errors} == {"unreadable"}
 
