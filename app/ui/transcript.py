@@ -33,6 +33,8 @@ class Transcript(QScrollArea):
         self._theme = theme
         self._follow = True
         self.messages: list[Message] = []
+        self._lines: list[QHBoxLayout | None] = []
+        """Of each message, in which line it stands; None where it has the width to itself."""
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -82,13 +84,14 @@ class Transcript(QScrollArea):
         message.again_wanted.connect(self.again_wanted)
         self.messages.append(message)
         at = self._column.count() - 1
-        if message.mine:
-            row = QHBoxLayout()
-            row.addStretch(1)
-            row.addWidget(message, QUESTION_SHARE)
-            self._column.insertLayout(at, row)
+        line = QHBoxLayout() if message.mine else None
+        if line is not None:
+            self._column.insertLayout(at, line)  # empty: see `_take_last`
+            line.addStretch(1)
+            line.addWidget(message, QUESTION_SHARE)
         else:
             self._column.insertWidget(at, message)
+        self._lines.append(line)
         return message
 
     def cut_from(self, message: Message) -> None:
@@ -107,16 +110,16 @@ class Transcript(QScrollArea):
         self._stay()
 
     def _take_last(self) -> None:
-        message = self.messages.pop()
-        for at in reversed(range(self._column.count())):
-            item = self._column.itemAt(at)
-            inner = item.layout() if item is not None else None
-            if inner is not None and inner.indexOf(message) >= 0:
-                self._column.takeAt(at)
-                inner.removeWidget(message)
-                inner.deleteLater()
-                break
-        self._column.removeWidget(message)
+        message, line = self.messages.pop(), self._lines.pop()
+        # What Python has seen of a layout's items (by `itemAt`, or in a layout that was filled
+        # before it was put somewhere), Qt deletes without a word: Python would take the next
+        # thing that Qt makes at that place in memory for it, be it an answer of the node.
+        if line is not None:
+            line.removeWidget(message)
+            self._column.removeItem(line)
+            line.deleteLater()
+        else:
+            self._column.removeWidget(message)
         message.hide()
         message.deleteLater()
 

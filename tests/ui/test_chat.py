@@ -14,6 +14,7 @@ from app.ui.backend import Stream
 from app.ui.chat import ChatPage
 from tests.helpers.fake_conversations import BUSY, NOT_SERVED, WAITS
 from tests.helpers.fake_node_data import ANSWER, OTHER_ANSWER, old_conversations
+from tests.helpers.laid_out import laid_out
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_a_question_is_answered_and_the_chat_gets_a_name(page, wait) -> None:
 
 
 def test_a_proposed_question_can_be_asked_with_one_click(page, wait) -> None:
-    page.empty.below.itemAt(0).widget().click()
+    laid_out(page.empty.below)[0].click()
     wait(lambda: len(page.transcript.messages) == 2)
     wait(lambda: page._stream is None)
     assert sources(page)[0] == "What is Potluck?"
@@ -122,7 +123,7 @@ def test_an_answer_that_waits_says_for_what_until_it_goes_on(page, fake, wait) -
 
 
 def test_a_question_that_is_clicked_twice_is_asked_once(page, fake, wait) -> None:
-    first = page.empty.below.itemAt(0).widget()
+    first = laid_out(page.empty.below)[0]
     first.click()
     first.click()
     wait(lambda: page._stream is not None)

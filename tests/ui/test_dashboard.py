@@ -9,6 +9,7 @@ from app.api.shapes import Download, Pause
 from app.ui.dashboard import Dashboard
 from app.ui.pausing import Pausing
 from tests.helpers.fake_node_data import model_at_rest, snapshot_at_rest
+from tests.helpers.laid_out import laid_out, row_of
 from tests.ui.conftest import unexpected
 
 SHARING = snapshot_at_rest()
@@ -131,9 +132,7 @@ def test_a_download_shows_how_far_it_is(page) -> None:
 
 def test_limits_show_what_is_measured_beside_what_was_asked(page) -> None:
     page.show_snapshot(SHARING)
-    grid = page.limits._grid
-    first = [grid.itemAtPosition(0, column).widget().text() for column in range(3)]
-    assert first == [
+    assert [cell.text() for cell in row_of(page.limits._grid, 0)] == [
         "Processor while you use the computer",
         "22 % now, at most 25 %",
         "4 threads with rests between batches",
@@ -145,7 +144,7 @@ def test_limits_show_what_is_measured_beside_what_was_asked(page) -> None:
 def test_a_limit_that_cannot_be_measured_shows_only_what_was_asked(page) -> None:
     limit = msgspec.structs.replace(SHARING.limits[0], measured=None)
     page.show_snapshot(msgspec.structs.replace(SHARING, limits=[limit]))
-    assert page.limits._grid.itemAtPosition(0, 1).widget().text() == "at most 25 %"
+    assert row_of(page.limits._grid, 0)[1].text() == "at most 25 %"
 
 
 def test_without_a_model_it_says_how_to_get_one(page, qtbot) -> None:
@@ -157,7 +156,7 @@ def test_without_a_model_it_says_how_to_get_one(page, qtbot) -> None:
 
 def test_warnings_and_trouble_stand_at_the_top(page) -> None:
     page.show_snapshot(msgspec.structs.replace(SHARING, warnings=["The clock is off."]))
-    assert page._warnings.itemAt(0).widget().text.text() == "The clock is off."
+    assert laid_out(page._warnings)[0].text.text() == "The clock is off."
     page.show_trouble("No connection")
     assert page.trouble.isVisible()
     page.show_snapshot(SHARING)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QSpinBox
 from app.settings import SETTINGS, changed
 from app.ui.settings_page import SettingsPage
 from tests.helpers.fake_node_data import snapshot_at_rest
+from tests.helpers.laid_out import laid_out
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def test_remarks_stand_at_the_top(page, fake, wait) -> None:
     fake.node.remarks = ["Your schedule allows no hour of the week, so sharing never starts."]
     page.refresh()
     wait(lambda: page._remarks.count() == 1)
-    assert "no hour" in page._remarks.itemAt(0).widget().text.text()
+    assert "no hour" in laid_out(page._remarks)[0].text.text()
 
 
 def test_unused_layers_can_be_freed(page, fake, wait) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QApplication, QLayoutItem
+from shiboken6 import getAllValidWrappers
 
 from app.ui.transcript import Transcript
 from tests.helpers.fake_node_data import old_conversations
@@ -42,6 +44,26 @@ def test_whoever_reads_above_stays_there(transcript, wait) -> None:
     transcript.messages[-1].text.set_source("word\n\n" * 60)
     wait(lambda: bar.maximum() > before)
     assert bar.value() == 50
+
+
+def test_what_a_layout_threw_away_is_not_kept(transcript) -> None:
+    """Python would take the next thing that Qt makes at the same place for it."""
+
+    def kept() -> set[int]:
+        known = getAllValidWrappers()
+        return {
+            id(one)
+            for one in known
+            if isinstance(one, QLayoutItem) and not isinstance(one, QObject)
+        }
+
+    before = kept()
+    for _ in range(3):
+        full(transcript)
+        transcript.cut_from(transcript.messages[-2])
+    transcript.clear_all()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert kept() <= before
 
 
 def test_only_the_last_answer_can_be_written_again(transcript) -> None:

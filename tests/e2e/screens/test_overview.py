@@ -12,6 +12,7 @@ from app.ui.desktop import Desktop
 from app.ui.models_page import OfferCard
 from tests.e2e.screens.conftest import Neighbours, Wait, ask, change_options
 from tests.helpers.desktop_node import DesktopNode
+from tests.helpers.laid_out import row_of
 
 pytestmark = [pytest.mark.usefixtures("sharing"), pytest.mark.xdist_group("screens")]
 
@@ -104,7 +105,7 @@ def test_work_for_others_is_seen_in_the_graph_and_the_totals(
     wait(lambda: page.totals.figures[1].text() == str(node.status["totals"]["tokens_ever"]))
     limits = node.status["limits"]
     grid = page.limits._grid
-    names = [grid.itemAtPosition(row, 0).widget().text() for row in range(len(limits))]
+    names = [row_of(grid, row)[0].text() for row in range(len(limits))]
     assert names == [limit["words"] for limit in limits]
     assert names[0] == "Processor while you use the computer"
 

@@ -17,6 +17,7 @@ from app.ui.desktop import Desktop
 from app.ui.logs_dialog import LogsDialog
 from tests.e2e.screens.conftest import Wait
 from tests.helpers.desktop_node import DesktopNode
+from tests.helpers.laid_out import laid_out, row_of
 
 pytestmark = pytest.mark.xdist_group("screens")
 
@@ -39,8 +40,7 @@ def in_file(node: DesktopNode) -> dict[str, Any]:
 
 def remarks(desktop: Desktop) -> list[str]:
     """The banners that stand at the top of the settings."""
-    layout = desktop.window.settings._remarks
-    found = [layout.itemAt(place).widget() for place in range(layout.count())]
+    found = laid_out(desktop.window.settings._remarks)
     return [one.text.text() for one in found if isinstance(one, Banner)]
 
 
@@ -55,7 +55,7 @@ def test_a_limit_that_is_changed_holds_and_is_kept(
     limits = node.status["limits"]
     assert next(limit["asked"] for limit in limits if limit["name"] == "cpu") == 60
     figures = window.dashboard.limits._grid
-    wait(lambda: figures.itemAtPosition(0, 1).widget().text().endswith("at most 60 %"))
+    wait(lambda: row_of(figures, 0)[1].text().endswith("at most 60 %"))
 
 
 def test_a_wrong_value_is_refused_in_one_line_and_changes_nothing(
