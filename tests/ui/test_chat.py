@@ -126,7 +126,7 @@ def test_a_question_that_is_clicked_twice_is_asked_once(page, fake, wait) -> Non
     first = laid_out(page.empty.below)[0]
     first.click()
     first.click()
-    wait(lambda: page._stream is not None)
+    wait(lambda: page._asked)
     wait(lambda: page._stream is None)
     wait(lambda: page.transcript.messages[-1].key is not None)
     assert sources(page) == ["What is Potluck?", ANSWER]
