@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout
 from app.api.shapes import Coverage, Repairs
 from app.ui import theme as looks
 from app.ui import words
-from app.ui.controls import Card, label
+from app.ui.controls import Card, clear, label
 from app.ui.coverage_bar import CoverageBar
 from app.ui.theme import Theme
 from app.ui.translations import counted, tr
@@ -63,10 +63,7 @@ class CoverageCard(Card):
         self.note.setVisible(bool(self.note.text()))
 
     def _show_rows(self, served: Sequence[Coverage]) -> None:
-        while (item := self._grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+        clear(self._grid)
         self.rows = [(one.title, _words(one)) for one in served]
         for row, (one, (title, text)) in enumerate(zip(served, self.rows, strict=True)):
             bar = CoverageBar(self._theme)

@@ -266,9 +266,7 @@ class LimitsCard(Card):
             return
         self._shown = limits
         self._empty.setVisible(not limits)
-        while (item := self._grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.deleteLater()
+        clear(self._grid)
         for row, limit in enumerate(limits):
             self._grid.addWidget(label(told(limit.words, limit.said), wrap=True), row, 0)
             self._grid.addWidget(label(_figures(limit), "strong"), row, 1)
