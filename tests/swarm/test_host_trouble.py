@@ -26,7 +26,7 @@ from tests.helpers.session_words import (
     result,
     tokens_step,
 )
-from tests.helpers.small_swarm import SESSION, SmallSwarm, settled
+from tests.helpers.small_swarm import SESSION, HostComputer, SmallSwarm, settled
 
 TOKENS = [5, 17, 3, 44]
 
@@ -253,9 +253,10 @@ async def test_no_session_is_let_in_while_the_engine_stands_still(swarm: SmallSw
     await opened(client, host, opening("0:6"))
 
 
-async def test_other_neighbours_are_not_taken_while_the_engine_stands_still(
+async def asked_in_the_middle_of_a_step(
     swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> tuple[HostComputer, Channel]:
+    """A host that is held up in a step, and the channel on which it was asked to relink."""
     monkeypatch.setattr(host_session, "TURN_SECONDS", 0.01)
     host, client = await swarm.host("0:6"), await swarm.computer()
     channel = await opened(client, host, opening("0:6"))
@@ -264,6 +265,13 @@ async def test_other_neighbours_are_not_taken_while_the_engine_stands_still(
     await settled()
     asking = await call(client, host)
     await asking.send(wire.SessionRelink(session=SESSION, epoch=1, replay=0))
+    return host, asking
+
+
+async def test_other_neighbours_are_not_taken_while_the_engine_stands_still(
+    swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, asking = await asked_in_the_middle_of_a_step(swarm, monkeypatch)
     await settled()
     host.engine.overdue = True
     assert (await fault(asking)).code == "stalled"
@@ -272,14 +280,7 @@ async def test_other_neighbours_are_not_taken_while_the_engine_stands_still(
 async def test_other_neighbours_are_taken_when_the_step_before_is_done(
     swarm: SmallSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_session, "TURN_SECONDS", 0.01)
-    host, client = await swarm.host("0:6"), await swarm.computer()
-    channel = await opened(client, host, opening("0:6"))
-    host.engine.hold()
-    await channel.send(tokens_step(0, TOKENS))
-    await settled()
-    asking = await call(client, host)
-    await asking.send(wire.SessionRelink(session=SESSION, epoch=1, replay=0))
+    host, asking = await asked_in_the_middle_of_a_step(swarm, monkeypatch)
     await asyncio.sleep(0.03)  # it has looked a few times in vain
     host.engine.go_on()
     assert isinstance(await receive(asking), wire.SessionRelinked)
