@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +33,18 @@ flags\t\t: fpu sse sse4_2 avx f16c fma bmi2 avx2 avx512f avx512_vnni avx512_bf16
 processor\t: 1
 model name\t: Intel(R) Xeon(R)  Platinum 8481C CPU @ 2.70GHz
 flags\t\t: fpu sse sse4_2 avx f16c fma bmi2 avx2 avx512f avx512_vnni avx512_bf16 amx_tile amx_int8
+"""
+
+HOLDER = """\
+import mmap, sys
+
+def open_mapped(path):
+    with open(path, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    for at in range(0, len(mapped), mmap.PAGESIZE):
+        mapped[at]
+    return mapped
+
 """
 
 RASPBERRY = """\
@@ -189,12 +202,35 @@ def test_room_is_unknown_where_the_system_does_not_tell(
     assert free_disk_bytes(tmp_path) is None
 
 
-def test_what_a_process_has_in_memory_comes_free_unless_it_is_a_file() -> None:
-    before = read_worker_memory(os.getpid())
-    held = bytearray(b"x") * (32 << 20)
-    after = read_worker_memory(os.getpid())
-    assert after.own_bytes - before.own_bytes > len(held) // 2
-    assert (before.mapped_bytes > 0) == (sys.platform == "linux")
+@pytest.mark.parametrize(
+    ("holding", "own", "mapped"),
+    [
+        ("None", False, False),
+        ("bytearray(b'x') * (64 << 20)", True, False),
+        ("open_mapped(sys.argv[1])", False, sys.platform == "linux"),
+    ],
+    ids=["nothing", "its own", "a file"],
+)
+def test_what_a_process_has_in_memory_comes_free_unless_it_is_a_file(
+    tmp_path: Path, holding: str, own: bool, mapped: bool
+) -> None:
+    room = 64 << 20
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * room)
+    program = f"{HOLDER}held = {holding}\nprint('held', flush=True)\ninput()\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"held"
+        memory = read_worker_memory(process.pid)
+        process.communicate(b"\n")
+    assert process.returncode == 0
+    assert (memory.own_bytes > room) == own
+    assert (memory.mapped_bytes > room) == mapped
 
 
 def test_a_process_that_has_ended_has_nothing_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
