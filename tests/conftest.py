@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.running_node import write_guide_manifest
 from tools.measured_last import MEASURED, MeasuredLast
@@ -29,9 +29,12 @@ MOST_WORKERS = 8
 """More would wait for the longest file, having taken seconds each to begin."""
 
 
-settings.register_profile("same", derandomize=True)
+settings.register_profile(
+    "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("same")
-"""Each change is judged by the same examples; new ones are looked for on purpose."""
+"""Each change is judged by the same examples; new ones are looked for on purpose. How long one
+takes says how busy the computer is."""
 
 
 def pytest_configure() -> None:

@@ -83,10 +83,10 @@ def test_ordinary_words_stay(text: str) -> None:
 
 
 def test_no_line_takes_long() -> None:
-    began = time.process_time()
+    began = time.thread_time()
     for text in ("a_", "a.", "a-", "aa:", "1.", "A1/", "a@", "://", "token", "%2Fhome%2F", "ab2"):
         redact((text * 4000)[:4000] + "\n" + " ".join([text * 3] * 1000), OWN)
-    assert time.process_time() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @given(st.ip_addresses())

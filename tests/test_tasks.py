@@ -78,13 +78,13 @@ async def test_a_task_may_close_its_own_owner() -> None:
     owner = TaskOwner("host")
     other = owner.start(asyncio.Event().wait(), name="other")
     closing = owner.start(owner.close(), name="closing")
-    await asyncio.wait_for(closing, 5.0)
+    await asyncio.wait_for(closing, 30.0)
     assert other.cancelled()
 
 
 def soon() -> asyncio.Timeout:
     """What does not come to its end fails, instead of standing still."""
-    return asyncio.timeout(5.0)
+    return asyncio.timeout(30.0)
 
 
 async def test_what_is_done_unless_an_event_is_set_is_done() -> None:

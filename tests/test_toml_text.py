@@ -137,6 +137,6 @@ def test_whatever_is_damaged_the_rest_is_sound_and_was_there_before(text: str) -
 
 def test_a_long_damaged_text_takes_no_long_time() -> None:
     lines = 64 * 1024 // 6
-    began = time.process_time()
+    began = time.thread_time()
     assert salvaged("a = [\n" * lines + "b = 1\n").endswith("# a = [\nb = 1\n")
-    assert time.process_time() - began < 3.0
+    assert time.thread_time() - began < 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,11 @@ def test_a_decode_computes_and_is_not_ready_before_its_time(
 
     monkeypatch.setattr(llama.LoadedSlice, "__init__", load)
     monkeypatch.setattr(llama.LoadedSlice, "compute", compute)
-    monkeypatch.setattr("benchmarks.uneven.time.sleep", slept.append)
+    looks = iter([100.0, 100.004])  # computing took four milliseconds
+    clock = SimpleNamespace(perf_counter=lambda: next(looks), sleep=slept.append)
+    monkeypatch.setattr("benchmarks.uneven.time", clock)
     monkeypatch.setenv(LAYER_VARIABLE, "5")
     part = llama.Rows(0, 0, np.zeros((1, 4), np.float32))
     assert UnevenSlice(blocks=2).compute([part]) == ["result"]
     assert computed == [2, [part]]
-    assert slept == [pytest.approx(0.01, abs=0.005)]
+    assert slept == [pytest.approx(0.006)]

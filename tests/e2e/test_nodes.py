@@ -51,7 +51,7 @@ def test_a_node_that_is_killed_leaves_no_worker_behind(
     worker = node.worker()
     node.signal(signal.SIGKILL)
     node.process.wait(5)
-    assert all_gone([worker], seconds=2.0)
+    assert all_gone([worker])
 
 
 def test_ctrl_c_ends_a_node_and_its_worker(processes: Processes, model: Published) -> None:
@@ -108,4 +108,4 @@ def test_a_command_that_waits_for_an_answer_can_be_stopped(
     _, errors = chat.communicate(timeout=5)
     assert chat.returncode == 130
     assert errors == ""
-    assert all_gone(family, seconds=1.0)
+    assert all_gone(family)

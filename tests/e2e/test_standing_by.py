@@ -71,7 +71,7 @@ async def test_an_answer_goes_on_when_the_only_computer_with_some_layers_is_kill
         assert node.sharing.order is not None
         assert node.sharing.order.span == FIRST
         node.standing_by._chance = lambda: 0.0
-        await until(lambda: node.beside.ready is not None, seconds=10)
+        await until(lambda: node.beside.ready is not None)
         assert node.beside.ready is not None
         assert node.beside.ready[1] == SECOND
         assert not node.beside.is_up

@@ -77,7 +77,7 @@ class DesktopNode:
                 env=environment(self.folder),
             )
         self.keep(process)
-        until(lambda: "api" in self.told(), seconds=30)
+        until(lambda: "api" in self.told())
 
     def told(self) -> dict[str, Any]:
         """What its file says; empty while there is none."""
@@ -124,4 +124,4 @@ class DesktopNode:
             self.ask("POST", "/models/choose", {"model": own, "start": 0, "stop": stop})
         if status["state"] != "sharing":
             self.ask("POST", "/resume", {})
-        until(lambda: self.status["state"] == "sharing", seconds=20)
+        until(lambda: self.status["state"] == "sharing")

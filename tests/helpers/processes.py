@@ -83,7 +83,7 @@ class NodeProcess:
     def stop(self) -> int:
         """Ask it to end, and wait; its exit code."""
         self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(30)
 
     def output_after_ready(self) -> str:
         """What it printed after its first line; only once it has ended."""
@@ -116,7 +116,7 @@ class Processes:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
-        assert all_gone(self._family, seconds=5)
+        assert all_gone(self._family)
         for node in self._nodes:
             node.process.wait()
             assert node.process.stdout is not None
@@ -198,7 +198,7 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def until(condition: Any, *, seconds: float = 10.0) -> None:
+def until(condition: Any, *, seconds: float = 30.0) -> None:
     """Wait for another process to do something that sends no word of it."""
     ends_at = time.monotonic() + seconds
     while not condition():
@@ -206,7 +206,7 @@ def until(condition: Any, *, seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def all_gone(processes: Sequence[psutil.Process], *, seconds: float = 2.0) -> bool:
+def all_gone(processes: Sequence[psutil.Process], *, seconds: float = 30.0) -> bool:
     """Whether every one of these has ended within this time.
 
     One that is dead and whose parent has not looked yet counts as ended.

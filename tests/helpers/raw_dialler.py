@@ -113,13 +113,13 @@ class RawDialler(QuicConnectionProtocol):
 
     async def closed(self) -> str:
         """Wait until the listener ends the connection; its goodbye, or "" without one."""
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(30.0):
             await self.over.wait()
         return self.goodbye or ""
 
     async def reset(self, stream: int) -> None:
         """Wait until the listener gives a stream up."""
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(30.0):
             while stream not in self.resets:
                 self.changed.clear()
                 await self.changed.wait()

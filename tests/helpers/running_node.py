@@ -191,7 +191,7 @@ async def running_node(
         yield RunningNode(node, http, sensors, folder)
 
 
-async def until(condition: Callable[[], object], *, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
     """Wait until something holds that tells nobody of it."""
     async with asyncio.timeout(seconds):
         while True:

@@ -14,12 +14,8 @@ from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.records import Announcement
 from app.net.wire import Place, SignedRecord
-from app.node.announcing import (
-    ANNOUNCE_SECONDS,
-    WITHDRAW_SECONDS,
-    Announcer,
-    steady_speed,
-)
+from app.node import announcing
+from app.node.announcing import ANNOUNCE_SECONDS, Announcer, steady_speed
 from tests.helpers.running_node import RunningNode, adopt_guide, running_node
 from tests.helpers.virtual_clock import VirtualClock
 
@@ -44,6 +40,7 @@ async def announced(
     return await local.lookup(None)
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_the_newest_announcement_counts_and_can_be_taken_back(
     tmp_path: Path, guide: Path
 ) -> None:
@@ -98,8 +95,12 @@ class Deaf:
 
 
 async def test_nobody_who_listens_is_no_failure(
-    tmp_path: Path, guide: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    guide: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(announcing, "WITHDRAW_SECONDS", 0.05)
     adopt_guide(tmp_path, guide)
     async with running_node(tmp_path) as running:
         model = await running.node.models.find("guide")
@@ -117,7 +118,7 @@ async def test_nobody_who_listens_is_no_failure(
                         model, Span(0, 3), layers_per_second=1.0, tokens_free=1, sessions=0
                     )
                 assert caplog.text.count("not announced: no bootstrap answers") == 1
-            async with asyncio.timeout(WITHDRAW_SECONDS + 1):
+            async with asyncio.timeout(30):
                 await announcer.withdraw(model)
 
 

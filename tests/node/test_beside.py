@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from app.chat.client import lookup_all
 from app.ids import PeerId, Span, parse_peer, peer_text
-from app.node import standing_by
+from app.node import sharing, standing_by
 from app.node.beside import NearWays
 from app.node.serving import ShareOrder
 from tests.helpers.memory_network import MemoryNetwork
@@ -26,10 +26,11 @@ BODY = {"model": "guide", "prompt": "Potluck is", "max_tokens": 8, "temperature"
 
 @pytest_asyncio.fixture
 async def lower(
-    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, guide: Path, heard_in_the_end: None, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[RunningNode]:
     """A node that others ask first, and that serves 0:5; besides, what a test says."""
     monkeypatch.setattr(standing_by, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(sharing, "DRAIN_SECONDS", 3600.0)  # nobody is being answered here
     async with running_node(tmp_path / "a", manifest=guide, units=LOWER, public=True) as running:
         yield running
 
@@ -41,7 +42,7 @@ async def serve_upper(running: RunningNode) -> None:
     order = ShareOrder(now.model, UPPER, gpu=False, threads=1, kv_tokens=2048, sequences=2)
     running.node.beside.keep((now.model, UPPER))
     running.node.beside.serve(order)
-    await until(lambda: running.node.beside.phase == "serving", seconds=20)
+    await until(lambda: running.node.beside.phase == "serving")
 
 
 async def served(running: RunningNode) -> dict[Span | None, tuple[bytes, bool]]:
@@ -100,18 +101,17 @@ async def test_people_are_told_of_both_and_of_one_computer(lower: RunningNode) -
     )
 
 
-async def test_a_pause_ends_both_and_what_is_besides_within_a_second(lower: RunningNode) -> None:
+async def test_a_pause_ends_both_and_nobody_waits_for_a_drain(lower: RunningNode) -> None:
     await serve_upper(lower)
-    beside, began = lower.node.beside, asyncio.get_running_loop().time()
+    beside = lower.node.beside
     engine = beside.engine
     assert engine is not None
     assert engine.worker_pid is not None
     worker = psutil.Process(engine.worker_pid)
-    async with asyncio.TaskGroup() as both:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as both:
         both.create_task(beside.stop())
         both.create_task(lower.ask("POST", "/pause", {"kind": "resume"}))
         await until(lambda: not beside.is_up)
-        assert asyncio.get_running_loop().time() - began < 1.0
         assert not worker.is_running()
     assert lower.node.sharing.order is None
     assert await served(lower) == {}

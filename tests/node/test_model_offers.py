@@ -80,7 +80,7 @@ async def test_what_to_expect_of_a_model_is_known_after_a_restart(
         assert (await running.offer())["expected_tokens_per_second"] is None
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         speed = tmp_path / SPEED_FILE
-        await until(lambda: speed.exists() and '"wrote":{"' in speed.read_text(), seconds=20)
+        await until(lambda: speed.exists() and '"wrote":{"' in speed.read_text())
         expected = (await running.offer())["expected_tokens_per_second"]
     async with running_node(tmp_path) as running:
         assert running.node.sharing.engine is None
@@ -112,6 +112,7 @@ def and_as_many_on_their_way(
     return [*found, *(msgspec.structs.replace(record, ready=False) for record in found)]
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_what_others_lack_is_suggested(
     tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

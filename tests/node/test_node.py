@@ -48,7 +48,7 @@ async def known_to(node: Node) -> list[Announcement]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the node work until something holds."""
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(30.0):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.005)
 
@@ -77,6 +77,7 @@ async def test_a_node_without_a_model_serves_no_layers_and_says_so(tmp_path: Pat
             assert "serves no layers" in answer.reason
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_what_a_node_serves_is_announced_and_withdrawn(tmp_path: Path) -> None:
     async with Node(options(tmp_path / "bootstrap", public=True)) as bootstrap:
         wanted = options(
@@ -124,6 +125,7 @@ async def test_a_node_whose_bootstraps_are_away_is_ready_soon(
         assert node.ready_line()["units"] == "0:2"
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_those_met_are_in_the_folder_and_do_for_a_bootstrap(tmp_path: Path) -> None:
     async with Node(options(tmp_path / "one", public=True)) as one:
         wanted = options(
@@ -137,6 +139,7 @@ async def test_those_met_are_in_the_folder_and_do_for_a_bootstrap(tmp_path: Path
             assert record.peer == host.identity.peer_id
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_a_setting_makes_a_node_public_like_the_word_does(tmp_path: Path) -> None:
     wanted = options(tmp_path, settings="public = true", model=DRAFT, units=Span(1, 2))
     async with Node(wanted) as node:

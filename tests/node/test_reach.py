@@ -40,7 +40,7 @@ async def test_those_who_answer_are_counted(tmp_path: Path, guide: Path) -> None
         assert alone((await first.ask("GET", "/status"))["warnings"])[0].count("has come here")
         bootstrap = f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}"
         async with running_node(tmp_path / "b", bootstraps=(bootstrap,)) as second:
-            await until(lambda: connected(second), seconds=30)
+            await until(lambda: connected(second))
             status = await second.ask("GET", "/status")
             assert status["computers"] == 1
             assert alone(status["warnings"]) == []
@@ -72,10 +72,10 @@ async def test_another_computer_to_ask_first_holds_at_once(
         bootstrap = f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}"
         view = await second.ask("PATCH", "/settings", {"bootstrap": [bootstrap]})
         assert not [remark for remark in view["remarks"] if "the next time" in remark]
-        await until(lambda: connected(second), seconds=30)
+        await until(lambda: connected(second))
         # What it shares is told there without waiting for the next turn.
         kept = first.node.network.directory.machine.store
-        await until(lambda: kept.keeps_for(second.node.identity.peer_id), seconds=30)
+        await until(lambda: kept.keeps_for(second.node.identity.peer_id))
         await second.ask("PATCH", "/settings", {"bootstrap": []})
         assert second.node.network.directory.bootstraps == ()
 
@@ -103,6 +103,7 @@ async def test_the_owner_s_own_chat_is_no_help_given(tmp_path: Path, guide: Path
         assert (status["connected"], status["computers"]) == (False, 0)
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_another_s_chat_is_help_given(tmp_path: Path, guide: Path) -> None:
     adopt_guide(tmp_path / "b", guide)
     async with running_node(

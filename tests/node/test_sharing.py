@@ -16,6 +16,7 @@ from app.chat.client import lookup_all
 from app.engine import mounting, ways
 from app.engine.child import Child
 from app.engine.download import Downloader
+from app.engine.frames import Part, PartResult
 from app.engine.mounting import Mount
 from app.engine.slice_files import HEADER_ROOM_BYTES
 from app.errors import DownloadFailed
@@ -105,6 +106,7 @@ async def test_what_cannot_be_served_says_why_and_is_tried_again_when_asked(
         assert sharing.problem is None
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_what_is_served_is_announced_and_taken_back(tmp_path: Path, guide: Path) -> None:
     async with running_node(tmp_path / "a", manifest=guide, units=WHOLE, public=True) as running:
         peer = str(running.node.ready_line()["peer_id"])
@@ -117,23 +119,34 @@ async def test_what_is_served_is_announced_and_taken_back(tmp_path: Path, guide:
         assert [record.span for record in await lookup_all(bootstrap)] == [WHOLE]
 
 
-async def test_a_drain_ends_within_its_time_and_frees_the_worker(
-    tmp_path: Path, guide: Path
+async def test_a_drain_ends_in_the_middle_of_an_answer_and_frees_the_worker(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.node.sharing.DRAIN_SECONDS", 0.3)
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         sharing: Sharing = running.node.sharing
         made = await running.ask(
-            "POST", "/conversations", {"max_tokens": 900, "temperature": 2.0}, expect=201
+            "POST", "/conversations", {"max_tokens": 900, "temperature": 0}, expect=201
         )
+        assert sharing.engine is not None
+        # Of some eighty steps that the answer takes.
+        compute, steps, stands_still = sharing.engine.compute, 0, asyncio.Event()
+
+        async def soon_no_more(part: Part, **named: Any) -> PartResult:
+            nonlocal steps
+            steps += 1
+            if steps > 30:
+                stands_still.set()
+                await asyncio.Event().wait()
+            return await compute(part, **named)
+
+        monkeypatch.setattr(sharing.engine, "compute", soon_no_more)
         path = f"/conversations/{made['id']}/messages"
         stream = running.events("POST", path, {"content": "Tell me a story."})
         await anext(stream)
-        assert sharing.engine is not None
-        assert sharing.engine.worker_pid is not None
-        began = asyncio.get_running_loop().time()
+        await stands_still.wait()
         sharing.wish(None)
         await sharing.settled()
-        assert asyncio.get_running_loop().time() - began < 3.3
         assert sharing.engine is None
         # The answer goes on, on this computer alone.
         name, message = [event async for event in stream][-1]
@@ -151,7 +164,7 @@ async def test_what_is_announced_is_what_the_caps_leave_and_follows_them(
         full = sharing.engine.status.layers_per_second
 
         async def announced(wanted: float) -> bool:
-            async with asyncio.timeout(5):  # sooner than the next announcement is due
+            async with asyncio.timeout(30):  # sooner than the next announcement is due
                 while True:
                     (record,) = await lookup_all(bootstrap)
                     if record.layers_per_second == pytest.approx(wanted):
@@ -173,8 +186,14 @@ async def test_what_is_announced_is_what_the_caps_leave_and_follows_them(
 
 
 def _workers() -> list[psutil.Process]:
-    children = psutil.Process().children()
-    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in psutil.Process().children() if _runs(child)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def damage(path: Path, *, at: int, keep_time: bool) -> None:
@@ -271,7 +290,7 @@ async def test_layers_that_are_served_are_loaded_anew_when_they_turn_out_damaged
             pass
         assert store.verify(unit)
         await until(lambda: sharing.engine is not None and sharing.engine.worker_pid != before)
-        await until(lambda: sharing.phase == "serving", seconds=15)
+        await until(lambda: sharing.phase == "serving")
         assert await greedy(running) == words
 
 
@@ -296,7 +315,7 @@ async def test_damage_that_cannot_be_had_again_is_said_and_tried_later(
             await sharing.settled()
             assert (sharing.phase, str(sharing.problem)) == ("failed", "no origin delivers unit 2")
         sharing.retry()
-        await until(lambda: sharing.phase == "serving", seconds=15)
+        await until(lambda: sharing.phase == "serving")
 
 
 def _ladder(folder: Path) -> str:
@@ -332,6 +351,7 @@ async def test_what_was_served_is_served_on_until_what_comes_next_is_here(
         assert (sharing.order, sharing.phase) == (after, "serving")
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_units_on_their_way_are_announced_and_taken_back_when_they_do_not_come(
     tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def test_layers_are_counted_as_people_do(
     assert layers_text(DataFolder.open(tmp_path).model(str(guide)), span).words == words
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_a_snapshot_tells_who_holds_what_and_who_answered(
     tmp_path: Path, guide: Path
 ) -> None:

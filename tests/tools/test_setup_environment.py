@@ -3,6 +3,7 @@
 No test installs anything: pip, the compiler and the disk are played by the test.
 """
 
+import itertools
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -283,10 +285,13 @@ def test_a_failure_of_no_known_kind_shows_the_end_of_its_output_and_keeps_the_re
 
 
 def test_a_step_that_works_says_how_long_it_took(
-    repository: Path, capsys: pytest.CaptureFixture[str]
+    repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looks = itertools.chain([100.0], itertools.repeat(103.5))
+    clock = SimpleNamespace(monotonic=lambda: next(looks))
+    monkeypatch.setattr(setup_environment, "time", clock)
     setup_environment.watched("Counting", [sys.executable, "-c", "print(1)"], {})
-    assert capsys.readouterr().err == "Counting ...\n  done in 0:00\n"
+    assert capsys.readouterr().err == "Counting ...\n  done in 0:03\n"
 
 
 def test_progress_is_read_from_what_the_compiler_writes(tmp_path: Path) -> None:
