@@ -61,14 +61,14 @@ def status(serial: int) -> frames.Frame:
 
 
 async def soon(waiting: Awaitable[object]) -> object:
-    """Whatever it is, it happens within seconds."""
-    return await asyncio.wait_for(waiting, 10)
+    """Whatever it is, it happens: this is only where a test gives up."""
+    return await asyncio.wait_for(waiting, 60)
 
 
 async def test_a_real_worker_answers_and_ends_when_its_input_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(child, "STOP_SECONDS", 10.0)  # a busy machine is no worker's fault
+    monkeypatch.setattr(child, "STOP_SECONDS", 60.0)  # a busy machine is no worker's fault
     worker = await start_child()
     report = await worker.ask(frames.Report, status)
     assert not report.mounted
@@ -206,8 +206,9 @@ async def test_a_worker_that_will_not_end_is_ended(start: Starter) -> None:
     waiting = asyncio.create_task(stubborn.ask(frames.Done, status))
     await asyncio.sleep(0)
     started = time.monotonic()
-    await stubborn.stop()
-    assert STOP_SECONDS <= time.monotonic() - started < STOP_SECONDS + 1
+    await soon(stubborn.stop())
+    assert time.monotonic() - started >= STOP_SECONDS
+    assert await stubborn.ended() == "killed by SIGKILL"
     assert not psutil.pid_exists(stubborn.pid)
     with pytest.raises(WorkerDied):
         await soon(waiting)

@@ -69,7 +69,7 @@ class Bench:
 async def make_bench(folder: Path, **options: Any) -> AsyncIterator[Bench]:
     clock = FakeClock()
     store = UnitStore(folder / "units", quota_bytes=1 << 30, free_bytes=lambda _: 1 << 40)
-    options = {"stall_seconds": 5.0, "jitter": lambda: 0.5, **options}
+    options = {"stall_seconds": 60.0, "jitter": lambda: 0.5, **options}
     downloader = Downloader(store, folder / "resources", clock=clock, sleep=clock.sleep, **options)
     async with Origin(SOURCE) as first, Origin(SOURCE) as second, downloader:
         bench = Bench(folder, first, second, downloader)

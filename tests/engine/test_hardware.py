@@ -186,10 +186,20 @@ def test_a_card_that_is_lost_leaves_the_others() -> None:
     assert driver.open == 0
 
 
-def test_room_is_told_for_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+def test_room_is_told_for_a_folder_that_is_not_there_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[Path, int] = {}
+    disk_usage = shutil.disk_usage
+
+    def usage(place: Path) -> object:
+        reading = disk_usage(place)
+        told[place] = reading.free
+        return reading
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
     free = free_disk_bytes(tmp_path / "not" / "yet")
-    assert free is not None
-    assert abs(free - shutil.disk_usage(tmp_path).free) < 2**30
+    assert told == {tmp_path: free}
 
 
 def test_room_is_unknown_where_the_system_does_not_tell(
@@ -229,8 +239,8 @@ def test_what_a_process_has_in_memory_comes_free_unless_it_is_a_file(
         memory = read_worker_memory(process.pid)
         process.communicate(b"\n")
     assert process.returncode == 0
-    assert (memory.own_bytes > room) == own
-    assert (memory.mapped_bytes > room) == mapped
+    assert (memory.own_bytes > room // 2) == own  # Python itself takes a tenth of that room
+    assert (memory.mapped_bytes > room // 2) == mapped
 
 
 def test_a_process_that_has_ended_has_nothing_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:

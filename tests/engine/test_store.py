@@ -372,7 +372,10 @@ from app.engine.slicing import ByteRange
 from app.engine.store import UnitStore
 
 store = UnitStore(Path(sys.argv[1]), quota_bytes=1 << 40, margin_bytes=0)
-print("ready", flush=True)
+
+def step():
+    sys.stdin.readline()  # a line allows one; when they end, everything is allowed
+
 for seed in range(int(sys.argv[2])):
     payload = random.Random(seed).randbytes(int(sys.argv[3]))
     unit = UnitEntry(hashlib.sha256(payload).digest(), len(payload), [ByteRange(0, len(payload))])
@@ -380,9 +383,11 @@ for seed in range(int(sys.argv[2])):
         continue
     with store.begin(unit) as part:
         while part.missing_bytes:
+            step()
             at = part.received_bytes
             part.write(payload[at : at + 700])
             print(seed, flush=True)
+        step()
         part.finish()
         print(seed, flush=True)
 """
@@ -392,15 +397,20 @@ for seed in range(int(sys.argv[2])):
 def test_a_store_survives_kill_9_at_any_moment(tmp_path: Path) -> None:
     count, size = 24, 9_000
     chance = random.Random(7)
-    lines_each = size // 700 + 2
+    steps_each = size // 700 + 2
     arguments = [sys.executable, "-c", WRITE_UNITS, str(tmp_path), str(count), str(size)]
     units = [unit_with(random.Random(seed).randbytes(size)) for seed in range(count)]
     killed_within_a_unit = 0
     before = 0
     for _ in range(6):
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as child:
+        steps = 1 + chance.randrange(2 * steps_each)
+        pipe = subprocess.PIPE
+        with subprocess.Popen(arguments, stdin=pipe, stdout=pipe) as child:
+            assert child.stdin is not None
             assert child.stdout is not None
-            for _ in range(1 + chance.randrange(2 * lines_each)):
+            child.stdin.write(b"\n" * steps)
+            child.stdin.flush()
+            for _ in range(steps - 1):  # the last one it may begin, be at, or have done
                 child.stdout.readline()
             child.kill()
         store = UnitStore(tmp_path, quota_bytes=GB, margin_bytes=0)
@@ -411,7 +421,8 @@ def test_a_store_survives_kill_9_at_any_moment(tmp_path: Path) -> None:
         before = progress
         killed_within_a_unit += any(map(store.partial_bytes, units))
     assert killed_within_a_unit >= 2
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    nowhere = subprocess.DEVNULL
+    subprocess.run(arguments, check=True, stdin=nowhere, stdout=nowhere)
     assert all(make_store(tmp_path).verify(unit) for unit in units)
     assert not list(tmp_path.glob("*.part"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from app.engine import frames, mount, mounting, queueing, supervisor
 from app.engine.ladder import Ladder
 from app.engine.mounting import BATCH_ROWS, thread_counts
 from app.engine.supervisor import Engine
+from app.engine.worker import NICENESS
 from app.errors import BadInput, EngineFault, NoRoom, Refusal, WorkerDied
 from app.ids import Span
 from tests.engine.mounted import Prepare, defective, part, pid_of, soon, until_restarted
@@ -78,7 +78,11 @@ async def test_steps_of_one_sequence_keep_their_order(prepare: Prepare, ladder: 
         assert [result.hidden for result in results[::3]] == [r.hidden for r in alone]
 
 
-async def test_a_decode_takes_no_more_rows_than_it_may(prepare: Prepare, ladder: Ladder) -> None:
+async def test_a_decode_takes_no_more_rows_than_it_may(
+    prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("PIECE_SECONDS", "LEAST_PIECE_SECONDS"):  # however slow a decode is
+        monkeypatch.setattr(queueing, limit, 3600.0)
     async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
         before = engine.status.decodes
         rows = BATCH_ROWS // 4
@@ -107,6 +111,7 @@ async def test_a_long_step_lets_those_who_write_go_first_and_comes_out_the_same(
     prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queueing, "PIECE_SECONDS", 1e-6)  # pieces as small as they get
+    monkeypatch.setattr(queueing, "WRITING_SECONDS", 3600.0)
     async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
         alone = await engine.compute(part(4, 0, 60))
         await engine.compute(part(0, 0))
@@ -125,6 +130,7 @@ async def test_what_spoils_a_piece_spoils_the_whole_step(
     prepare: Prepare, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queueing, "PIECE_SECONDS", 1e-6)
+    monkeypatch.setattr(queueing, "WRITING_SECONDS", 3600.0)
     async with Engine(prepare("llama", Span(1, 3)), ladder) as engine:
         await engine.compute(part(1, 0, 20))
         await engine.compute(part(0, 0))
@@ -248,7 +254,7 @@ async def test_the_worker_steps_back_behind_the_owner_s_work(
         if psutil.WINDOWS:
             assert worker.nice() == psutil.BELOW_NORMAL_PRIORITY_CLASS
         else:
-            assert worker.nice() > psutil.Process().nice()
+            assert worker.nice() == min(19, psutil.Process().nice() + NICENESS)
 
 
 async def test_stopping_ends_the_worker_and_everything_that_waits(
@@ -263,21 +269,6 @@ async def test_stopping_ends_the_worker_and_everything_that_waits(
     assert all(isinstance(result, WorkerDied) for result in results)
     assert not psutil.pid_exists(pid)
     assert engine.worker_pid is None
-
-
-async def test_a_worker_that_hangs_gives_its_memory_back_within_a_second(
-    prepare: Prepare, ladder: Ladder
-) -> None:
-    engine = Engine(prepare("llama", Span(1, 3)), ladder, command=defective("hang"))
-    async with engine:
-        pid = pid_of(engine)
-        stuck = asyncio.create_task(engine.compute(part(3, 0)))
-        await asyncio.sleep(0)
-        began = time.monotonic()
-    assert time.monotonic() - began < 1.0
-    assert not psutil.pid_exists(pid)
-    with pytest.raises(WorkerDied):
-        await soon(stuck)
 
 
 async def test_whoever_waits_for_a_restart_is_told_when_the_engine_stops(
@@ -382,7 +373,7 @@ async def test_whoever_waits_for_a_worker_that_is_away_may_go_elsewhere(
         await engine.compute(part(0, 0))
         assert not engine.overdue
         psutil.Process(pid_of(engine)).kill()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not engine.overdue:  # noqa: ASYNC110 - nobody is told, it is asked for
                 await asyncio.sleep(0)
         await until_restarted(engine)

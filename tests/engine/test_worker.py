@@ -427,7 +427,7 @@ class Dialogue:
         """Close the requests; returns whatever was still said."""
         self.requests.close()
         rest = self.answers.read()
-        self._thread.join(5)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         self.answers.close()
         self._ends[0].close()
