@@ -25,7 +25,8 @@ class TaskOwner:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._tasks: set[asyncio.Task[Any]] = set()
+        # In the order of their start, so that ending them has the same order each time.
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._closed = False
 
     async def __aenter__(self) -> TaskOwner:
@@ -49,7 +50,7 @@ class TaskOwner:
             work.close()
             raise RuntimeError(f"{self._name} is closed and starts no {name}")
         task = asyncio.get_running_loop().create_task(work, name=f"{self._name}: {name}")
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
         return task
 
@@ -62,7 +63,7 @@ class TaskOwner:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s failed", task.get_name(), exc_info=error)
 

@@ -30,6 +30,22 @@ async def test_leaving_the_owner_cancels_what_still_runs_and_waits_for_it() -> N
     assert task.cancelled()
 
 
+async def test_those_who_are_ended_together_are_ended_in_the_order_of_their_start() -> None:
+    ended: list[int] = []
+
+    async def wait(number: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(number)
+
+    async with TaskOwner("test") as owner:
+        for number in range(100):
+            owner.start(wait(number), name="wait")
+        await asyncio.sleep(0)
+    assert ended == list(range(100))
+
+
 async def test_a_task_carries_its_owner_and_its_name() -> None:
     async with TaskOwner("host") as owner:
         task = owner.start(asyncio.sleep(0, "done"), name="drain")

@@ -324,8 +324,9 @@ class RingChain:
         await self._all(carry_out(move) for move in self._moves.values())
         peers = [link.offer.peer for link in self._links]
         self._memory.were_handed_over(peers, known, len(self._sent))
-        for peer in {move.giver.peer for move in self._moves.values()} & self._channels.keys():
-            await self._drop(peer)
+        for peer in dict.fromkeys(move.giver.peer for move in self._moves.values()):
+            if peer in self._channels:
+                await self._drop(peer)
 
     async def _restore_after(self, link: Link) -> None:
         """Have a host send the next one what that does not know any more."""

@@ -126,7 +126,8 @@ class MemoryEndpoint:
         self.dialled: Counter[PeerId] = Counter()
         self._network = network
         self._handlers = handlers
-        self._links: set[_Link] = set()
+        # In the order in which they were opened, so that all are lost in the same order each time.
+        self._links: dict[_Link, None] = {}
         self._streams = itertools.count(4, 4)
         self._due: dict[PeerId, float] = {}
         self._met: set[PeerId] = set()
@@ -266,10 +267,10 @@ class MemoryEndpoint:
             self._network.hold(self, peer, functools.partial(work, *words))
 
     def add(self, link: _Link) -> None:
-        self._links.add(link)
+        self._links[link] = None
 
     def discard(self, link: _Link) -> None:
-        self._links.discard(link)
+        self._links.pop(link, None)
 
     def serve(self, channel: Channel) -> None:
         self._tasks.start(self._serve(channel), name=f"{channel.protocol} channel")

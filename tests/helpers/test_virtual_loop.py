@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.helpers import virtual_loop
 from tests.helpers.virtual_loop import LoopClock, run_virtual
 
 
@@ -41,4 +42,18 @@ def test_waiting_for_nothing_fails_instead_of_hanging() -> None:
         await asyncio.get_running_loop().create_future()
 
     with pytest.raises(RuntimeError, match="everybody waits"):
+        run_virtual(dialogue())
+
+
+def test_who_is_never_done_fails_instead_of_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual_loop, "MOST_TURNS", 1000)
+
+    def once_more() -> None:
+        asyncio.get_running_loop().call_soon(once_more)
+
+    async def dialogue() -> None:
+        once_more()
+        await asyncio.sleep(5)
+
+    with pytest.raises(RuntimeError, match="never done"):
         run_virtual(dialogue())

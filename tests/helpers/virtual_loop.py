@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 FIRST_WALL = 1_800_000_000.0
+MOST_TURNS = 100_000
+"""Of the loop in one moment: a second of a processor, and far more than any test has."""
 
 
 class _NoWaiting(selectors.DefaultSelector):
@@ -23,14 +25,21 @@ class _NoWaiting(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._turns = 0  # since time moved on
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
+        self._turns += 1
+        if self._turns > MOST_TURNS:
+            self._turns = 0
+            raise RuntimeError("somebody is never done, and so time does not move on")
         if ready:
             return ready
         if timeout is None:
             raise RuntimeError("everybody waits, and nothing is due any more")
-        self.now += max(0.0, timeout)
+        if timeout > 0:
+            self.now += timeout
+            self._turns = 0
         return []
 
 
