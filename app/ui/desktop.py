@@ -58,6 +58,7 @@ class Desktop(QObject):
         self._quit_timer = QTimer(self, interval=QUIT_LOOK_MILLISECONDS)
         wait = TRAY_WAIT_MILLISECONDS
         self._tray_timer = QTimer(self.window, singleShot=True, interval=wait)
+        self._start_timer = QTimer(self, singleShot=True, interval=0)
         self._connect()
 
     def _connect(self) -> None:
@@ -77,6 +78,7 @@ class Desktop(QObject):
         self._language.changed.connect(self._retranslate)
         self._quit_timer.timeout.connect(self._look_whether_gone)
         self._tray_timer.timeout.connect(self._look_for_tray)
+        self._start_timer.timeout.connect(self.node.start)
 
     def start(self, *, hidden: bool) -> None:
         """Show the tray and, unless hidden in it, the window; then find or start the node."""
@@ -86,13 +88,14 @@ class Desktop(QObject):
         elif not self.tray.is_there():
             self._tray_timer.start()
         # The window is drawn first: what it shows does not wait for the node.
-        QTimer.singleShot(0, self.node.start)
+        self._start_timer.start()
 
     def quit(self) -> None:
         """End the node and then ourselves; whatever hangs is ended, not waited for."""
         if self._quit_timer.isActive():
             return
         self.window.prepare_to_quit()
+        self._start_timer.stop()
         self._tray_timer.stop()  # or it would bring the window back while we leave
         self.window.hide()
         self.tray.show_trouble(tr("Quitting"))

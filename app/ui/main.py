@@ -53,9 +53,9 @@ def main(arguments: Sequence[str]) -> int:
     theme.start()
     desktop = Desktop(application, theme, language, folder, NodeProcess(folder), this_system())
     instance.raised.connect(lambda: desktop.window.raise_up())
+    notifiers = _end_on_signals(desktop)  # before there is a node that has to be ended too
     desktop.start(hidden=options.hidden)
     write_window_file(folder)
-    notifiers = _end_on_signals(desktop)
     code = int(application.exec())
     for notifier in notifiers:
         notifier.setEnabled(False)

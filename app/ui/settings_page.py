@@ -140,6 +140,8 @@ class SettingsPage(Page):
         """What was sent and is not answered yet."""
         self._asked_next: dict[str, Any] = {}
         """What is sent of a setting when its last change was answered."""
+        self._sent = 0
+        """Changes sent so far."""
         self.fields: dict[str, Field] = {}
         self.rows: dict[str, SettingRow] = {}
         self.trouble = Banner("danger")
@@ -158,7 +160,15 @@ class SettingsPage(Page):
 
     def refresh(self) -> None:
         """Ask the node for everything; after each connection, and when the page is opened."""
-        self._requests.settings(self.show_view, self._failed)
+        sent = self._sent
+
+        def heard(view: SettingsView) -> None:
+            if sent == self._sent:
+                self.show_view(view)
+            else:  # from before a change, whose answer may have come already: it overtook this one
+                self.refresh()
+
+        self._requests.settings(heard, self._failed)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Somebody may have changed settings elsewhere meanwhile."""
@@ -247,6 +257,7 @@ class SettingsPage(Page):
 
     def _send(self, name: str, value: Any) -> None:
         self._asked[name] = value
+        self._sent += 1
 
         def goes_on() -> bool:
             """Whether there is a newer wish, which is sent now."""

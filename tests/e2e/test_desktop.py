@@ -23,7 +23,8 @@ import pytest
 from app.api.shapes import API_PREFIX, NODE_FILE, TOKEN_FILE
 from app.command_line.demo import share_out
 from app.process_lock import data_folder_lock
-from tests.helpers.screen import Screen, wait_for
+from tests.helpers.processes import all_gone
+from tests.helpers.screen import Screen, WindowBox, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = "potluck"
@@ -36,6 +37,7 @@ keyring = false
 """
 """What happens on the machine of the test must not pause what it tests."""
 GUIDE_BLOCKS = 8
+END_SECONDS = 60.0
 
 
 class Window:
@@ -121,7 +123,7 @@ def neighbours(tmp_path: Path) -> Iterator[str]:
     finally:
         for process in processes:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=END_SECONDS)
 
 
 @pytest.fixture
@@ -154,12 +156,12 @@ def test_a_whole_day_with_potluck(screen: Screen, window: Window) -> None:
             screen.press("Return")
         return bool(status["state"] == "sharing")
 
-    wait_for(agreed, "sharing", 60)
+    wait_for(agreed, "sharing")
 
     screen.type_into(shown, "ctrl+2")
     screen.write("What is Potluck?")
     screen.press("Return")
-    answer = wait_for(window.answered, "an answer", 60)
+    answer = wait_for(window.answered, "an answer")
     assert answer["state"] == "done", answer
     assert len(answer["content"]) > 10
     assert answer["chain"]
@@ -171,32 +173,30 @@ def test_a_whole_day_with_potluck(screen: Screen, window: Window) -> None:
     pause = window.ask("/status")["pause"]
     assert pause["reason"] == "manual"
     assert pause["until"] is not None
-    wait_for(lambda: not worker.is_running(), "the worker's memory", 5)
+    wait_for(lambda: not worker.is_running(), "the worker's memory")
 
     family = [psutil.Process(window.process.pid), psutil.Process(window.node()["pid"])]
     family += [child for process in family for child in process.children(recursive=True)]
     port = int(window.node()["api"].rsplit(":", 1)[1])
     screen.open_tray_menu(PROGRAM)
     screen.press("Up", "Return")
-    _, alive = psutil.wait_procs(set(family), timeout=15)
-    assert not alive, alive
-    assert window.process.wait(5) == 0
+    assert window.process.wait(END_SECONDS) == 0
+    assert all_gone(family, seconds=END_SECONDS), family
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
     with data_folder_lock(window.folder):
         assert not (window.folder / NODE_FILE).exists()
-    assert screen.windows(PROGRAM) == []
+    wait_for(lambda: not screen.windows(PROGRAM), "an empty screen")
 
 
 def test_a_second_launch_raises_the_first_window(screen: Screen, window: Window) -> None:
     shown = wait_for(lambda: screen.main_window(PROGRAM), "the window")
     wait_for(lambda: window.node().get("api"), "the node")
+    wait_for(lambda: screen.tray_icon(PROGRAM), "the icon in the tray")
     screen.type_into(shown, "alt+F4")
     wait_for(lambda: screen.main_window(PROGRAM) is None, "the window to hide")
-    wait_for(lambda: screen.tray_icon(PROGRAM), "the icon in the tray")
     second = Window(window.folder, screen)
-    assert second.process.wait(15) == 0
-    second.process.wait()
+    assert second.process.wait(END_SECONDS) == 0
     wait_for(lambda: screen.main_window(PROGRAM), "the window to come back")
     assert window.process.poll() is None
 
@@ -208,14 +208,14 @@ def test_the_window_may_crash_and_sharing_goes_on(screen: Screen, window: Window
     window.process.wait()
     assert node.is_running()
     assert window.ask("/status")["version"]
+    wait_for(lambda: not screen.windows(PROGRAM), "the end of its windows")
     again = Window(window.folder, screen)
     try:
         wait_for(lambda: screen.main_window(PROGRAM), "the window")
         assert window.node()["pid"] == node.pid, "the node that runs is joined, not doubled"
         os.kill(again.process.pid, signal.SIGTERM)
-        again.process.wait(20)
-        psutil.wait_procs([node], timeout=10)
-        assert not node.is_running()
+        assert again.process.wait(END_SECONDS) == 0
+        assert all_gone([node], seconds=END_SECONDS)
     finally:
         if again.process.poll() is None:
             again.end()
@@ -226,11 +226,17 @@ def test_a_node_that_is_killed_comes_back(screen: Screen, window: Window) -> Non
     wait_for(lambda: screen.main_window(PROGRAM), "the window")
     first = psutil.Process(window.node()["pid"])
     first.kill()
-    psutil.wait_procs([first], timeout=10)
+    assert all_gone([first], seconds=END_SECONDS)
     wait_for(lambda: window.node().get("pid") not in (None, first.pid), "another node")
     wait_for(lambda: window.ask("/status")["version"], "its answer")
     os.kill(window.process.pid, signal.SIGTERM)
-    assert window.process.wait(20) == 0
+    assert window.process.wait(END_SECONDS) == 0
+
+
+def other_window(screen: Screen, shown: WindowBox) -> WindowBox | None:
+    """What the program shows besides its window."""
+    others = [box for box in screen.windows(PROGRAM) if box.key != shown.key]
+    return others[0] if others else None
 
 
 def test_without_a_tray_the_window_stays_until_one_comes(tmp_path: Path) -> None:
@@ -243,8 +249,8 @@ def test_without_a_tray_the_window_stays_until_one_comes(tmp_path: Path) -> None
             shown = wait_for(lambda: screen.main_window(PROGRAM), "the window")
             wait_for(lambda: window.node().get("api"), "the node")
             screen.type_into(shown, "alt+F4")
-            wait_for(lambda: len(screen.windows(PROGRAM)) == 2, "the question")
-            screen.press("Escape")
+            question = wait_for(lambda: other_window(screen, shown), "the question")
+            screen.type_into(question, "Escape")
             wait_for(lambda: len(screen.windows(PROGRAM)) == 1, "the answer")
             screen.open_tray()
             wait_for(lambda: screen.tray_icon(PROGRAM), "the icon in the tray")
@@ -252,7 +258,7 @@ def test_without_a_tray_the_window_stays_until_one_comes(tmp_path: Path) -> None
             wait_for(lambda: screen.main_window(PROGRAM) is None, "the window to hide")
             assert window.process.poll() is None
             os.kill(window.process.pid, signal.SIGTERM)
-            assert window.process.wait(20) == 0
+            assert window.process.wait(END_SECONDS) == 0
         finally:
             if window.process.poll() is None:
                 window.end()

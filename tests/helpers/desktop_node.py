@@ -19,7 +19,8 @@ from app.api.shapes import API_PREFIX, NODE_FILE, TOKEN_FILE
 from app.ui.node_process import node_command
 from tests.helpers.processes import all_gone, environment, until
 
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 60.0
+WAIT_SECONDS = 60.0
 QUIET_RULES = """
 pause_on_other_cpu = false
 pause_on_full_screen = false
@@ -55,11 +56,11 @@ class DesktopNode:
         if pid is not None and psutil.pid_exists(pid):
             family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
             family[0].terminate()
-            if not all_gone(family, seconds=5):
+            if not all_gone(family, seconds=WAIT_SECONDS):
                 for process in family:
                     process.kill()
         for started in self._started:
-            started.wait(10)
+            started.wait(WAIT_SECONDS)
 
     def keep(self, process: subprocess.Popen[bytes] | None) -> None:
         """Wait in the end for this process too, which somebody else started."""

@@ -45,7 +45,8 @@ class FakeConversations:
         not_served: answers fail, because nobody serves the model.
         refusal: why nothing may be said now, if so.
         offers: the models it knows.
-        waits_at: after so many characters an answer waits, once, until `go_on` is set.
+        waits_at: after so many characters an answer waits, once, until `go_on` is set or it
+            is stopped: tests look at an answer in the middle, however long they take.
     """
 
     def __init__(self) -> None:
@@ -248,5 +249,7 @@ class FakeConversations:
     async def stop(self, conversation: str) -> None:
         self.asked.append(("stop", conversation))
         self._stopped.add(conversation)
+        if conversation in self._waiting:
+            self.go_on.set()
         while (written := self._written.get(conversation)) is not None:
             await written.wait()

@@ -56,6 +56,8 @@ from tests.helpers.fake_node_data import (
 )
 
 TOKEN = "t" * 43
+THREAD_SECONDS = 30.0
+"""How long a test waits for the thread of its node, which other programs may hold up."""
 
 
 class FakeNode(FakeConversations):
@@ -297,12 +299,12 @@ class FakeNodeThread:
 
     def __enter__(self) -> FakeNodeThread:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(THREAD_SECONDS)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._loop.call_soon_threadsafe(self.node.quitting.set)
-        self._thread.join(10)
+        self._thread.join(THREAD_SECONDS)
 
     def do(self, action: Callable[[FakeNode], object]) -> None:
         """Run something on the node's own loop, and wait until it is done."""
@@ -313,7 +315,7 @@ class FakeNodeThread:
             over.set()
 
         self._loop.call_soon_threadsafe(act)
-        assert over.wait(5)
+        assert over.wait(THREAD_SECONDS)
 
     def _run(self) -> None:
         try:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 TRAY_ICON_PIXELS = 40
 """A tray's icon is smaller than this, any other window larger."""
 
@@ -107,7 +107,11 @@ class Screen:
     def _close(self) -> None:
         for process in reversed(self._processes):
             process.terminate()
-            process.wait(10)
+            try:
+                process.wait(WAIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _desktops_are_one(self) -> bool:
         self.do("set_num_desktops", "1")  # unheard while the window manager is starting
@@ -161,6 +165,11 @@ class Screen:
         large = [box for box in self.windows(window_class) if box.height > 300]
         return large[0] if large else None
 
+    def _large(self, window_class: str) -> set[str]:
+        """Windows and menus, but neither icons in the tray nor their tips."""
+        found = self.windows(window_class)
+        return {box.key for box in found if box.height > TRAY_ICON_PIXELS}
+
     def type_into(self, window: WindowBox, *keys: str) -> None:
         """Bring a window to the front and press some keys, one after the other."""
         self.do("windowactivate", "--sync", window.key)
@@ -173,12 +182,13 @@ class Screen:
         self.do("type", "--delay", "15", text)
 
     def open_tray_menu(self, window_class: str) -> None:
-        """Press the right button on a program's icon in the tray."""
+        """Press the right button on a program's icon in the tray; the menu is open then."""
         icon = self.tray_icon(window_class)
         assert icon is not None
+        before = self._large(window_class)
         middle = (str(icon.x + icon.width // 2), str(icon.y + icon.height // 2))
         self.do("mousemove", *middle, "click", "3")
-        time.sleep(0.5)
+        wait_for(lambda: self._large(window_class) - before, "the menu")
 
     def press(self, *keys: str) -> None:
         """Press keys where the focus is, such as in an open menu."""

@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QEvent, QLocale, QObject
 from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
 from shiboken6 import delete
 
 from app.api.shapes import ErrorBody
 from app.ui.backend import Backend
 from app.ui.theme import Theme
 from tests.helpers.fake_node_api import TOKEN, FakeNodeThread
+from tests.helpers.qt_garbage import collected_here
 
-WAIT_MILLISECONDS = 5000
+WAIT_MILLISECONDS = 30_000
+"""What must come is waited for long: other programs run as well, and the node is a thread."""
 Wait = Callable[[Callable[[], object]], None]
 
 
 def unexpected(error: ErrorBody) -> None:
     """Where nothing may go wrong."""
     raise AssertionError(error.words)
+
+
+class PatientBot(QtBot):
+    """As pytest-qt's, but it waits as long for everything."""
+
+    def waitSignal(self, signal: Any, *, timeout: int = WAIT_MILLISECONDS, **how: Any) -> Any:  # noqa: N802
+        """As Qt's bot does."""
+        return super().waitSignal(signal, timeout=timeout, **how)
+
+    def waitUntil(  # noqa: N802
+        self, callback: Callable[[], bool | None], *, timeout: int = WAIT_MILLISECONDS
+    ) -> None:
+        """As Qt's bot does."""
+        super().waitUntil(callback, timeout=timeout)
+
+    def waitActive(self, widget: Any, *, timeout: int = WAIT_MILLISECONDS) -> Any:  # noqa: N802
+        """As Qt's bot does."""
+        return super().waitActive(widget, timeout=timeout)
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """pytest-qt's, with more patience."""
+    return PatientBot(request)
 
 
 class ShownWindows(QObject):
@@ -53,10 +80,8 @@ def shown_windows(qapp: QApplication) -> Iterator[list[QWidget]]:
 @pytest.fixture(autouse=True, scope="module")
 def _collected_here() -> Iterator[None]:
     """Python throws away what belongs to Qt in this thread only, never in one of a fake node."""
-    gc.disable()
-    yield
-    gc.enable()
-    gc.collect()
+    with collected_here():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +127,7 @@ def unopened(qapp: QApplication) -> Iterator[Backend]:
 
 @pytest.fixture
 def backend(qtbot, fake: FakeNodeThread, unopened: Backend) -> Backend:
-    with qtbot.waitSignal(unopened.connected, timeout=WAIT_MILLISECONDS):
+    with qtbot.waitSignal(unopened.connected):
         unopened.open(fake.url, TOKEN)
     return unopened
 
@@ -110,4 +135,4 @@ def backend(qtbot, fake: FakeNodeThread, unopened: Backend) -> Backend:
 @pytest.fixture
 def wait(qtbot) -> Wait:
     """Wait until something is so."""
-    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=WAIT_MILLISECONDS)
+    return lambda condition: qtbot.waitUntil(lambda: bool(condition()))

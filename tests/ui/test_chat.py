@@ -36,6 +36,14 @@ def ask(page: ChatPage, wait, text: str) -> None:
     wait(lambda: page.transcript.messages[-1].key is not None)
 
 
+def asked_and_begun(page: ChatPage, fake, wait, text: str) -> None:
+    """Ask; the answer stands still in the middle until `go_on`, or until it is stopped."""
+    fake.node.waits_at = 40
+    page.composer.field.setPlainText(text)
+    page.composer._send()
+    wait(lambda: page._answer is not None and len(page._answer.text.source) >= 40)
+
+
 def sources(page: ChatPage) -> list[str]:
     return [message.text.source for message in page.transcript.messages]
 
@@ -58,10 +66,7 @@ def test_a_proposed_question_can_be_asked_with_one_click(page, wait) -> None:
 
 
 def test_an_answer_can_be_stopped_and_stays(page, fake, wait) -> None:
-    fake.node.piece_seconds = 0.05
-    page.composer.field.setPlainText("Tell me a lot")
-    page.composer._send()
-    wait(lambda: page._answer is not None and page._answer.text.source)
+    asked_and_begun(page, fake, wait, "Tell me a lot")
     page.composer.button.click()
     wait(lambda: page._stream is None)
     answer = page.transcript.messages[-1]
@@ -109,10 +114,8 @@ def test_an_answer_that_is_complete_before_it_is_followed_is_shown(
 
 
 def test_an_answer_that_waits_says_for_what_until_it_goes_on(page, fake, wait) -> None:
-    fake.node.waits_at = 40
-    page.composer.field.setPlainText("What is Potluck?")
-    page.composer._send()
-    wait(lambda: page._answer is not None and page._answer.waiting.text() == WAITS.words)
+    asked_and_begun(page, fake, wait, "What is Potluck?")
+    wait(lambda: page._answer.waiting.text() == WAITS.words)
     answer = page.transcript.messages[-1]
     before = answer.text.source
     assert 0 < len(before) < len(ANSWER)
@@ -135,16 +138,17 @@ def test_a_question_that_is_clicked_twice_is_asked_once(page, fake, wait) -> Non
 
 def test_another_chat_can_be_read_while_an_answer_is_written(page, fake, wait) -> None:
     fake.do(lambda node: node.put(old_conversations()[1]))
-    fake.node.piece_seconds = 0.03
-    page.composer.field.setPlainText("Slowly, please")
-    page.composer._send()
-    wait(lambda: page._answer is not None and page._answer.text.source)
+    asked_and_begun(page, fake, wait, "Slowly, please")
     writing = page.key
     page.open("old1")
     wait(lambda: page.title.text() == "A birthday poem for grandmother")
     assert page._stream is None
     page.open(writing)
     wait(lambda: sources(page) and sources(page)[0] == "Slowly, please")
+    wait(lambda: page._answer is not None and page._answer.text.source)
+    fake.do(lambda node: node.go_on.set())
+    wait(lambda: page._stream is None)
+    assert sources(page) == ["Slowly, please", ANSWER]
 
 
 def test_a_question_that_nobody_can_answer_stays_and_can_be_tried_again(page, fake, wait) -> None:
@@ -203,11 +207,9 @@ def test_a_chat_can_be_renamed_and_deleted(page, fake, wait) -> None:
 
 
 def test_typing_is_possible_while_an_answer_arrives(page, fake, wait, qtbot) -> None:
-    fake.node.piece_seconds = 0.02
-    page.composer.field.setPlainText("Go")
-    page.composer._send()
-    wait(lambda: page._answer is not None and page._answer.text.source)
+    asked_and_begun(page, fake, wait, "Go")
     qtbot.keyClicks(page.composer.field, "my next question")
     assert page.composer.field.toPlainText() == "my next question"
+    fake.do(lambda node: node.go_on.set())
     wait(lambda: page._stream is None)
     assert page.composer.field.toPlainText() == "my next question"

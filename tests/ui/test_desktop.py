@@ -18,7 +18,7 @@ from app.ui.translations import Language, tr
 
 pytestmark = pytest.mark.real
 
-WAIT_MILLISECONDS = 20_000
+WAIT_MILLISECONDS = 60_000
 
 
 @pytest.fixture
@@ -143,6 +143,24 @@ def test_quitting_ends_the_node_too(desktop, qtbot, quits, folder: Path) -> None
     assert process.poll() is not None
     assert not (folder / "node.json").exists()
     assert not desktop.window.isVisible()
+
+
+def test_whoever_quits_before_the_node_was_started_starts_none(
+    qapp, theme, language, folder: Path, quits
+) -> None:
+    folder.mkdir()
+    node = NodeProcess(folder, ["must-not-be-started"])
+    failed: list[str] = []
+    node.failed.connect(failed.append)
+    login = LinuxAutostart(["potluck", "--hidden"], folder / "autostart")
+    made = Desktop(qapp, theme, language, folder, node, login)
+    made.start(hidden=True)
+    made.quit()
+    qapp.processEvents()
+    assert quits == [1]
+    assert (failed, node._process) == ([], None)
+    made.window.deleteLater()
+    made.deleteLater()
 
 
 def test_another_language_is_spoken_at_once(desktop, qtbot) -> None:

@@ -15,8 +15,7 @@ def settings(qtbot, theme, backend, wait):
         page = SettingsPage(theme, backend)
         qtbot.addWidget(page)
         page.resize(700, 400)
-        page.show()
-        page.refresh()
+        page.show()  # which asks the node
         wait(lambda: page.fields)
         return page
 

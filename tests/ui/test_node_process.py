@@ -15,7 +15,7 @@ from app.ui.node_process import NodeProcess, node_command
 pytestmark = pytest.mark.real
 
 FAKE = [sys.executable, "-m", "tests.helpers.fake_node_api"]
-WAIT_MILLISECONDS = 20_000
+WAIT_MILLISECONDS = 60_000
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QSpinBox
 
+from app.api.shapes import SettingsView
 from app.settings import SETTINGS, changed
 from app.ui.settings_page import SettingsPage
 from tests.helpers.fake_node_data import snapshot_at_rest
@@ -20,8 +22,7 @@ def page(qtbot, theme, backend, wait) -> SettingsPage:
     made = SettingsPage(theme, backend)
     qtbot.addWidget(made)
     made.resize(900, 700)
-    made.show()
-    made.refresh()
+    made.show()  # which asks the node
     wait(lambda: made.fields)
     return made
 
@@ -51,6 +52,24 @@ def test_a_change_of_mind_is_sent_when_the_first_one_was_answered(page, fake, wa
     wait(lambda: page._asked == {})
     assert [change["pause_on_battery"] for _, change in fake.node.asked] == [False, True]
     assert box.isChecked()
+
+
+def test_an_answer_from_before_a_change_does_not_take_it_back(page, wait, monkeypatch) -> None:
+    """It may come last: answers come over several connections."""
+    heard: list[Callable[[SettingsView], object]] = []
+    ask, before = page._requests.settings, page._view
+    monkeypatch.setattr(page._requests, "settings", lambda done, failed: heard.append(done))
+    page.refresh()
+    box = page.fields["pause_on_battery"].widget
+    box.click()
+    wait(lambda: page._asked == {})
+    monkeypatch.setattr(page._requests, "settings", ask)
+    saw: list[SettingsView] = []
+    page.saw.connect(saw.append)
+    heard[0](before)
+    assert not box.isChecked()
+    wait(lambda: saw)
+    assert not box.isChecked()
 
 
 def test_who_comes_back_to_what_was_asked_has_asked_once(page, fake, wait) -> None:

@@ -307,17 +307,18 @@ def test_what_is_being_written_in_the_chat_stays(window, speaking, qtbot) -> Non
 def test_an_answer_that_is_being_written_goes_on_and_keeps_its_place(
     window, speaking, fake, qtbot, wait
 ) -> None:
-    fake.do(lambda node: setattr(node, "piece_seconds", 0.01))
+    fake.do(lambda node: setattr(node, "waits_at", 40))
     window.go("chat")
     window.chat._send("Tell me something.")
     answer = window.chat.transcript.messages
-    wait(lambda: len(answer) == 2 and len(answer[1].text.source) > 40)
+    wait(lambda: len(answer) == 2 and len(answer[1].text.source) >= 40)
     written = answer[1].text.source
     bar = window.chat.transcript.verticalScrollBar()
     scrolled = bar.value()
     speaking.use("de")
     assert window.chat.transcript.messages[1].text.source.startswith(written)
     assert window.chat.transcript.messages[1].copy.toolTip() == "Kopieren"
+    fake.do(lambda node: node.go_on.set())
     wait(lambda: window.chat._stream is None)
     assert len(window.chat.transcript.messages[1].text.source) > len(written)
     assert bar.value() >= scrolled

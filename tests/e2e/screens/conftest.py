@@ -30,9 +30,16 @@ from app.ui.translations import Language
 from tests.helpers.desktop_node import QUIET_RULES, DesktopNode
 from tests.helpers.processes import NodeProcess as Neighbour
 from tests.helpers.processes import Processes
+from tests.helpers.qt_garbage import collected_here
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 Wait = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _collected_here() -> Iterator[None]:
+    with collected_here():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -133,11 +140,13 @@ def desktop_for(qapp: QApplication, theme: Theme, folder: Path) -> Desktop:
 
 def send(desktop: Desktop, wait: Wait, text: str) -> None:
     """Write a question and press the button; the answer begins."""
-    page = desktop.window.chat
+    page, told = desktop.window.chat, list[bool]()
     desktop.window.go("chat")
     page.composer.field.setPlainText(text)
+    page.busy_changed.connect(told.append)
     page.composer.button.click()
-    wait(lambda: page._stream is not None)
+    wait(lambda: True in told)  # it may be over before anybody looks
+    page.busy_changed.disconnect(told.append)
 
 
 def ask(desktop: Desktop, wait: Wait, text: str) -> Message:

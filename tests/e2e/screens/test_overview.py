@@ -35,8 +35,8 @@ def test_it_shows_what_is_shared_and_who_else_does(
     half = "every layer is served, 4 layers by one computer only"
     # Who has only just come is a helper, but not ready yet.
     wait(lambda: page.model.note.text() == f"2 other helpers · {half}")
+    wait(lambda: page.state.headline.text() == "Sharing 4 layers of Potluck Guide")
     assert page.helpers.table.rowCount() == 2
-    assert page.state.headline.text() == "Sharing 4 layers of Potluck Guide"
     assert page.state.pause.isVisible()
     assert page.model.name.text() == (
         "Potluck Guide: this computer serves the input and layers 1 to 4"
@@ -102,7 +102,7 @@ def test_work_for_others_is_seen_in_the_graph_and_the_totals(
     wait(lambda: max(values[0] for values in page.tokens.graph.values) > 0)
     # The speed goes down again and is seen to.
     wait(lambda: page.tokens.graph.values[-1] == (0.0,))
-    wait(lambda: page.totals.figures[1].text() == str(node.status["totals"]["tokens_ever"]))
+    wait(lambda: page.totals.figures[1].text() == f"{node.status['totals']['tokens_ever']:,}")
     limits = node.status["limits"]
     grid = page.limits._grid
     names = [row_of(grid, row)[0].text() for row in range(len(limits))]
@@ -120,9 +120,17 @@ def answered(neighbours: Neighbours, wait: Wait) -> Any:
     return json.loads(told)
 
 
+def is_known_well(offers: Any) -> bool:
+    """Whether the node has found both neighbours and measured its speed."""
+    (guide,) = [one for one in offers if one["units"] == GUIDE_LAYERS + 2]
+    return guide["served_by"] == 2 and guide["expected_tokens_per_second"] is not None
+
+
 def test_models_say_whether_they_fit_and_what_they_take(
     desktop: Desktop, node: DesktopNode, wait: Wait
 ) -> None:
+    # The page shows what was so when it was opened.
+    wait(lambda: is_known_well(node.ask("GET", "/models")))
     desktop.window.go("models")
     names = {offer["name"] for offer in node.ask("GET", "/models")}
     wait(lambda: {card.offer.name for card in cards(desktop)} == names)
