@@ -20,15 +20,17 @@ from app.api.shapes import (
     Snapshot,
 )
 from app.ids import Span
+from tests.helpers.held_answers import hold_answers
 from tests.helpers.running_node import WHOLE, RunningNode, SetSensors, adopt_guide, running_node
 
 pytestmark = pytest.mark.real
 
-MEMORY_FREE_SECONDS = 1.0
-DRAIN_SECONDS = 2.0
+WAIT_SECONDS = 60.0
+CLOCK_SECONDS = 5.0
+"""So far may somebody set the clock while a test runs."""
 
 
-async def until(running: RunningNode, state: str, *, seconds: float = 20.0) -> Snapshot:
+async def until(running: RunningNode, state: str, *, seconds: float = WAIT_SECONDS) -> Snapshot:
     """The first snapshot with this state."""
     async with asyncio.timeout(seconds):
         while True:
@@ -90,12 +92,13 @@ async def test_a_pause_frees_the_memory_and_lasts_until_it_is_ended(
 ) -> None:
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         worker = psutil.Process(running.node.status()["worker_pid"])
-        began = time.monotonic()
+        began = time.time()
         status = await running.ask("POST", "/pause", {"kind": "seconds", "seconds": 900})
-        assert time.monotonic() - began < MEMORY_FREE_SECONDS
         assert not worker.is_running()
         assert (status["state"], status["pause"]["reason"]) == ("paused", "manual")
-        assert status["pause"]["until"] == pytest.approx(time.time() + 900, abs=5)
+        assert (
+            began - CLOCK_SECONDS <= status["pause"]["until"] - 900 <= time.time() + CLOCK_SECONDS
+        )
         assert status["pause"]["can_override"] is False
         told = running.node.status()  # what `potluck status` shows
         assert (told["state"], told["headline"]) == ("paused", status["headline"])
@@ -142,36 +145,38 @@ async def test_an_automatic_pause_names_its_reason_and_can_be_overruled(
 
 
 async def test_a_strangers_answer_goes_on_elsewhere_when_the_owner_pauses(
-    tmp_path: Path, guide: Path
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two computers serve the same layers; the one that answers pauses in the middle."""
+    go_on = hold_answers(monkeypatch)
     places = [tmp_path / name for name in ("first", "second", "asks")]
     async with running_node(places[0], manifest=guide, units=WHOLE, public=True) as first:
         bootstrap = f"{first.node.ready_line()['peer_id']}@{first.node.endpoint.address}"
         adopt_guide(places[2], guide)
         async with running_node(places[2], bootstraps=(bootstrap,)) as asks:
-            made = await asks.ask(
-                "POST", "/conversations", {"model": "guide", "max_tokens": 400}, expect=201
-            )
+            made = await asks.ask("POST", "/conversations", {"model": "guide"}, expect=201)
             path = f"/conversations/{made['id']}/messages"
             stream = asks.events("POST", path, {"content": "Tell me a story."})
-            await anext(stream)
+            begun = await asks.first_words(stream)
             async with running_node(
                 places[1], manifest=guide, units=WHOLE, bootstraps=(bootstrap,)
-            ):
-                began = time.monotonic()
+            ) as second:
+                worker = psutil.Process(first.node.status()["worker_pid"])
                 await first.ask("POST", "/pause", {"kind": "resume"})
-                assert time.monotonic() - began < DRAIN_SECONDS + MEMORY_FREE_SECONDS
+                assert not worker.is_running()
+                go_on.set()
                 name, message = [event async for event in stream][-1]
+                goes_on_at = str(second.node.ready_line()["peer_id"])
     assert (name, message["state"]) == ("message", "done")
-    assert message["content"]
-    assert "this computer" not in message["chain"]
+    assert message["repairs"] >= 1
+    assert message["content"].startswith(begun)
+    assert message["chain"] == [goes_on_at[:8]]
 
 
-async def test_quitting_ends_the_node_soon(tmp_path: Path) -> None:
+async def test_quitting_ends_the_node(tmp_path: Path) -> None:
     async with running_node(tmp_path) as running:
         await running.ask("POST", "/quit")
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(WAIT_SECONDS):
             await running.node.wait_until_quit()
 
 
@@ -319,19 +324,21 @@ async def test_a_conversation_is_kept_regenerated_edited_and_exported(
         assert gone["code"] == "unknown_conversation"
 
 
-async def test_an_answer_is_stopped_and_keeps_what_there_is(tmp_path: Path, guide: Path) -> None:
+async def test_an_answer_is_stopped_and_keeps_what_there_is(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold_answers(monkeypatch)
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
-        options = {"max_tokens": 900, "temperature": 1.5, "top_p": 1.0}
-        made = await running.ask("POST", "/conversations", options, expect=201)
+        made = await running.ask("POST", "/conversations", {}, expect=201)
         path = f"/conversations/{made['id']}"
         stream = running.events("POST", f"{path}/messages", {"content": "Tell me a story."})
-        await anext(stream)
+        begun = await running.first_words(stream)
         busy = await running.ask("POST", f"{path}/messages", {"content": "Now!"}, expect=409)
         assert busy["code"] == "busy"
         await running.ask("POST", f"{path}/stop")
         name, message = [event async for event in stream][-1]
         assert (name, message["state"]) == ("message", "stopped")
-        assert message["content"]
+        assert message["content"] == begun
         kept = await running.ask("GET", path)
         assert kept["messages"][-1] == message
 
@@ -341,12 +348,12 @@ async def test_an_answer_is_written_on_when_the_window_goes(tmp_path: Path, guid
         made = await running.ask("POST", "/conversations", {"max_tokens": 60}, expect=201)
         path = f"/conversations/{made['id']}"
         stream = running.events("POST", f"{path}/messages", {"content": "Tell me a story."})
-        _, delta = await anext(stream)
+        begun = await running.first_words(stream)
         await stream.aclose()  # type: ignore[attr-defined]
         again = [event async for event in running.events("GET", f"{path}/events")]
         kept = await running.ask("GET", path)
         assert kept["messages"][-1]["state"] == "done"
-        assert kept["messages"][-1]["content"].startswith(delta["text"])
+        assert kept["messages"][-1]["content"].startswith(begun)
         if again:
             assert again[-1][1] == kept["messages"][-1]
 
@@ -374,7 +381,7 @@ async def test_a_chat_does_not_wait_for_the_places_that_this_computer_gives_to_o
 ) -> None:
     (tmp_path / "settings.toml").write_text("max_sessions = 1\n")
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_SECONDS):
             for _ in range(3):
                 made = await running.ask("POST", "/conversations", {"max_tokens": 8}, expect=201)
                 message = await written(running, made["id"], "What is a helper?")

@@ -12,6 +12,8 @@ import pytest_asyncio
 
 from tests.api.control_contract import ControlContract, Subject
 from tests.helpers.asking_fake import scripted_node
+from tests.helpers.fake_node_data import ANSWER
+from tests.helpers.held_answers import hold_answers
 from tests.helpers.running_node import Asking, adopt_guide, running_node
 
 pytestmark = [
@@ -26,14 +28,18 @@ async def real_node(folder: Path, guide: Path) -> AsyncIterator[Subject]:
     adopt_guide(folder, guide)
     async with running_node(folder) as running:
         await running.ask("POST", "/consent", {"share": True})
-        yield Subject(running, other="guide")
+        yield Subject(running, other="guide", hold_answers=hold_answers)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def scripted() -> AsyncIterator[Subject]:
     """One for all; each test leaves it as it found it."""
     async with scripted_node() as asking:
-        yield Subject(asking, other="guide-7m")
+
+        def write_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+            monkeypatch.setattr(asking.node, "answer", ANSWER * 100)
+
+        yield Subject(asking, other="guide-7m", hold_answers=write_for_long)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

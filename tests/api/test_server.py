@@ -76,7 +76,7 @@ async def test_what_programs_get_wrong_about_http_stays_out_of_the_log(
         for data in wrong:
             reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
             writer.write(data)
-            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.")
+            assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.")
             writer.close()
             await writer.wait_closed()
         assert (await running.ask("GET", "/status"))["state"] == "idle"
@@ -133,7 +133,7 @@ async def test_a_node_that_was_killed_starts_again_where_it_was(
             assert [head["id"] for head in listing] == [made["id"]]
             assert json.loads((tmp_path / "node.json").read_text())["api"] == again["api"]
             await ask(again, "POST", "/quit")
-            assert await asyncio.wait_for(process.wait(), 10) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
         finally:
             if process.returncode is None:
                 process.kill()

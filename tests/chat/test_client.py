@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -23,9 +24,10 @@ from app.chat.client import (
 )
 from app.clock import SystemClock
 from app.errors import EngineFault, NotServed, PeerLost, UsageError
-from app.ids import Span, peer_text
+from app.ids import PeerId, Span, peer_text
 from app.net.addresses import parse_bootstrap
 from app.net.dht import Dht
+from app.net.dialling import Dialling
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement, sign_announcement
@@ -36,6 +38,8 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 DRAFT = "guide-draft-q8_0"
 PROMPT = "A chain of computers"
+AWAY = "127.0.0.1:9"
+"""Nobody answers there."""
 
 
 def folder(place: Path, settings: str = "") -> Path:
@@ -61,6 +65,20 @@ async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Node]
     """A node that serves the whole model, and tells so itself."""
     async with AsyncExitStack() as stack:
         yield await start(stack, tmp_path_factory.mktemp("whole"), public=True, model=DRAFT)
+
+
+@pytest.fixture
+def who_is_away_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is there has the time that it has in life."""
+    attempt = Dialling._attempt
+
+    async def soon(self: Dialling, peer: PeerId, text: str, word: Any) -> Any:
+        if text != AWAY:
+            return await attempt(self, peer, text, word)
+        await asyncio.sleep(0.05)
+        return PeerLost("no answer")
+
+    monkeypatch.setattr(Dialling, "_attempt", soon)
 
 
 @pytest.fixture
@@ -134,23 +152,21 @@ async def test_a_bootstrap_that_is_away_is_named(
 ) -> None:
     monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.05)
     nobody = new_identity().peer_id
-    options = replace(asking, bootstraps=[f"{peer_text(nobody)}@127.0.0.1:9"])
+    options = replace(asking, bootstraps=[f"{peer_text(nobody)}@{AWAY}"])
     async with Client(options) as client:
         with pytest.raises(PeerLost, match=f"no bootstrap answers: {peer_text(nobody)[:8]}"):
             await client.answer(await client.request(PROMPT))
     with pytest.raises(PeerLost, match="no bootstrap answers"):
-        await lookup_all([(nobody, "127.0.0.1:9")])
+        await lookup_all([(nobody, AWAY)])
     with pytest.raises(PeerLost, match="no bootstrap answers"):
-        await count_answers([(nobody, "127.0.0.1:9")])
+        await count_answers([(nobody, AWAY)])
     monkeypatch.undo()  # whoever is there is waited for as long as in life
     assert await count_answers([parse_bootstrap(asking.bootstraps[0])]) == 1
 
 
-async def test_one_bootstrap_of_several_is_enough(
-    asking: ClientOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 1.0)
-    nobody = f"{peer_text(new_identity().peer_id)}@127.0.0.1:9"
+@pytest.mark.usefixtures("who_is_away_is_given_up_soon")
+async def test_one_bootstrap_of_several_is_enough(asking: ClientOptions) -> None:
+    nobody = f"{peer_text(new_identity().peer_id)}@{AWAY}"
     async with Client(replace(asking, bootstraps=[nobody, *asking.bootstraps])) as client:
         answer = await client.answer(await client.request(PROMPT, max_tokens=3))
     assert len(answer.tokens) == 3
@@ -181,10 +197,10 @@ async def test_a_gap_names_the_units(asking: ClientOptions, tmp_path: Path) -> N
                 await client.answer(await client.request(PROMPT))
 
 
+@pytest.mark.usefixtures("who_is_away_is_given_up_soon")
 async def test_a_chain_of_computers_that_are_away_names_both_the_gap_and_who_is_away(
     asking: ClientOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.net.dialling.DIAL_SECONDS", 0.5)
     monkeypatch.setattr("app.swarm.generate.PATIENCE_SECONDS", 0.5)
     ghost = new_identity()
     now = SystemClock().wall()
@@ -199,7 +215,7 @@ async def test_a_chain_of_computers_that_are_away_names_both_the_gap_and_who_is_
         )
         told = Announcement(
             peer=ghost.peer_id, sequence=1, issued_at=now, expires_at=now + 60,
-            model=client.model.id, addresses=["127.0.0.1:9"], span=Span(0, 4),
+            model=client.model.id, addresses=[AWAY], span=Span(0, 4),
             layers_per_second=1.0, kv_tokens_free=4096,
         )  # fmt: skip
         async with Dht(endpoint, [address], clock=SystemClock(), background=False) as directory:

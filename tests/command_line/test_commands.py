@@ -105,6 +105,7 @@ def computer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         processor = Processor("Abacus", 2, 4, ())
         hardware = Hardware("Linux", "abacus", processor, memory, cards)
         monkeypatch.setattr("app.command_line.commands.read_hardware", lambda: hardware)
+        monkeypatch.setattr("app.command_line.commands.free_disk_bytes", lambda folder: 50 << 30)
 
         async def measured(data: Any, model: Any) -> str:
             if engine:
@@ -124,6 +125,7 @@ def test_a_computer_that_can_do_it_is_all_right(told: Told, computer: Callable[.
     assert all(line.startswith("ok   ") for line in lines)
     assert "ok   processor: Abacus, 2 cores (unknown instruction sets)" in lines
     assert "ok   memory: 8.6 GB free of 17.2 GB" in lines
+    assert "ok   disk: 53.7 GB free; Potluck may use 20.0 GB" in lines
     assert any("none that NVIDIA's driver answers for" in line for line in lines)
     assert any("bootstraps: none known" in line for line in lines)
     assert lines[-1] == "ok   engine: runs"

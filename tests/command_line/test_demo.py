@@ -82,7 +82,7 @@ async def test_a_node_that_does_not_end_is_ended(
 async def test_a_node_that_does_not_start_is_told_in_its_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
 ) -> None:
-    monkeypatch.setattr(demo, "START_SECONDS", 0.5 if "sleep" in program else 10.0)
+    monkeypatch.setattr(demo, "START_SECONDS", 0.5 if "sleep" in program else 60.0)
     let_nodes_be(monkeypatch, program)
     with pytest.raises(EngineFault, match=words):
         await demo.start_node([], log=tmp_path / "log")

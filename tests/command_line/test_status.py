@@ -155,7 +155,7 @@ def test_parts_that_do_not_meet_are_no_chain(told: Told, swarm: Callable[..., No
 def test_replaced_helpers_are_counted(told: Told, tmp_path: Path) -> None:
     told("status")
     kept = tmp_path / "data" / SERVED_FILE
-    kept.write_text('{"day": "2030-01-01", "repairs_today": 2, "repairs_ever": 7}')
+    kept.write_text('{"day": "2001-01-01", "repairs_today": 2, "repairs_ever": 7}')
     assert "helpers replaced in your chats: 0 today, 7 ever\n" in told("status")[1]
     assert json.loads(told("status", "--json")[1])["repairs"] == {"today": 0, "ever": 7}
     kept.write_text("[")

@@ -42,7 +42,7 @@ class Played:
     def read(self, programs: frozenset[str]) -> Readings:
         self.asked.append(programs)
         if self.stuck is not None:
-            self.stuck.wait(5)
+            self.stuck.wait(60)
         if self.broken:
             raise RuntimeError("a sensor nobody has seen before")
         return self.readings
@@ -118,6 +118,6 @@ class Desk:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(30.0):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.005)

@@ -110,6 +110,14 @@ class Asking(ABC):
             assert response.status == expect, f"{response.status}: {text}"
             return json.loads(text)
 
+    async def first_words(self, events: AsyncIterator[tuple[str, Any]]) -> str:
+        """What an answer begins with; on a crowded computer it may have to wait before."""
+        async for name, body in events:
+            if name == "delta":
+                return str(body["text"])
+            assert name == "waiting", body
+        raise AssertionError("the stream ended before the answer began")
+
     async def events(
         self, method: str, path: str, body: Any = None
     ) -> AsyncIterator[tuple[str, Any]]:

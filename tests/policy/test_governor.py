@@ -91,11 +91,11 @@ async def test_the_loop_follows_the_sensors(desk: Desk, monkeypatch: pytest.Monk
     async with desk.open() as governor:
         await governor.consent(share=True)
         desk.sensors.readings = dataclasses.replace(AWAY, full_screen=True)
-        await until(lambda: governor.verdict.reason == "full_screen")
-        assert desk.node.told[-1] == "pause: full_screen"
+        await until(lambda: desk.node.told[-1] == "pause: full_screen")
+        assert governor.verdict.reason == "full_screen"
         desk.sensors.readings = dataclasses.replace(AWAY, idle_seconds=0.0)
-        await until(lambda: governor.verdict.state == "sharing")
-        assert desk.node.told[-2:] == ["2 threads", "resume"]
+        await until(lambda: desk.node.told[-2:] == ["2 threads", "resume"])
+        assert governor.verdict.state == "sharing"
         assert governor.verdict.in_use
     assert desk.sensors.closed == 1
 
@@ -104,16 +104,17 @@ async def test_sensors_that_hang_count_as_unknown(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(governor_module, "READ_SECONDS", 0.05)
     async with desk.open() as governor:
         await governor.consent(share=True)
         assert not governor.verdict.in_use
+        monkeypatch.setattr(governor_module, "READ_SECONDS", 0.05)  # for those that hang alone
         desk.sensors.stuck = threading.Event()
         await until(lambda: governor.verdict.in_use)
         assert governor.readings.idle_seconds is None
         asked = len(desk.sensors.asked)
         await asyncio.sleep(0.2)
         assert len(desk.sensors.asked) == asked, "no second one is sent after the first"
+        monkeypatch.setattr(governor_module, "READ_SECONDS", 30.0)
         stuck, desk.sensors.stuck = desk.sensors.stuck, None
         stuck.set()
         await until(lambda: not governor.verdict.in_use)
@@ -269,6 +270,14 @@ async def test_readings_alone_show_the_power_that_a_cap_is_kept_by(
 ) -> None:
     monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(power_cap_module, "SAMPLE_SECONDS", (0.001, 0.002))
+    samples, sample = 0, Cards.sample
+
+    def counted(cards: Cards) -> None:
+        nonlocal samples
+        sample(cards)
+        samples += 1
+
+    monkeypatch.setattr(Cards, "sample", counted)
     desk.gpu = True
     desk.nvml = Nvml(cards=1, rights=False, counter=False)
     async with desk.open(Settings(power_cap_watts=150)) as governor:
@@ -277,7 +286,8 @@ async def test_readings_alone_show_the_power_that_a_cap_is_kept_by(
         rests = []
         for _ in range(20):
             desk.clock.advance(1.0)
-            await asyncio.sleep(0.02)
+            enough = samples + 2  # the first may have begun before
+            await until(lambda enough=enough: samples >= enough)  # type: ignore[misc]
             rests.append(desk.pacer.rest_seconds(1.0))
         power = next(limit for limit in governor.limits() if limit.name == "power")
         assert power.how == "duty cycle"
