@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -64,11 +64,20 @@ async def test_there_and_back_takes_both_delays_and_each_dialler_hears_its_own(l
         assert link.passed == 4
 
 
-async def test_a_cut_link_says_nothing_until_it_is_whole_again(link: Link) -> None:
+async def test_a_cut_link_says_nothing_until_it_is_whole_again(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later, came = link.later, asyncio.Event()
+
+    def watched(*given: Any) -> None:
+        later(*given)
+        came.set()
+
+    monkeypatch.setattr(link, "later", watched)
     link.is_cut = True
     async with dialling(link) as (transport, dialler):
         transport.sendto(b"lost")
-        await asyncio.sleep(0.1)
+        await came.wait()
         link.is_cut = False
         transport.sendto(b"found")
         assert await heard(dialler) == b"found"

@@ -68,7 +68,7 @@ class Window:
         request = urllib.request.Request(
             f"{self.node()['api']}{API_PREFIX}{path}", headers={"Authorization": f"Bearer {token}"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
     def answered(self) -> dict[str, Any] | None:
@@ -76,7 +76,10 @@ class Window:
         heads = self.ask("/conversations")
         if not heads:
             return None
-        last: dict[str, Any] = self.ask(f"/conversations/{heads[0]['id']}")["messages"][-1]
+        messages = self.ask(f"/conversations/{heads[0]['id']}")["messages"]
+        if not messages:  # what was typed follows
+            return None
+        last: dict[str, Any] = messages[-1]
         done = last["role"] == "assistant" and last["state"] != "writing"
         return last if done else None
 

@@ -22,6 +22,9 @@ PROMPT = "the rest of them"
 TOKENS = 160
 LONG_TOKENS = 40
 LONG_PROMPT = " ".join([PROMPT] * 300)
+NOTICED_SECONDS = 20.0
+"""One that is silent is given up after a second or two, and after thirty by whoever has no
+heartbeat."""
 
 Helpers = Callable[[int], list[NodeProcess]]
 
@@ -102,7 +105,7 @@ def second_of(answer: Answer, nodes: list[NodeProcess]) -> NodeProcess:
 async def listed(directory: NodeProcess, name: str) -> None:
     """Wait until a computer can be found."""
     known = [(parse_peer(str(directory.ready["peer_id"])), str(directory.ready["listen"]))]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while name not in [peer_text(PeerId(found.peer)) for found in await lookup_all(known)]:
             pass
 
@@ -144,7 +147,7 @@ async def test_a_computer_that_stands_still_is_noticed_and_replaced(
     for process in family:
         process.suspend()
     try:
-        assert 1.0 < await finish(pieces) < 6.0
+        assert await finish(pieces) < NOTICED_SECONDS
         assert answer.tokens == wanted.tokens
         assert answer.repairs >= 1
         assert second_of(answer, nodes) is not frozen
@@ -194,7 +197,7 @@ async def test_a_computer_that_vanishes_is_replaced(
         answer, pieces = await begin(client)
         gone = second_of(answer, nodes)
         gone.signal(signal.SIGKILL)
-        assert await finish(pieces) < 6.0
+        assert await finish(pieces) < NOTICED_SECONDS
     assert answer.tokens == wanted.tokens
     assert answer.repairs >= 1
     assert second_of(answer, nodes) is not gone
@@ -230,7 +233,7 @@ async def test_who_leaves_hands_over_what_it_knows(
         await finish(pieces)
     assert answer.tokens == wanted.tokens
     assert answer.repairs >= 1
-    assert leaving.process.wait(10) == 0
+    assert leaving.process.wait(30) == 0
     until(lambda: heir.status.get("sessions_inherited") == 1)
     assert heir.status["positions_computed"] <= LONG_TOKENS
     assert heir.stop() == 0

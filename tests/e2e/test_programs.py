@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
-
-import psutil
 
 from tests.e2e.conftest import Published
-from tests.helpers.processes import Processes, all_gone
+from tests.helpers.processes import Processes, until
 from tests.helpers.tiny_models import write_gemma2
 
 URL = "http://127.0.0.1:9/model.gguf"
@@ -58,28 +55,23 @@ def test_publish_refuses_a_file_that_lies(processes: Processes, model: Published
 
 def test_doctor_runs_the_guide_and_says_how_fast(processes: Processes) -> None:
     done = processes.run("doctor")
-    assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
-    assert all(line.startswith("ok   ") for line in lines)
-    about = [line[5:].split(":")[0].split(" ")[0] for line in lines]
-    assert about == [
+    about = {line[5:].split(":")[0].split(" ")[0]: line[:5] for line in lines}
+    assert list(about) == [
         *("processor", "memory", "graphics", "disk", "data", "bootstraps", "identity", "engine"),
     ]
+    # Whoever runs this may be short of these two.
+    missing = {name for name, found in about.items() if found == "MISS "}
+    assert missing <= {"memory", "disk"}, done.stdout
+    assert done.returncode == (1 if missing else 0)
+    assert {about[name] for name in about.keys() - missing} == {"ok   "}
     assert "layers a second" in lines[-1]
     assert not list((processes.data("client") / "mounts").glob("client-*"))
 
 
 def test_the_demo_shows_a_chain_that_equals_the_whole_model(processes: Processes) -> None:
-    demo = processes.start("demo", "--nodes", "2", "--json", data="")
-    seen: dict[int, psutil.Process] = {}
-    parent = psutil.Process(demo.pid)
-    while demo.poll() is None:
-        try:
-            seen |= {child.pid: child for child in parent.children(recursive=True)}
-        except psutil.NoSuchProcess:
-            break
-        time.sleep(0.2)
-    output, errors = demo.communicate()
+    demo = processes.run("demo", "--nodes", "2", "--json", data="")
+    output, errors = demo.stdout, demo.stderr
     assert demo.returncode == 0, errors
     assert errors.count("\n") == errors.count("downloading ")
     line = json.loads(output.splitlines()[-1])
@@ -88,18 +80,16 @@ def test_the_demo_shows_a_chain_that_equals_the_whole_model(processes: Processes
     assert len({part["peer_id"] for part in line["chain"]}) == 2
     assert line["tokens_per_second"] > 0
     assert line["text"]
-    assert len(seen) >= 5
-    assert all_gone([*seen.values()])
+    until(lambda: not processes.at_home())
 
 
 def test_a_demo_that_is_stopped_leaves_nothing_running(processes: Processes) -> None:
     demo = processes.start("demo", "--nodes", "2", data="")
     assert demo.stdout is not None
-    while " serves " not in demo.stdout.readline():
-        pass
-    family = psutil.Process(demo.pid).children(recursive=True)
-    assert len(family) >= 3
+    assert any(" serves " in line for line in demo.stdout)
+    # The demo, its bootstrap, a node and its worker.
+    assert len(processes.at_home()) >= 4
     demo.terminate()
-    assert demo.wait(10) == 143
-    assert all_gone(family)
-    demo.communicate()
+    demo.communicate(timeout=60)
+    assert demo.returncode == 143
+    until(lambda: not processes.at_home())

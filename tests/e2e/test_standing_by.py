@@ -67,6 +67,7 @@ async def test_an_answer_goes_on_when_the_only_computer_with_some_layers_is_kill
         words = ["--bootstrap", name, "--model", str(model.manifest), "--units"]
         others = [processes.node(*words, span) for span in ("3:5", "5:8")]
         assert await asyncio.to_thread(lambda: all(other.ready for other in others))
+        await until(lambda: node.network.directory.machine.store.writer_count == len(others))
         await share_automatically(running, model)
         assert node.sharing.order is not None
         assert node.sharing.order.span == FIRST

@@ -19,7 +19,8 @@ from tests.e2e.conftest import Published
 from tests.helpers.processes import NodeProcess, Processes
 
 HALVES = ("0:4", "4:8")
-NOTICED_SECONDS = 6.0
+KNOWN_SECONDS = 60.0
+"""Long before an announcement expires, which is after 300."""
 
 
 class Swarm:
@@ -64,20 +65,17 @@ async def known_to(node: NodeProcess) -> dict[PeerId, Span | None]:
     return {PeerId(record.peer): record.span for record in found}
 
 
-async def until_known(node: NodeProcess, wanted: Callable[[set[PeerId]], bool]) -> float:
-    """How long it takes until what a stranger learns there is as wanted, in seconds."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    async with asyncio.timeout(30.0):
+async def until_known(node: NodeProcess, wanted: Callable[[set[PeerId]], bool]) -> None:
+    """Wait until what a stranger learns there is as wanted."""
+    async with asyncio.timeout(KNOWN_SECONDS):
         while not wanted(set(await known_to(node))):  # noqa: ASYNC110 - others tell it
             await asyncio.sleep(0.2)
-    return loop.time() - began
 
 
 async def until_kept(node: NodeProcess, others: set[str]) -> None:
     """Wait until these, and nobody else, are what it would begin with after a restart."""
     contacts = node.folder / FILE
-    async with asyncio.timeout(60.0):
+    async with asyncio.timeout(120.0):
         while not contacts.exists() or len(json.loads(contacts.read_text())) < len(others):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
     assert {line.partition("@")[0] for line in json.loads(contacts.read_text())} == others
@@ -91,11 +89,11 @@ async def test_a_swarm_goes_on_when_the_first_computer_is_gone(swarm: Swarm) -> 
     returning = swarm.hosts[4]
     await until_kept(returning, {node.ready["peer_id"] for node in (swarm.first, *swarm.public)})
     swarm.first.signal(signal.SIGKILL)
-    swarm.first.process.wait(10)
+    swarm.first.process.wait(30)
 
     # A newcomer who knows another one finds everybody, and gets an answer.
     for node in swarm.public:
-        assert set(await known_to(node)) == serving
+        await until_known(node, serving.__eq__)
         code, told = await asyncio.to_thread(swarm.ask, "--bootstrap", node.name)
         assert code == 0, told
     # A host that comes now is found too.
@@ -108,17 +106,17 @@ async def test_a_swarm_goes_on_when_the_first_computer_is_gone(swarm: Swarm) -> 
     gone = swarm.hosts[0]
     gone.signal(signal.SIGKILL)
     for node in swarm.public:
-        assert await until_known(node, lambda found: peer(gone) not in found) < NOTICED_SECONDS
+        await until_known(node, lambda found: bool(found) and peer(gone) not in found)
     # One that leaves says so.
     assert swarm.hosts[1].stop() == 0
     left = {peer(late), *(peer(host) for host in swarm.hosts[2:])}
     for node in swarm.public:
-        assert set(await known_to(node)) == left
+        await until_known(node, left.__eq__)
 
     # One that comes back needs no bootstrap: it knows the others from before.
     assert returning.stop() == 0
     for node in swarm.public:
-        assert set(await known_to(node)) == left - {peer(returning)}
+        await until_known(node, (left - {peer(returning)}).__eq__)
     again = swarm.processes.node("--model", swarm.model, "--units", "0:8", name="host4")
     assert again.ready["units"] == "0:8"
     for node in swarm.public:

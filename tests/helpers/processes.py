@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -97,7 +97,7 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._nodes: list[NodeProcess] = []
-        self._family: list[psutil.Process] = []
+        self._commands: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Processes:
         return self
@@ -108,19 +108,20 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for node in self._nodes:
-            if node.process.poll() is None:
-                self._family += node.family()
-        for process in self._family:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        assert all_gone(self._family)
+        while left := self.at_home():
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            assert all_gone(left)
         for node in self._nodes:
             node.process.wait()
             assert node.process.stdout is not None
             node.process.stdout.close()
+        for command in self._commands:
+            command.wait()
+            for stream in (command.stdout, command.stderr):
+                if stream is not None:
+                    stream.close()
 
     def data(self, name: str) -> Path:
         """A data folder of this name."""
@@ -166,7 +167,7 @@ class Processes:
             text=True,
             env=environment(self.folder),
         )
-        self._family.append(psutil.Process(process.pid))
+        self._commands.append(process)
         return process
 
     def run(self, *words: str, data: str = "client") -> subprocess.CompletedProcess[str]:
@@ -174,6 +175,10 @@ class Processes:
         process = self.start(*words, data=data)
         output, errors = process.communicate(timeout=COMMAND_SECONDS)
         return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+    def at_home(self) -> list[psutil.Process]:
+        """All processes that were started from here, whoever started them, and that run still."""
+        return [process for process in psutil.process_iter() if _home(process) == str(self.folder)]
 
     def chat(self, prompt: str, *words: str, data: str = "client") -> dict[str, Any]:
         """Run `potluck chat --json`, which has to succeed; what it printed."""
@@ -217,6 +222,14 @@ def all_gone(processes: Sequence[psutil.Process], *, seconds: float = 30.0) -> b
             return False
         time.sleep(0.02)
     return True
+
+
+def _home(process: psutil.Process) -> str:
+    """Its home as `environment` says it; "" where that is not to be seen any more."""
+    try:
+        return process.environ().get("HOME", "")
+    except (psutil.Error, OSError):
+        return ""
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -256,14 +258,20 @@ async def test_a_node_that_nobody_can_find_says_so(
     assert "nobody can find this one" in caplog.text
 
 
+def quiet_port() -> int:
+    """A free port that the system gives nobody who asks for any, as other tests do."""
+    for port in range(10_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 async def test_the_settings_address_is_used_and_another_one_where_it_cannot_be_had(
     tmp_path: Path,
 ) -> None:
     """What a window starts has to come up, and says beside the setting where it is."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        free = holder.getsockname()[1]
-    address = f"127.0.0.1:{free}"
+    address = f"127.0.0.1:{quiet_port()}"
     for wanted, moved in ((address, False), ("192.0.2.7:8423", True), ("127.0.0.2:0", False)):
         folder = tmp_path / wanted.partition(":")[0]
         asked = options(folder, api=DEFAULT_API, settings=f'api = "{wanted}"\n')
