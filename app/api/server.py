@@ -124,13 +124,15 @@ class ApiServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._tasks.close()
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        try:
+            await self._tasks.close()
+        finally:
+            if self._listening is not None:
+                self._listening.close()
+                self._listening = None
+            if self._runner is not None:
+                await self._runner.cleanup()
+                self._runner = None
 
     @property
     def _heard(self) -> Any:

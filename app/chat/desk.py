@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
@@ -140,13 +140,20 @@ class Desk:
         trace: TracebackType | None,
     ) -> None:
         self._closing = True
-        await self._tasks.close()
-        for kept in self._kept:
-            await kept.talk.close()
-        self._kept.clear()
-        for opened in self._opened.values():
-            await opened.opened.__aexit__(None, None, None)
-        self._opened.clear()
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._close_models)
+            closing.push_async_callback(self._close_talks)
+            await self._tasks.close()
+
+    async def _close_talks(self) -> None:
+        async with AsyncExitStack() as closing:
+            while self._kept:
+                closing.push_async_callback(self._kept.pop().talk.close)
+
+    async def _close_models(self) -> None:
+        async with AsyncExitStack() as closing:
+            while self._opened:
+                closing.push_async_exit(self._opened.popitem()[1].opened)
 
     async def write(
         self, order: Order, written: Written, *, key: str = ""

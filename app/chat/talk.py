@@ -170,11 +170,13 @@ class Talk:
 
     async def close(self) -> None:
         """Give everything back."""
-        await self.generator.close()
-        await self._stack.aclose()
-        if self._endpoint is not None and self._credits is not None:
-            self._credits.own_names.discard(self._endpoint.peer_id)
-        self._endpoint = None
+        try:
+            await self.generator.close()
+        finally:
+            await self._stack.aclose()
+            if self._endpoint is not None and self._credits is not None:
+                self._credits.own_names.discard(self._endpoint.peer_id)
+            self._endpoint = None
 
     def part_names(self, parts: Sequence[ChainPart]) -> list[str]:
         """The computers of a chain in order, each once in a row, as people read them."""

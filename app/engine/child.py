@@ -142,7 +142,10 @@ class Child:
         return answer
 
     async def stop(self) -> None:
-        """End the process, by force after `STOP_SECONDS`, and wait until it is gone."""
+        """End the process, by force after `STOP_SECONDS`, and wait until it is gone.
+
+        Whoever is cancelled meanwhile leaves no process behind: it is killed.
+        """
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -151,9 +154,13 @@ class Child:
         except TimeoutError:
             self.kill()
             await self._process.wait()
-        _running.discard(self.pid)
-        await self._tasks.close()
-        self._fail_all()
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+        finally:
+            _running.discard(self.pid)
+            await self._tasks.close()
+            self._fail_all()
 
     def kill(self) -> None:
         """End the process at once."""

@@ -182,11 +182,13 @@ class Engine:
         for timer in (self._resting, self._holding):
             if timer is not None:
                 timer.cancel()
-        await self._tasks.close()
-        if self._child is not None:
-            await self._child.stop()
-        self._ready.set()  # whoever waits for the worker's return learns that it stays away
-        self._fail_pending("the engine stops")
+        try:
+            await self._tasks.close()
+        finally:
+            if self._child is not None:
+                await self._child.stop()
+            self._ready.set()  # whoever waits for the worker's return learns that it stays away
+            self._fail_pending("the engine stops")
 
     async def compute(
         self,

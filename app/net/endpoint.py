@@ -162,8 +162,10 @@ class Endpoint:
         self._closing = True
         for connection in list(self._connections):
             connection.end("this computer is leaving")
-        await self._tasks.close()
-        self._port.close()
+        try:
+            await self._tasks.close()
+        finally:
+            self._port.close()
 
     @property
     def peer_id(self) -> PeerId:

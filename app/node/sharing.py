@@ -120,8 +120,10 @@ class Sharing:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._tasks.close()
-        await self._put_away(drain_seconds=DRAIN_SECONDS)
+        try:
+            await self._tasks.close()
+        finally:
+            await self._put_away(drain_seconds=DRAIN_SECONDS)
 
     # ── wishes ───────────────────────────────────────────────────────────────
 
@@ -300,7 +302,9 @@ class Sharing:
                 retry_seconds = FIRST_RETRY_SECONDS
             elif self._failed is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wish_changed.wait(), retry_seconds)
+                    # Not `wait_for`, which forgets a cancellation that comes with the wish.
+                    async with asyncio.timeout(retry_seconds):
+                        await self._wish_changed.wait()
                     continue
                 logger.warning("trying again to share after: %s", self.problem)
                 retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)

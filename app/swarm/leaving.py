@@ -59,7 +59,8 @@ async def take_leave(
         ended.clear()
         if sessions:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await ended.wait()
 
 
 def _is_idle(session: Session, now: float) -> bool:

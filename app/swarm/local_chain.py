@@ -64,6 +64,8 @@ class LocalChain:
         if self._sequence is None:
             return
         sequence, self._sequence = self._sequence, None
-        with contextlib.suppress(EngineFault):
-            await self._engine.forget(sequence)
-        self._engine.ledger.release(sequence)
+        try:
+            with contextlib.suppress(EngineFault):
+                await self._engine.forget(sequence)
+        finally:
+            self._engine.ledger.release(sequence)

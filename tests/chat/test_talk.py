@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,32 @@ async def test_a_conversation_begins_where_the_node_stands_and_tells_nobody(
                 await anext(talk.write(request, Answer()))
             await talk.close()
     assert set(seen) == {(node_place, None), (None, None)}
+
+
+async def test_a_conversation_whose_closing_is_broken_off_keeps_nothing_open(
+    tmp_path: Path, guide: Path
+) -> None:
+    async with opened_guide(tmp_path, guide) as opened:
+        credits_kept, seen = Credits(), []
+
+        async def look(endpoint: Endpoint, model: ModelId) -> Sequence[Offer]:
+            seen.append(endpoint)
+            return []
+
+        async def broken_off() -> None:
+            raise asyncio.CancelledError
+
+        talk = Talk(opened, look, Ways(), clock=SystemClock(), credits=credits_kept)
+        request = await opened.request("Potluck is", sampling=SamplingOptions(), max_tokens=3)
+        with pytest.raises(NotServed):
+            await anext(talk.write(request, Answer()))
+        assert credits_kept.own_names == {seen[0].peer_id}
+        talk.generator.close = broken_off  # type: ignore[method-assign]
+        with pytest.raises(asyncio.CancelledError):
+            await talk.close()
+        assert not credits_kept.own_names
+        with pytest.raises(OSError, match="the socket is closed"):
+            await seen[0]._port.resolve("127.0.0.1:1")
 
 
 async def test_chance_after_certainty_asks_for_more_candidates(tmp_path: Path, guide: Path) -> None:

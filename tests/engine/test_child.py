@@ -214,6 +214,18 @@ async def test_a_worker_that_will_not_end_is_ended(start: Starter) -> None:
         await soon(waiting)
 
 
+async def test_a_worker_whose_stopping_is_broken_off_does_not_stay(start: Starter) -> None:
+    stubborn = await start("say(frames.Done(serial=hear().serial)); time.sleep(600)")
+    await soon(stubborn.ask(frames.Done, status))
+    stopping = asyncio.create_task(stubborn.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert await soon(stubborn.ended()) == "killed by SIGKILL"
+    assert stubborn.pid not in running_workers()
+
+
 async def test_a_worker_that_closes_its_pipe_and_lingers_is_ended(start: Starter) -> None:
     mute = await start("hear(); os.close(1); time.sleep(600)")
     with pytest.raises(WorkerDied):

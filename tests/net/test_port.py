@@ -160,6 +160,19 @@ async def test_unfinished_handshakes_are_forgotten(noise: OpenNoise) -> None:
         assert len(host._half_open()) == 0
 
 
+async def test_a_computer_whose_leaving_is_broken_off_keeps_no_socket() -> None:
+    leaves = endpoint()
+    await leaves.__aenter__()
+    leaving = asyncio.create_task(leaves.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await asyncio.sleep(0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as next_one:
+        next_one.bind(parse_address(leaves.address))
+
+
 async def test_a_name_is_looked_up_and_a_wrong_one_is_an_error() -> None:
     async with endpoint() as host:
         assert (await host._port.resolve("localhost:4000"))[1] == 4000
