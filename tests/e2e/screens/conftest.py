@@ -80,12 +80,26 @@ class Neighbours:
     second: Neighbour
 
 
+@pytest.fixture
+def second_half(neighbours: Neighbours) -> Iterator[Callable[[int], None]]:
+    """Lets the second half of the guide use so many percent of its processor; in the end all."""
+    owner = DesktopNode(neighbours.second.folder)
+
+    def may_use(percent: int) -> None:
+        limits = {"cpu_percent_in_use": percent, "cpu_percent_away": percent}
+        owner.ask("PATCH", "/settings", limits)
+
+    yield may_use
+    may_use(100)
+
+
 @pytest.fixture(scope="package")
 def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
     with Processes(tmp_path_factory.mktemp("neighbours")) as processes:
         first = processes.node("--public", "--units", "0:5", settings=QUIET_RULES)
         known = ("--bootstrap", first.name)
-        second = processes.node(*known, "--units", "5:10", settings=QUIET_RULES)
+        served = ("--units", "5:10", "--api", "127.0.0.1:0")
+        second = processes.node(*known, *served, settings=QUIET_RULES)
         yield Neighbours(processes, first.name, known, second)
 
 
