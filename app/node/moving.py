@@ -76,7 +76,6 @@ class Moving:
         wanted = self._wishes.movable
         if wanted is None:
             return
-        self._wishes.disturbed.clear()
         await unless_set(self._wishes.disturbed, self._look(wanted), name="moving")
 
     async def _look(self, wanted: Wanted) -> None:

@@ -89,10 +89,12 @@ class StandingBy:
 
     async def keep_ready(self) -> None:
         """Look again and again; runs until it is cancelled."""
+        disturbed = self._wishes.disturbed
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds_to_next_look()):
-                    await self._wishes.disturbed.wait()
+                    await disturbed.wait()
+            disturbed = self._wishes.disturbed
             try:
                 await self.look()
             except Exception:  # the edge: this look failed, the next one need not
@@ -101,14 +103,14 @@ class StandingBy:
     async def look(self) -> None:
         """Look once, and do what follows from it. Stops in the middle when something else is
         wanted or sharing rests."""
-        self._wishes.disturbed.clear()
+        disturbed = self._wishes.disturbed
         if self._is_taken_over():
             return
         wanted = self._free_to_help()
         if wanted is None:
             await self._give_up()
             return
-        await unless_set(self._wishes.disturbed, self._look(wanted), name="standing by")
+        await unless_set(disturbed, self._look(wanted), name="standing by")
 
     def _seconds_to_next_look(self) -> float:
         seconds = LOOK_SECONDS * self._about()

@@ -51,7 +51,8 @@ class Wishes:
         as_told: whether the command line decided.
         automatic: whether the owner chose the model and named no units, so that these may become
             others (`app/node/moving.py`).
-        disturbed: set when something else is wanted, or sharing rests.
+        disturbed: set when next something else is wanted, or sharing rests; another event then
+            takes its place, so that whoever took this one cannot miss it.
     """
 
     def __init__(
@@ -82,6 +83,10 @@ class Wishes:
         self.automatic = False
         self.disturbed = asyncio.Event()
 
+    def _disturb(self) -> None:
+        self.disturbed.set()
+        self.disturbed = asyncio.Event()
+
     async def begin(self, governor: Governor) -> None:
         """Follow this governor from now on, and serve what was chosen if it allows."""
         self._governor = governor
@@ -102,7 +107,7 @@ class Wishes:
 
     async def pause(self, verdict: Verdict) -> None:
         """As `Workplace.pause`: returns when the memory is free."""
-        self.disturbed.set()
+        self._disturb()
         self._sharing.wish(None)
         self._changed()
         await self._beside.stop()
@@ -212,7 +217,7 @@ class Wishes:
         self.wanted = Wanted(model, span)
         self.automatic = automatic
         self._moved = None
-        self.disturbed.set()
+        self._disturb()
         self._models.chosen = model.id
 
     async def _span_of(self, model: OpenModel, request: ChooseModelRequest) -> Span:

@@ -25,6 +25,7 @@ from app.ids import ModelId, Span
 from app.node import standing_by
 from app.node.beside import Beside
 from app.node.model_offers import ModelOffers
+from app.node.moving import Moving
 from app.node.serving import ShareOrder
 from app.node.sharing import Sharing
 from app.node.snapshot import Wanted
@@ -378,8 +379,45 @@ async def test_another_wish_ends_a_look_in_its_middle() -> None:
     async with asyncio.timeout(30.0), asyncio.TaskGroup() as both:
         both.create_task(town.look(after=SETTLE_SECONDS))
         await fetching.wait()
-        town.wishes.disturbed.set()
+        town.wishes._disturb()
     assert town.beside.ready is None
+
+
+def test_a_wish_is_heeded_at_once_also_when_a_move_is_looked_for_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[float] = []
+
+    async def no_better(*asked: object, **how: object) -> None:
+        return None
+
+    async def dialogue() -> None:
+        town = Town(clock=LoopClock())
+        loop, seen_again = asyncio.get_running_loop(), asyncio.Event()
+        moving = Moving(
+            cast(DataFolder, town.data),
+            cast(ModelOffers, SimpleNamespace(better=no_better)),
+            cast(Sharing, SimpleNamespace(host=None)),
+            town.wishes,
+            fetch=town._fetch,
+            chance=lambda: 0.0,
+        )
+
+        async def look() -> None:
+            looks.append(loop.time())
+            if len(looks) > 1:
+                seen_again.set()
+                return
+            town.wishes._disturb()
+            await moving.look()
+
+        monkeypatch.setattr(town.standing_by, "look", look)
+        async with TaskOwner("test") as owner, asyncio.timeout(3600.0):
+            owner.start(town.standing_by.keep_ready(), name="keep ready")
+            await seen_again.wait()
+
+    run_virtual(dialogue())
+    assert looks[0] == looks[1]
 
 
 def test_by_itself_it_looks_often_enough_for_whoever_waits() -> None:
