@@ -13,7 +13,7 @@ from app.net.address_groups import AddressRules
 from app.net.channel import Channel
 from app.net.dht import Dht
 from app.net.dht_messages import Contact
-from app.net.identity import Identity, new_identity
+from app.net.identity import Identity
 from app.net.records import Announcement, sign_announcement
 from app.net.wire import SignedRecord
 from tests.helpers.memory_network import MemoryEndpoint, MemoryNetwork
@@ -65,10 +65,14 @@ class Swarm:
         self.chance = Random(1)
         self.nodes: list[Node] = []
 
+    def identity(self) -> Identity:
+        """A name of its own, the same in each run: who is near to what is not left to chance."""
+        return Identity(self.chance.randbytes(32))
+
     async def start(
         self, bootstraps: Sequence[Node] = (), *, public: bool = True, join: bool = True
     ) -> Node:
-        node = Node(new_identity(), self.clock)
+        node = Node(self.identity(), self.clock)
         node.endpoint = self.network.endpoint(node.identity, handlers={"directory": node.serve})
         node.dht = self.directory(
             node, [(b.endpoint.peer_id, b.endpoint.address) for b in bootstraps], public
@@ -108,7 +112,7 @@ def who(offers: Sequence[Announcement]) -> set[bytes]:
 
 
 async def channel_to(swarm: Swarm, node: Node) -> tuple[MemoryEndpoint, Channel]:
-    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint())
+    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint(swarm.identity()))
     channel = await endpoint.open_channel(
         node.endpoint.peer_id, [node.endpoint.address], "directory"
     )
@@ -125,7 +129,7 @@ def at(node: Node) -> tuple[PeerId, str]:
 
 async def asking(swarm: Swarm, *bootstraps: Node, **rest: Any) -> Dht:
     """A computer that only asks."""
-    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint())
+    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint(swarm.identity()))
     dht = Dht(endpoint, [at(node) for node in bootstraps], clock=swarm.clock, background=False,
               chance=swarm.chance, **rest)  # fmt: skip
     return await swarm.stack.enter_async_context(dht)

@@ -29,6 +29,7 @@ from app.net.wire import (
     Step,
     encode,
 )
+from tests.helpers.raw_dialler import SOON_SECONDS
 
 ASKED = SessionClose(session=bytes(16))
 DONE = SessionRenew(session=bytes(16))
@@ -46,6 +47,13 @@ def step(position: int, size: int = 1024) -> Step:
 
 
 LARGEST = step(0, MAX_FRAME_BYTES - 4096)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the sockets work until something holds, however busy this computer is."""
+    async with asyncio.timeout(SOON_SECONDS):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0)
 
 
 async def echo(channel: Channel) -> None:

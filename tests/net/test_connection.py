@@ -37,7 +37,7 @@ from app.net.wire import (
 )
 from tests.helpers.raw_dialler import RawDialler
 from tests.helpers.virtual_clock import VirtualClock
-from tests.net.contract import echo, step
+from tests.net.contract import echo, step, until
 
 HostStart = Callable[..., Awaitable[Endpoint]]
 IDENTITY = new_identity()
@@ -70,13 +70,6 @@ async def host() -> AsyncIterator[HostStart]:
             )
 
         yield enter
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the sockets work until something holds; a second is far more than enough."""
-    async with asyncio.timeout(1.0):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0)
 
 
 async def still_serves(endpoint: Endpoint) -> None:
@@ -218,6 +211,8 @@ async def test_a_channel_that_ends_in_the_middle_is_counted(host: HostStart, hea
 async def test_a_channel_that_opens_and_ends_in_one_breath_harms_nothing(
     host: HostStart, caplog: pytest.LogCaptureFixture
 ) -> None:
+    broken: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
     endpoint = await host()
     async with RawDialler.to(endpoint.address) as raw:
         await raw.proven(IDENTITY, endpoint.peer_id)
@@ -227,7 +222,8 @@ async def test_a_channel_that_opens_and_ends_in_one_breath_harms_nothing(
         raw.open(44)
         raw.send(44, encode(step(1)))
         assert await raw.body(44)
-    assert "Traceback" not in caplog.text
+    assert broken == []
+    assert [one for one in caplog.records if one.name.startswith("app") and one.exc_info] == []
 
 
 async def test_a_sender_that_overruns_its_credit_is_counted(host: HostStart) -> None:
@@ -312,7 +308,7 @@ async def test_closing_the_control_channel_ends_the_connection(host: HostStart) 
 
 
 async def test_a_ping_is_answered_with_its_serial(host: HostStart) -> None:
-    endpoint = await host()
+    endpoint = await host(clock=VirtualClock())  # its own heart beats once
     async with RawDialler.to(endpoint.address) as raw:
         await raw.proven(IDENTITY, endpoint.peer_id)
         raw.send(0, encode(Ping(serial=77)))
@@ -385,17 +381,21 @@ async def test_a_channel_without_a_purpose_is_given_up(host: HostStart) -> None:
     endpoint = await host(clock=clock)
     async with RawDialler.to(endpoint.address) as raw:
         await raw.proven(IDENTITY, endpoint.peer_id)
-        await raw.body(0)  # the other end's own ping
         raw.send(4, b"\0")
-        raw.send(0, encode(Ping(serial=1)))
-        await raw.body(0)
-        for _ in range(int(HANDSHAKE_SECONDS)):
+        await heard(raw, serial=1)
+        for second in range(int(HANDSHAKE_SECONDS)):
             clock.advance(1.0)
-            raw.send(0, encode(Ping(serial=1)))
-            await raw.body(0)
+            await heard(raw, serial=2 + second)
             endpoint.check()
         await raw.reset(4)
         assert endpoint.bad_inputs == {IDENTITY.peer_id: 1}
+
+
+async def heard(raw: RawDialler, *, serial: int) -> None:
+    """Send a ping, and wait until the listener has answered it."""
+    raw.send(0, encode(Ping(serial=serial)))
+    while await raw.body(0) != encode(Pong(serial=serial, place=ORIGIN))[4:]:
+        pass
 
 
 async def test_a_reset_channel_is_lost_to_its_handler_only(host: HostStart) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from app.clock import SystemClock
 from app.errors import PeerLost, Refusal
 from app.ids import PeerId, Span
 from app.net.address_groups import rules_for
@@ -283,10 +282,10 @@ async def test_upkeep_runs_by_itself_and_ends_with_the_directory(swarm: Swarm) -
     first = await swarm.start()
     answered = asyncio.Event()
     first.endpoint._handlers["directory"] = _after(first.serve, answered)
-    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint())
+    endpoint = await swarm.stack.enter_async_context(swarm.network.endpoint(swarm.identity()))
     bootstrap = [(first.endpoint.peer_id, first.endpoint.address)]
     async with Dht(endpoint, bootstrap, clock=swarm.clock, rules=LOCAL) as dht:
-        await asyncio.wait_for(answered.wait(), 1.0)
+        await asyncio.wait_for(answered.wait(), 30.0)
         assert await dht.lookup(MODEL) == []
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert not [name for name in names if name.startswith("directory:")]
@@ -306,7 +305,7 @@ async def test_who_asks_while_it_ends_is_answered_and_nothing_is_begun(swarm: Sw
     await node.dht.__aexit__(None, None, None)
     for _ in range(2):
         await channel.send(FindRecords(key=id_bytes(Shelf("model", MODEL).key)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert isinstance(await channel.receive(), Records)
 
 
@@ -324,7 +323,7 @@ def address_of(endpoint: Endpoint, peer: PeerId) -> str | None:
 
 
 async def test_it_works_over_real_connections() -> None:
-    clock = SystemClock()
+    clock = VirtualClock()  # whoever is there is waited for, however busy this computer is
     async with AsyncExitStack() as stack:
         nodes: list[Node] = []
         for _ in range(5):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ from app.net.port import Port
 from app.net.quic import Address
 from app.tasks import TaskOwner
 from tests.helpers.virtual_clock import VirtualClock
-from tests.net.contract import echo, on, step
+from tests.net.contract import echo, on, step, until
 
 SOMEBODY = PeerId(b"p" * 32)
 AT_HOME, OUTSIDE, HERE = "192.168.1.7:4600", "8.8.8.8:4600", "127.0.0.1:4600"
@@ -41,7 +40,7 @@ def dialling(kind: type[DiallingT], tasks: TaskOwner, clock: Clock | None = None
     return kind(
         Port(new_connection=lambda *_: None, wants_retry=lambda: False),
         tasks,
-        clock=clock or SystemClock(),
+        clock=clock or VirtualClock(),
         make=lambda *_: None,  # type: ignore[arg-type]
         live=lambda peer: None,
         refusal=lambda peer: None,
@@ -183,9 +182,7 @@ async def test_an_endpoint_dials_on_the_word_of_who_is_connected_only() -> None:
                 following.peer_id, [following.address], "hop", on_word_of=client.peer_id
             )
         await client.open_channel(host.peer_id, [host.address], "hop")
-        async with asyncio.timeout(2.0):
-            while not host.connections():  # noqa: ASYNC110 - the handshake has no event here
-                await asyncio.sleep(0)
+        await until(lambda: bool(host.connections()))
         channel = await host.open_channel(
             following.peer_id, [following.address], "hop", on_word_of=client.peer_id
         )

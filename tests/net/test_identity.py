@@ -51,6 +51,12 @@ class HangingKeyring(Keyring):
         return None
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyring that answers is waited for, however busy this computer is."""
+    monkeypatch.setattr(identity_module, "KEYRING_SECONDS", 60.0)
+
+
 def test_what_one_signs_the_other_can_check() -> None:
     identity = new_identity()
     signature = identity.sign(b"words")
@@ -87,7 +93,8 @@ if os.name == "posix":  # elsewhere a folder of the user is private without mode
 
     async def test_a_folder_that_was_there_stays_as_its_owner_made_it(tmp_path: Path) -> None:
         folder = tmp_path / "documents"
-        folder.mkdir(mode=0o755)
+        folder.mkdir()
+        folder.chmod(0o755)
         await load_or_create_identity(folder, keyring=False)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 

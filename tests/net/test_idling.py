@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -15,7 +14,7 @@ from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.idling import CROWDED, CROWDED_IDLE_SECONDS, IDLE_SECONDS, longest_idle, unneeded
 from tests.helpers.virtual_clock import VirtualClock
-from tests.net.contract import echo, on
+from tests.net.contract import echo, on, until
 
 
 class Swarm:
@@ -59,12 +58,6 @@ class Swarm:
                 for connection in endpoint._connections:
                     connection._heart._heard_at = self.clock.monotonic()
                 endpoint.check()
-            await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2.0):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0)
 
 
