@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -47,6 +49,14 @@ def step(position: int, size: int = 1024) -> Step:
 
 
 LARGEST = step(0, MAX_FRAME_BYTES - 4096)
+
+
+@contextlib.contextmanager
+def silent_address() -> Iterator[str]:
+    """Where nobody answers, and nobody else can begin to listen."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{silent.getsockname()[1]}"
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -29,7 +28,7 @@ from app.net.wire import (
 )
 from app.tasks import TaskOwner
 from tests.helpers.virtual_clock import VirtualClock
-from tests.net.contract import ChannelContract, Start, echo, on, step, until
+from tests.net.contract import ChannelContract, Start, echo, on, silent_address, step, until
 
 
 def make(
@@ -49,14 +48,6 @@ def make(
 def has_received(endpoint: Endpoint, due_bytes: int) -> bool:
     """Whether the endpoint's only connection got this far."""
     return endpoint.connections()[0].bytes_received >= due_bytes
-
-
-@contextlib.contextmanager
-def silent_address() -> Iterator[str]:
-    """Where nobody answers, and nobody else can begin to listen."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{silent.getsockname()[1]}"
 
 
 @pytest.fixture

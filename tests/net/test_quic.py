@@ -28,7 +28,7 @@ from app.net.quic import (
     dial_configuration,
 )
 from tests.helpers.raw_dialler import RawDialler
-from tests.net.contract import echo, on, step
+from tests.net.contract import echo, on, step, until
 
 
 def endpoint() -> Endpoint:
@@ -230,8 +230,7 @@ async def at_rest(client: Endpoint, host: Endpoint) -> None:
     computer measured says little of the line."""
     connection = client._live(host.peer_id)
     assert connection is not None
-    while connection.line._flush is not None:
-        await asyncio.sleep(0)
+    await until(lambda: connection.line._flush is None)
     connection.line.quic._loss._pacer.packet_time = None
 
 
