@@ -15,9 +15,9 @@ from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import open_dbus_connection
 
 from app.policy.linux import RETRY_SECONDS, LinuxSystem
-from tests.policy.test_x11 import server
+from tests.policy.test_x11 import ANSWER_SECONDS, patient, server
 
-__all__ = ["server"]
+__all__ = ["patient", "server"]
 
 MUTTER = "org.gnome.Mutter.IdleMonitor"
 NETWORK_MANAGER = "org.freedesktop.NetworkManager"
@@ -38,7 +38,7 @@ def bus(tmp_path: Path) -> Iterator[str]:
         yield process.stdout.readline().decode().strip()
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -78,6 +78,7 @@ def wayland(bus: str, now: Callable[[], float] = lambda: 0.0) -> LinuxSystem:
 def buses(bus: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus)
+    monkeypatch.setattr("app.policy.linux.ASK_SECONDS", ANSWER_SECONDS)
     return bus
 
 

@@ -20,8 +20,15 @@ from hypothesis import strategies as st
 from app.policy import x11
 from app.policy.x11 import XServer, cookies
 
+ANSWER_SECONDS = 30.0
 CHANGE_PROPERTY = 18
 WINDOW_TYPE, ATOM_TYPE = 33, 4
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that this computer holds up is none that does not answer."""
+    monkeypatch.setattr(x11, "TIMEOUT_SECONDS", ANSWER_SECONDS)
 
 
 @pytest.fixture
@@ -44,7 +51,7 @@ def server(tmp_path: Path) -> Iterator[dict[str, str]]:
     finally:
         os.close(read)
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 class Desk(XServer):
@@ -228,4 +235,4 @@ def test_a_server_that_wants_a_secret_gets_the_one_of_the_file(tmp_path: Path) -
     finally:
         os.close(read)
         process.terminate()
-        process.wait(10)
+        process.wait(60)
