@@ -33,6 +33,7 @@ from app.net.identity import new_identity
 from app.net.records import Announcement, sign_announcement
 from app.node.node import Node, NodeOptions
 from app.swarm.token_chain import ChainBroken
+from tests.helpers.running_node import until
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -113,6 +114,9 @@ async def test_a_conversation_takes_the_room_it_may_need(
     asking: ClientOptions, whole: Node
 ) -> None:
     assert whole.sharing.host is not None
+    engine = whole.sharing.engine
+    assert engine is not None
+    await until(lambda: engine.ledger.sequences_held == 0)  # nobody's from before
     before = whole.sharing.host.tokens_free
     async with Client(asking) as client:
         await client.answer(await client.request(PROMPT, max_tokens=1))
