@@ -65,6 +65,14 @@ class Link:
         host, port = self._near.get_extra_info("sockname")
         return f"{host}:{port}"
 
+    def lead_to(self, target: Address) -> None:
+        """From now on it leads to a computer that listens there, for those too who dialled it
+        before."""
+        self.target = target
+        for far in self._far.values():
+            far.close()
+        self._far.clear()
+
     async def arrived(self, data: bytes, dialler: Address) -> None:
         """A datagram from a dialler: pass it on to the computer behind the link."""
         far = self._far.get(dialler)
@@ -72,9 +80,13 @@ class Link:
             if len(self._far) >= MOST_DIALLERS:
                 self._far.pop(next(iter(self._far))).close()
             loop = asyncio.get_running_loop()
+            target = self.target
             far, _ = await loop.create_datagram_endpoint(
-                lambda: _Far(self, dialler), remote_addr=self.target
+                lambda: _Far(self, dialler), remote_addr=target
             )
+            if target != self.target:
+                far.close()  # datagrams get lost
+                return
             if (other := self._far.setdefault(dialler, far)) is not far:
                 far.close()
                 far = other

@@ -83,6 +83,18 @@ async def test_a_cut_link_says_nothing_until_it_is_whole_again(
         assert await heard(dialler) == b"found"
 
 
+async def test_a_link_that_leads_elsewhere_does_so_for_those_who_dialled_before(link: Link) -> None:
+    loop = asyncio.get_running_loop()
+    there, elsewhere = await loop.create_datagram_endpoint(Dialler, local_addr=("127.0.0.1", 0))
+    async with dialling(link) as (transport, dialler):
+        transport.sendto(b"before")
+        assert await heard(dialler) == b"before"
+        link.lead_to(there.get_extra_info("sockname"))
+        transport.sendto(b"after")
+        assert await heard(elsewhere) == b"after"
+    there.close()
+
+
 async def test_some_get_lost(link: Link) -> None:
     link.loss = 0.5
     async with dialling(link) as (transport, dialler):

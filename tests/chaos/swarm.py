@@ -32,6 +32,8 @@ SPANS: Final = ("0:4", "4:7", "7:10") * 3 + ("0:7", "4:10", "7:10")
 PUBLIC: Final = 3
 """So many of the first keep the list of who serves what, so that any of them may die."""
 STARTS_AT_ONCE: Final = 3
+ANSWER_SECONDS: Final = 60.0
+"""The API answers at once; on a computer with far too much to do, once it has its turn."""
 SETTINGS: Final = """threads = 1
 pause_on_other_cpu = false
 cpu_percent_in_use = 100
@@ -49,12 +51,11 @@ class Member:
     link: Link
     node: NodeProcess | None = None
     peer: str = ""
-    listen: str = "127.0.0.1:0"
     busy: bool = False
     """Something is being done to it."""
     starts: int = 0
-    first_bytes: dict[int, int] = field(default_factory=dict)
-    """For each process of it that runs, what it took when it was new, in bytes."""
+    first_bytes: list[int] = field(default_factory=list)
+    """What its node and its engine took when it was ready, in bytes."""
     errors: list[str] = field(default_factory=list)
     """What its earlier processes wrote to standard error."""
 
@@ -116,7 +117,9 @@ class ChaosSwarm:
         await asyncio.gather(*map(start, self.members[PUBLIC:]))
 
     async def start_member(self, member: Member) -> None:
-        """Start a computer, or start it again: with the same folder, name and address."""
+        """Start a computer, or start it again: with the same folder and name, behind the same
+        address. The port behind its link is a new one, for somebody may have got the old one.
+        """
         words = ["--units", member.span, "--announce", member.link.address, "--api", "127.0.0.1:0"]
         if member.number < PUBLIC:
             words.append("--public")
@@ -126,14 +129,13 @@ class ChaosSwarm:
         node = self.processes.node(
             *words,
             name=f"node{member.number}",
-            listen=member.listen,
             settings="" if member.starts else SETTINGS,
         )
         ready = await asyncio.to_thread(lambda: node.ready)
         member.node, member.starts = node, member.starts + 1
-        member.peer, member.listen = ready["peer_id"], ready["listen"]
-        member.link.target = parse_address(member.listen)
-        self.remember(member)
+        member.peer = ready["peer_id"]
+        member.link.lead_to(parse_address(ready["listen"]))
+        member.first_bytes = [_bytes_of(process) for process in self.remember(member)]
 
     def remember(self, member: Member) -> list[psutil.Process]:
         """Its processes now; they are looked for when all should be over."""
@@ -144,13 +146,11 @@ class ChaosSwarm:
         for process in family:
             if process not in self.seen:
                 self.seen.append(process)
-                member.first_bytes[process.pid] = _bytes_of(process)
         return family
 
     def died(self, member: Member) -> None:
         """Its process has ended: keep what it wrote, before the next one writes there."""
         member.errors.append(member.running.errors)
-        member.first_bytes.clear()
         member.node = None
 
     async def ask(
@@ -166,14 +166,13 @@ class ChaosSwarm:
         return listed and all(any(unit in other.units for other in whole) for unit in member.units)
 
     def grown_bytes(self) -> dict[str, int]:
-        """By how much each process grew since it was new, in bytes."""
+        """By how much each process grew since it, or the engine before it, was ready, in bytes."""
         grown = {}
         for member in self.members:
-            for process in self.remember(member):
-                first = member.first_bytes.get(process.pid)
-                if first is not None:
-                    name = f"node{member.number}/{process.pid}"
-                    grown[name] = _bytes_of(process) - first
+            family = self.remember(member)
+            # An engine that has just crashed is being started again.
+            for process, first in zip(family, member.first_bytes, strict=False):
+                grown[f"node{member.number}/{process.pid}"] = _bytes_of(process) - first
         return grown
 
 
@@ -191,6 +190,6 @@ def _ask(node: NodeProcess, path: str, words: dict[str, Any] | None) -> dict[str
         data=None if words is None else json.dumps(words).encode(),
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=15) as answer:
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
         told: dict[str, Any] = json.loads(answer.read() or b"{}")
     return told
