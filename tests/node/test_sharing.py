@@ -125,9 +125,8 @@ async def test_a_drain_ends_in_the_middle_of_an_answer_and_frees_the_worker(
     monkeypatch.setattr("app.node.sharing.DRAIN_SECONDS", 0.3)
     async with running_node(tmp_path, manifest=guide, units=WHOLE) as running:
         sharing: Sharing = running.node.sharing
-        made = await running.ask(
-            "POST", "/conversations", {"max_tokens": 900, "temperature": 0}, expect=201
-        )
+        options = {"max_tokens": 900, "temperature": 0, "over_swarm": True}
+        made = await running.ask("POST", "/conversations", options, expect=201)
         assert sharing.engine is not None
         # Of some eighty steps that the answer takes.
         compute, steps, stands_still = sharing.engine.compute, 0, asyncio.Event()

@@ -50,7 +50,8 @@ async def test_a_snapshot_tells_who_holds_what_and_who_answered(
             await running.ask("POST", "/consent", {"share": True})
             await running.ask("POST", "/models/choose", {"model": "guide", "start": 0, "stop": 3})
             await until(lambda: running.node.sharing.phase == "serving")
-            made = await running.ask("POST", "/conversations", {"max_tokens": 5}, expect=201)
+            options = {"max_tokens": 5, "over_swarm": True}
+            made = await running.ask("POST", "/conversations", options, expect=201)
             path = f"/conversations/{made['id']}/messages"
             _ = [e async for e in running.events("POST", path, {"content": "Hello"})]
             await running.ask("GET", "/models")  # looks who serves what
