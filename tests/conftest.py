@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -38,8 +40,13 @@ takes says how busy the computer is."""
 
 
 def pytest_configure() -> None:
-    """In this process too, what is compiled is kept."""
+    """In this process too, what is compiled is kept, and Ctrl-C is heard."""
     sys.dont_write_bytecode = False
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell has it so for what it runs in the background, and so would all that tests start:
+        # they would not hear the Ctrl-C that a test sends them.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -19,6 +19,7 @@ from app.clock import SystemClock
 from app.errors import PeerLost, Refusal, UsageError
 from app.ids import PeerId, Span, new_session, parse_peer, peer_text
 from app.net import wire
+from app.net.dht import Dht
 from app.net.endpoint import Endpoint
 from app.net.identity import new_identity
 from app.net.records import Announcement
@@ -118,6 +119,11 @@ async def test_a_node_whose_bootstraps_are_away_is_ready_soon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.node.sharing.FIRST_ANNOUNCE_SECONDS", 0.1)
+
+    async def no_word(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Dht, "announce", no_word)
     away = f"{peer_text(PeerId(b'a' * 32))}@127.0.0.1:9"
     wanted = options(tmp_path, bootstraps=[away], model=DRAFT, units=Span(0, 2))
     async with Node(wanted) as node:
@@ -236,6 +242,7 @@ async def test_who_asks_for_units_is_told_which_settings_are_in_the_way(tmp_path
         await Node(wanted).__aenter__()
 
 
+@pytest.mark.usefixtures("heard_in_the_end")
 async def test_a_bootstrap_that_is_away_keeps_nobody_from_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
