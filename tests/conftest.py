@@ -17,6 +17,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests.helpers.running_node import write_guide_manifest
 from tools.measured_last import MEASURED, MeasuredLast
@@ -31,6 +32,9 @@ MOST_WORKERS = 8
 """More would wait for the longest file, having taken seconds each to begin."""
 
 
+# Numbers and words of every module that happens to be imported would be among the examples: those
+# of other tests in the same process, too.
+providers._get_local_constants = lambda: providers._local_constants
 settings.register_profile(
     "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
