@@ -17,6 +17,8 @@ USUAL_SECONDS = 0.02
 """Who wakes so late was not held up: the test itself was at work."""
 CALM_SECONDS = 1.0
 MOST_CALM_SECONDS = 30.0
+MOST_TIMES = 5
+"""So many times as long as was asked for `wait` lasts at most."""
 
 
 class HeldUp:
@@ -43,6 +45,15 @@ class HeldUp:
         while True:
             calm_at = min(self._last + CALM_SECONDS, gives_up)
             if (left := calm_at - time.monotonic()) <= 0:
+                return
+            await asyncio.sleep(left)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for so long, and for as long again as this process was held up meanwhile."""
+        began, held_before = time.monotonic(), self.seconds
+        while (took := time.monotonic() - began) < MOST_TIMES * seconds:
+            left = seconds - took + self.seconds - held_before
+            if left <= 0:
                 return
             await asyncio.sleep(left)
 

@@ -106,7 +106,7 @@ async def rate_of_steps(folder: Path, capped: str, held_up: HeldUp) -> Rate:
         meter = sends if capped == "upload" else takes
         before, held_before = month_bytes(meter, capped), held_up.seconds
         began = time.monotonic()
-        await asyncio.sleep(MEASURE_SECONDS)
+        await held_up.wait(MEASURE_SECONDS)
         moved, took = month_bytes(meter, capped) - before, time.monotonic() - began
         await asyncio.sleep(0.1)  # until what held this up at the very end is known too
         rate = Rate(moved, took, held_up.seconds - held_before)

@@ -129,7 +129,7 @@ async def test_half_of_one_processor_is_kept_and_used(tmp_path: Path) -> None:
             held_up = HeldUp()
             owner.start(held_up.watch(), name="held up")
             meter = Meter(workers, held_up)
-            await asyncio.sleep(1.0)
+            await held_up.wait(1.0)
             free = meter.read().wanted
             assert free > CAP_PERCENT + TOLERANCE_POINTS, "there is no demand to be capped"
             await engine.limit_threads(max(1, round(PROCESSORS * CAP_PERCENT / 100)))
@@ -137,7 +137,7 @@ async def test_half_of_one_processor_is_kept_and_used(tmp_path: Path) -> None:
             await asyncio.sleep(0.5)
             meter.read()
             decodes = engine.status.decodes
-            await asyncio.sleep(MEASURE_SECONDS)
+            await held_up.wait(MEASURE_SECONDS)
             use = meter.read()
         print(
             f"{use.used:.2f} % of {PROCESSORS} processors ({use.wanted:.2f} % wanted),"
