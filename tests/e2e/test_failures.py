@@ -106,8 +106,8 @@ async def listed(directory: NodeProcess, name: str) -> None:
     """Wait until a computer can be found."""
     known = [(parse_peer(str(directory.ready["peer_id"])), str(directory.ready["listen"]))]
     async with asyncio.timeout(60):
-        while name not in [peer_text(PeerId(found.peer)) for found in await lookup_all(known)]:
-            pass
+        while name not in [peer_text(PeerId(found.peer)) for found in await lookup_all(known)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
 
 async def test_a_chain_with_a_gap_names_what_is_missing(
