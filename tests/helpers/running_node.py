@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 
@@ -26,11 +27,13 @@ from app.ids import Span
 from app.node.node import Node, NodeOptions
 from app.policy.readings import Readings
 from app.settings import Settings
+from app.swarm.chain_link import OPEN_SECONDS
 from app.swarm.layout import Layout
 from tests.helpers.slices import plan_of
 
 GUIDE = Path(__file__).resolve().parents[2] / "resources" / "models" / "guide-7m-q8_0.gguf"
 WHOLE = Span(0, 10)
+LATE_SECONDS = 30.0
 AWAY = Readings(
     idle_seconds=3600.0,
     on_battery=False,
@@ -195,8 +198,20 @@ async def running_node(
         bootstraps=bootstraps,
         public=public,
     )
-    async with Node(options, sensors=sensors) as node, aiohttp.ClientSession() as http:
-        yield RunningNode(node, http, sensors, folder)
+    with nobody_stands_still():
+        async with Node(options, sensors=sensors) as node, aiohttp.ClientSession() as http:
+            yield RunningNode(node, http, sensors, folder)
+
+
+@contextmanager
+def nobody_stands_still() -> Iterator[None]:
+    """Whoever is late is waited for: nodes of one process are held up together, each then finds
+    the others late, and what a test counts would be counted twice."""
+    with ExitStack() as stack:
+        for limit in ("engine.supervisor.LEAST_STALL", "swarm.host_session.NEXT"):
+            stack.enter_context(patch(f"app.{limit}_SECONDS", LATE_SECONDS))
+        stack.enter_context(patch("app.swarm.chain_link.SOON_SECONDS", OPEN_SECONDS))
+        yield
 
 
 async def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
