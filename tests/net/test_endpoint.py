@@ -434,11 +434,12 @@ async def test_heartbeats_keep_an_idle_connection() -> None:
     async with make(on(echo), clock=clock) as host, make(clock=clock) as client:
         channel = await client.open_channel(host.peer_id, [host.address], "hop")
         for _ in range(10):
-            due = client.connections()[0].bytes_received + 1
+            due = {one: one.connections()[0].bytes_received + 1 for one in (client, host)}
             clock.advance(1.0)
             client.check()
             host.check()
-            await until(partial(has_received, client, due))
+            for one, due_bytes in due.items():
+                await until(partial(has_received, one, due_bytes))
         assert not channel.closed
         (status,) = client.connections()
         assert status.round_trip_seconds is not None
