@@ -164,14 +164,15 @@ async def test_unfinished_handshakes_are_forgotten(noise: OpenNoise) -> None:
 async def test_a_computer_whose_leaving_is_broken_off_keeps_no_socket() -> None:
     leaves = endpoint()
     await leaves.__aenter__()
+    bound = leaves._port._socket
+    assert bound is not None
     leaving = asyncio.create_task(leaves.__aexit__(None, None, None))
     await asyncio.sleep(0)
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
     await asyncio.sleep(0)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as next_one:
-        next_one.bind(parse_address(leaves.address))
+    assert bound.fileno() == -1
 
 
 async def test_a_name_is_looked_up_and_a_wrong_one_is_an_error() -> None:
