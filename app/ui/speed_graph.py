@@ -53,13 +53,14 @@ class SpeedGraph(QWidget):
         theme.changed.connect(self.update)
 
     def add(self, at_seconds: float, *values: float) -> None:
-        """Another moment; moments closer than a second to the last one are left out."""
+        """Another moment; of those closer than a second together the newest is drawn."""
         silence = at_seconds - self._last_at
         if silence < LEAST_SECONDS and self._samples:
-            return
-        if self._samples:  # nobody tells of seconds in which nothing changes
-            self._samples.extend([self._samples[-1]] * min(SAMPLES, round(silence) - 1))
-        self._last_at = at_seconds
+            self._samples.pop()  # the newest may be the last for long, and has to be seen
+        else:
+            if self._samples:  # nobody tells of seconds in which nothing changes
+                self._samples.extend([self._samples[-1]] * min(SAMPLES, round(silence) - 1))
+            self._last_at = at_seconds
         self._samples.append(values)
         shown = ", ".join(self._words(value) for value in values)
         self.setAccessibleDescription(shown)

@@ -13,12 +13,15 @@ def graph(qtbot, theme) -> SpeedGraph:
     return made
 
 
-def test_moments_too_close_together_are_left_out(qtbot, theme) -> None:
+def test_of_moments_too_close_together_the_newest_is_drawn(qtbot, theme) -> None:
     made = graph(qtbot, theme)
     made.add(10.0, 1.0)
     made.add(10.3, 2.0)
     made.add(11.0, 3.0)
-    assert made.values == [(1.0,), (3.0,)]
+    assert made.values == [(2.0,), (3.0,)]
+    made.add(11.1, 0.0)  # and nothing more for a while, because nothing changes
+    assert made.values == [(2.0,), (0.0,)]
+    assert made.accessibleDescription() == "0"
 
 
 def test_seconds_in_which_nothing_changed_are_drawn_as_they_were(qtbot, theme) -> None:
