@@ -169,6 +169,6 @@ def test_run_keeps_the_exit_status_and_the_output_of_the_command() -> None:
         f"sys.exit(dev.main(['run', sys.executable, '-c', {program!r}]))"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (5, "clean\n", "")

@@ -25,8 +25,8 @@ import psutil
 
 from tests.helpers.origin import Origin
 
-READY_SECONDS = 60.0
-COMMAND_SECONDS = 60.0
+READY_SECONDS = 120.0
+COMMAND_SECONDS = 120.0
 
 
 class NodeProcess:
