@@ -90,6 +90,8 @@ class Backend(QObject, Requests):
     warning = Signal(str)
     connected = Signal()
     lost = Signal()
+    still_lost = Signal()
+    """Another try was in vain; `lost` came before the first of them."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -158,8 +160,7 @@ class Backend(QObject, Requests):
         self._tries += 1
         was = self.is_connected
         self.is_connected = False
-        if was or self._tries == 1:
-            self.lost.emit()
+        (self.lost if was or self._tries == 1 else self.still_lost).emit()
 
     # ── asking ───────────────────────────────────────────────────────────────
 

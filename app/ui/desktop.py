@@ -68,6 +68,7 @@ class Desktop(QObject):
         self.backend.connected.connect(self.window.refresh)
         self.backend.snapshot.connect(self._snapshot)
         self.backend.lost.connect(self._lost)
+        self.backend.still_lost.connect(self._still_lost)
         self.backend.warning.connect(self.notifier.warning)
         self.tray.wanted.connect(self._wanted)
         self.tray.quit_wanted.connect(self.quit)
@@ -120,6 +121,10 @@ class Desktop(QObject):
         if not self._quit_timer.isActive():
             self._trouble(tr("No connection to Potluck's node; trying again."), quiet=True)
             self.node.check()
+
+    def _still_lost(self) -> None:
+        if not self._quit_timer.isActive():
+            self.node.check_again()
 
     def _node_failed(self, sentence: str) -> None:
         self._trouble(sentence)

@@ -64,6 +64,7 @@ class NodeProcess(QObject):
         self._started_at = 0.0
         self._deadline = 0.0
         self._quick_ends = 0
+        self._gave_up = False
         self._process: subprocess.Popen[bytes] | None = None
         self._told: tuple[str, str] | None = None
         self._watcher = QFileSystemWatcher(self)
@@ -73,10 +74,11 @@ class NodeProcess(QObject):
 
     def start(self) -> None:
         """Join the node that runs, or start one; `ready` or `failed` follows."""
+        self._gave_up = False
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            self.failed.emit(
+            self._fail(
                 tr("{folder} cannot be used: {reason}. Start Potluck with another folder.").format(
                     folder=self._folder, reason=error.strerror
                 )
@@ -102,12 +104,20 @@ class NodeProcess(QObject):
         quick = time.monotonic() - self._started_at < QUICK_SECONDS
         self._quick_ends = self._quick_ends + 1 if quick else 1
         if self._quick_ends > MAX_QUICK_ENDS:
-            self.failed.emit(self._reason(tr("The node ended several times in a row.")))
+            self._fail(self._reason(tr("The node ended several times in a row.")))
             return
         self.restarting.emit(
             tr("Potluck's node ended unexpectedly. Your conversations are kept; it starts again.")
         )
         self.start()
+
+    def check_again(self) -> None:
+        """It is still not reached: a node that was ending has ended by now, or ends later.
+
+        Its connections close before it is gone. What `failed` has told stays told.
+        """
+        if not self._gave_up:
+            self.check()
 
     def is_running(self) -> bool:
         """Whether a node holds the data folder."""
@@ -138,6 +148,10 @@ class NodeProcess(QObject):
 
     # ── inside ───────────────────────────────────────────────────────────────
 
+    def _fail(self, sentence: str) -> None:
+        self._gave_up = True
+        self.failed.emit(sentence)
+
     def _launch(self) -> bool:
         try:
             (self._folder / NODE_FILE).unlink(missing_ok=True)
@@ -155,7 +169,7 @@ class NodeProcess(QObject):
                 )
         except OSError as error:
             words = tr("The node could not be started.")
-            self.failed.emit(f"{words} {error.strerror or error}")
+            self._fail(f"{words} {error.strerror or error}")
             return False
         self._started_at = time.monotonic()
         return True
@@ -170,7 +184,7 @@ class NodeProcess(QObject):
         if (ended and not self.is_running()) or time.monotonic() > self._deadline:
             self.forget()
             words = tr("The node did not start.") if ended else tr("The node takes too long.")
-            self.failed.emit(self._reason(words))
+            self._fail(self._reason(words))
 
     def _tell_if_new(self, *, again: bool = False) -> bool:
         """Say where the node listens, if that is another place than last time, or `again`."""

@@ -110,6 +110,19 @@ def test_a_node_that_is_killed_is_said_and_started_again(desktop, qtbot) -> None
     assert desktop.node._process is not first
 
 
+def test_a_node_that_hangs_up_before_it_is_gone_is_started_again_too(
+    desktop, qtbot, monkeypatch
+) -> None:
+    consent(desktop, qtbot)
+    node = desktop.node
+    first, runs, looks = node._process, node.is_running, [True]
+    monkeypatch.setattr(node, "is_running", lambda: looks.pop() if looks else runs())
+    first.kill()
+    first.wait()
+    qtbot.waitUntil(lambda: node._process is not first, timeout=WAIT_MILLISECONDS)
+    qtbot.waitUntil(lambda: desktop.backend.is_connected, timeout=WAIT_MILLISECONDS)
+
+
 def test_pausing_from_the_tray_reaches_the_window(desktop, qtbot) -> None:
     consent(desktop, qtbot)
     qtbot.waitUntil(lambda: desktop.backend.last.state == "sharing")

@@ -98,6 +98,8 @@ def test_a_node_that_keeps_dying_is_left_alone(qtbot, tmp_path: Path) -> None:
     with qtbot.waitSignal(node.failed) as said:
         node.check()
     assert said.args == ["The node ended several times in a row."]
+    with qtbot.assertNotEmitted(node.failed), qtbot.assertNotEmitted(node.restarting):
+        node.check_again()
     assert node._process is None
 
 
