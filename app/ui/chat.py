@@ -248,6 +248,7 @@ class ChatPage(QWidget):
 
     def _again(self) -> None:
         if self._stream is None and self.transcript.messages:
+            self.composer.setFocus()  # the button goes with the answer; its focus went anywhere
             self.transcript.cut_from(self.transcript.messages[-1])
             answer = self.transcript.add("assistant")
             self._write(self._requests.regenerate(self.key), answer)
@@ -402,6 +403,7 @@ class ChatPage(QWidget):
 
     def export_to(self, path: Path, kind: str) -> None:
         """Write the conversation in front into a file; what goes wrong is said."""
+        self.trouble.say("")
 
         def write(data: bytes) -> None:
             try:

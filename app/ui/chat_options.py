@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRegularExpression, Qt
+from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -25,6 +26,8 @@ from app.ui.setting_fields import FIELD_PIXELS, PlainNumber, indent
 from app.ui.translations import tr
 
 WIDTH = 600
+SEED = QRegularExpression("[0-9]{0,17}")
+"""What can be written as a seed; nothing is taken that would be left out when it is saved."""
 SPARE_PIXELS = 80
 """What a title bar and panels may take of a screen's height."""
 
@@ -57,6 +60,7 @@ class ChatOptions(QDialog):
         self.length.setSuffix(" " + tr("tokens"))
         self.seed = QLineEdit("" if options.seed is None else str(options.seed))
         self.seed.setPlaceholderText(tr("another one each time"))
+        self.seed.setValidator(QRegularExpressionValidator(SEED, self.seed))
         self.alone = QCheckBox(tr("Only this computer"))
         self.alone.setChecked(options.alone)
         self.over_swarm = QCheckBox(tr("Always over other computers"))

@@ -25,7 +25,7 @@ class HelperTable(Card):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(tr("Helpers"))
-        self._shown: tuple[LayerHolder, ...] | None = None
+        self._shown: tuple[bool, tuple[LayerHolder, ...]] | None = None
         columns = (tr("Name"), tr("Layers"), tr("Delay"), tr("Speed"), tr("Last answer"))
         self.table = QTableWidget(0, len(columns))
         self.table.setHorizontalHeaderLabels(list(columns))
@@ -51,9 +51,9 @@ class HelperTable(Card):
     def show_model(self, model: ModelView | None) -> None:
         """List the helpers of this model, those of the last answer first."""
         holders = tuple(h for h in model.holders if not h.mine) if model else ()
-        if holders == self._shown:
+        if (model is None, holders) == self._shown:
             return
-        self._shown = holders
+        self._shown = model is None, holders
         rows = sorted(holders, key=_order)[:MAX_ROWS]
         self.table.setVisible(bool(rows))
         self.table.setRowCount(len(rows))
@@ -77,7 +77,9 @@ class HelperTable(Card):
                 item.setToolTip(plain_tip(holder.peer_id) if column == 0 else "")
         header = self.table.horizontalHeader().sizeHint().height()
         self.table.setFixedHeight(header + len(rows) * ROW_PIXELS + looks.TINY)
-        self.note.setText(self._note(len(holders), len(rows)))
+        self.note.setText(
+            tr("No model chosen yet.") if model is None else self._note(len(holders), len(rows))
+        )
         self.note.setVisible(bool(self.note.text()))
 
     @staticmethod

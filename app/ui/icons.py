@@ -17,7 +17,7 @@ from PySide6.QtSvg import QSvgRenderer
 from app.api.shapes import State
 from app.ui.resources import resources_folder
 
-SIZES: Final = (16, 18, 20, 22, 24, 32, 36, 40, 44, 48, 64)
+SIZES: Final = (16, 18, 20, 22, 24, 32, 36, 40, 44, 48, 64, 88)
 """The sizes used, once and doubled: a picture that has to be scaled is blurred."""
 APPLICATION_SIZES: Final = (16, 32, 48, 64, 128, 256)
 
@@ -42,7 +42,7 @@ def icon(name: str, colour: str) -> QIcon:
     """An icon in a colour such as "#0b6e63", sharp at 200 % too."""
     dyed = _source(name).replace(b"#000000", QColor(colour).name().encode())
     made = QIcon()
-    for pixels in SIZES[:-1]:
+    for pixels in SIZES:
         made.addPixmap(picture(dyed, pixels))
     return made
 

@@ -94,7 +94,8 @@ class SpeedGraph(QWidget):
             self._draw(painter, area, index, top)
         painter.setPen(self._theme.colour("muted"))
         if says_idle:
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self._idle)
+            flags = Qt.AlignmentFlag.AlignCenter.value | Qt.TextFlag.TextWordWrap.value
+            painter.drawText(area, flags, self._idle)
             return
         flags = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignTrailing
         above = QRectF(0, 0, self.width(), LABEL_PIXELS)

@@ -76,9 +76,12 @@ def test_an_answer_can_be_stopped_and_stays(page, fake, wait) -> None:
 
 def test_an_answer_can_be_written_again(page, wait) -> None:
     ask(page, wait, "Hello")
-    page.transcript.messages[-1].again.click()
+    again = page.transcript.messages[-1].again
+    again.setFocus()
+    again.click()
     wait(lambda: page._stream is None and sources(page)[-1:] == [OTHER_ANSWER])
     assert len(page.transcript.messages) == 2
+    assert page.focusWidget() is page.composer.field
 
 
 def test_a_question_can_be_changed_and_sent_again(page, fake, wait) -> None:
@@ -195,6 +198,9 @@ def test_an_export_that_cannot_be_written_is_said(page, wait, tmp_path: Path) ->
     page.export_to(tmp_path / "no" / "a.md", "markdown")
     wait(lambda: page.trouble.isVisible())
     assert "The chat is kept here." in page.trouble.text.text()
+    page.export_to(tmp_path / "a.md", "markdown")
+    wait(lambda: (tmp_path / "a.md").exists())
+    assert page.trouble.isHidden()
 
 
 def test_a_chat_can_be_renamed_and_deleted(page, fake, wait) -> None:

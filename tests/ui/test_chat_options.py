@@ -38,6 +38,13 @@ def test_a_seed_that_is_no_number_is_none(qtbot) -> None:
         assert made.options().seed is None
 
 
+def test_only_a_number_can_be_written_as_a_seed(qtbot) -> None:
+    made = dialog(qtbot, ConversationOptions())
+    qtbot.keyClicks(made.seed, "a-7b" + "8" * 30)
+    assert made.seed.text() == "7" + "8" * 16
+    assert made.options().seed == int(made.seed.text())
+
+
 def test_a_model_that_is_gone_becomes_the_usual_one(qtbot) -> None:
     assert dialog(qtbot, ConversationOptions(model="gone")).options().model is None
 

@@ -151,7 +151,7 @@ def test_without_a_model_it_says_how_to_get_one(page, qtbot) -> None:
     page.show_snapshot(msgspec.structs.replace(SHARING, model=None))
     assert page.model.name.text() == "No model chosen yet."
     assert not page.model.strip.isVisible()
-    assert page.helpers.note.text() == "No other computer serves this model at the moment."
+    assert page.helpers.note.text() == "No model chosen yet."
 
 
 def test_warnings_and_trouble_stand_at_the_top(page) -> None:

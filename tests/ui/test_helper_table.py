@@ -41,6 +41,13 @@ def test_this_computer_is_not_its_own_helper(qtbot, theme) -> None:
     assert made.note.text() == "No other computer serves this model at the moment."
 
 
+def test_without_a_model_nothing_is_said_of_who_serves_it(qtbot, theme) -> None:
+    made = table(qtbot, theme, None)
+    assert made.note.text() == "No model chosen yet."
+    made.show_model(msgspec.structs.replace(MODEL, holders=()))
+    assert made.note.text() == "No other computer serves this model at the moment."
+
+
 def test_a_crowd_is_counted(qtbot, theme) -> None:
     crowd = [msgspec.structs.replace(HOLDERS[1], peer_id=f"{n:08}") for n in range(40)]
     made = table(qtbot, theme, msgspec.structs.replace(MODEL, holders=crowd))

@@ -50,5 +50,11 @@ def test_an_icon_takes_the_colour_asked_for(qapp) -> None:
     assert middle.name() == "#ff0000"
 
 
+@pytest.mark.parametrize("pixels", [18, 20, 44])
+def test_an_icon_is_sharp_at_double_size(qapp, pixels: int) -> None:
+    drawn = icon("chat", "#ff0000").pixmap(QSize(pixels, pixels), 2.0)
+    assert drawn.size() == QSize(2 * pixels, 2 * pixels)
+
+
 def test_the_window_has_an_icon(qapp) -> None:
     assert len(application_icon().availableSizes()) >= 4

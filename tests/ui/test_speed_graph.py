@@ -88,6 +88,16 @@ def test_no_line_goes_through_the_words_of_an_idle_graph(qtbot, theme) -> None:
     assert lines() > 0
 
 
+def test_the_words_of_an_idle_graph_are_not_cut_off_where_it_is_narrow(qtbot, theme) -> None:
+    made = SpeedGraph(theme, "Speed", 5.0, str, idle="mmm mmm mmm mmm mmm mmm mmm mmm mmm")
+    qtbot.addWidget(made)
+    made.resize(150, 92)
+    drawn = made.grab().toImage()
+    ground = drawn.pixel(1, 30)
+    inside = range(30, drawn.height() - 5)
+    assert all(drawn.pixel(x, y) == ground for x in (0, 1, 2, 3) for y in inside)
+
+
 def test_several_lines_have_names(qtbot, theme) -> None:
     made = SpeedGraph(theme, "Network", 5.0, str, lines=("sent", "received"))
     nameless = SpeedGraph(theme, "Network", 5.0, str)
