@@ -197,6 +197,7 @@ def screens(
     for logs in window.settings.findChildren(LogsDialog):
         keep("logs", logs)
         logs.reject()
+    here.backend.close()  # else the next news would take away what is said here
     window.show_trouble(
         "Potluck's node ended unexpectedly. Your conversations are kept; it starts again."
     )

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.api.shapes import Coverage, Credits, Download, LimitInForce, ModelView, Snapshot
+from app.api.shapes import Coverage, Credits, Download, LimitInForce, ModelView, Snapshot, State
 from app.ui import theme as looks
 from app.ui import words
 from app.ui.controls import Banner, Button, Card, Page, button, clear, label
@@ -40,7 +40,7 @@ class StateCard(Card):
         super().__init__()
         self._theme = theme
         self._pausing = pausing
-        self._snapshot: Snapshot | None = None
+        self._state: State = "starting"
         row = QHBoxLayout()
         row.setSpacing(looks.LARGE)
         self._picture = QLabel()
@@ -70,8 +70,7 @@ class StateCard(Card):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Say it anew."""
-        changed = self._snapshot is None or self._snapshot.state != snapshot.state
-        self._snapshot = snapshot
+        changed, self._state = self._state != snapshot.state, snapshot.state
         self.headline.setText(headline(snapshot))
         self.reason.setText(self._second_line(snapshot))
         self.ways.show(snapshot)
@@ -87,6 +86,15 @@ class StateCard(Card):
             left.setFocus()
         if changed:
             self._draw()
+
+    def show_lost(self) -> None:
+        """The node is away: what it did last is not what it does now, nor can it be asked."""
+        self._state = "problem"
+        self.headline.setText(tr("Not connected to Potluck's node"))
+        self.reason.setText("")
+        for one in (self.begin, self.resume, self.anyway, self.pause):
+            one.hide()
+        self._draw()
 
     @staticmethod
     def _second_line(snapshot: Snapshot) -> str:
@@ -113,9 +121,10 @@ class StateCard(Card):
         return ""
 
     def _draw(self) -> None:
-        state = self._snapshot.state if self._snapshot else "starting"
         ratio = self.devicePixelRatioF()
-        drawn = state_picture(state, dark=self._theme.dark, pixels=round(STATE_PIXELS * ratio))
+        drawn = state_picture(
+            self._state, dark=self._theme.dark, pixels=round(STATE_PIXELS * ratio)
+        )
         drawn.setDevicePixelRatio(ratio)
         self._picture.setPixmap(drawn)
         self._picture.setFixedSize(QSize(STATE_PIXELS, STATE_PIXELS))
@@ -418,8 +427,9 @@ class Dashboard(Page):
         self.network.graph.go_on_from(other.network.graph)
 
     def show_trouble(self, text: str) -> None:
-        """Say that the node is away; what stands below is as it was last."""
+        """Say that the node is away; the figures below are as they were last."""
         self.trouble.say(text)
+        self.state.show_lost()
 
     def _show_warnings(self, warnings: list[str]) -> None:
         if warnings == self._warned:

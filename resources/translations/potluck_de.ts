@@ -788,6 +788,10 @@
       <translation>Keiner</translation>
     </message>
     <message>
+      <source>Not connected to Potluck's node</source>
+      <translation>Keine Verbindung zum Potluck-Knoten</translation>
+    </message>
+    <message>
       <source>Not connected to other computers yet: none has come here so far. Others come when they name this one in their Settings, under Computers to ask first.</source>
       <translation>Noch nicht mit anderen Computern verbunden: Bisher ist keiner hierher gekommen. Andere kommen, wenn sie diesen in ihren Einstellungen nennen, unter „Zuerst gefragte Computer“.</translation>
     </message>

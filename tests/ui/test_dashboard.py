@@ -164,6 +164,19 @@ def test_warnings_and_trouble_stand_at_the_top(page) -> None:
     assert page._warnings.count() == 0
 
 
+def test_while_the_node_is_away_nothing_is_said_to_be_shared_or_offered(page) -> None:
+    page.show_snapshot(SHARING)
+    assert page.state.pause.isVisible()
+    shared = page.state.headline.text()
+    page.show_trouble("No connection")
+    assert page.state.headline.text() == "Not connected to Potluck's node"
+    assert not page.state.reason.text()
+    assert not page.state.pause.isVisible()
+    page.show_snapshot(SHARING)
+    assert page.state.headline.text() == shared
+    assert page.state.pause.isVisible()
+
+
 def test_a_state_that_shares_no_more_is_drawn_anew(page) -> None:
     page.show_snapshot(SHARING)
     before = page.state._picture.pixmap().cacheKey()
