@@ -131,6 +131,36 @@ def test_both_exports_are_what_the_node_gives(
     assert shown(page)[1] in text
 
 
+def test_a_chat_survives_the_sudden_end_of_its_node(
+    desktop: Desktop, node: DesktopNode, wait: Wait, second_half: Callable[[int], None]
+) -> None:
+    page, window = desktop.window.chat, desktop.window
+    ask(desktop, wait, "What is Potluck?")
+    second_half(SLOW_PERCENT)
+    change_options(desktop, wait, length=1000, over_swarm=True)
+    send(desktop, wait, "Tell me a long story.")
+    wait(lambda: len(shown(page)[-1]) > 20)
+    first, told = shown(page)[1], node.told()
+    os.kill(told["pid"], signal.SIGKILL)
+    wait(lambda: not desktop.backend.is_connected)
+    wait(lambda: "it starts again" in window.dashboard.trouble.text.text())
+    assert page._stream is None
+    wait(lambda: desktop.backend.is_connected)
+    assert node.told()["pid"] != told["pid"]
+    wait(lambda: contents(kept(node, page)) == shown(page))
+    conversation = kept(node, page)
+    assert contents(conversation)[:3] == ["What is Potluck?", first, "Tell me a long story."]
+    assert conversation["messages"][3]["state"] == "stopped"
+    wait(lambda: not window.dashboard.trouble.isVisible())
+
+    second_half(100)
+    change_options(desktop, wait, length=20)
+    ask(desktop, wait, "What is a helper?")
+    assert contents(kept(node, page)) == shown(page)
+    wait(lambda: node.status["state"] == "sharing")
+
+
+# The node began anew: whom it found silent in a test before, it asks again.
 def test_a_helper_that_stands_still_is_spoken_of_and_replaced(
     desktop: Desktop,
     node: DesktopNode,
@@ -169,32 +199,3 @@ def test_a_helper_that_stands_still_is_spoken_of_and_replaced(
     dashboard = desktop.window.dashboard
     ever = node.status["repairs"]["ever"]
     wait(lambda: dashboard.coverage.repairs.text().endswith(f"{ever} ever"))
-
-
-def test_a_chat_survives_the_sudden_end_of_its_node(
-    desktop: Desktop, node: DesktopNode, wait: Wait, second_half: Callable[[int], None]
-) -> None:
-    page, window = desktop.window.chat, desktop.window
-    ask(desktop, wait, "What is Potluck?")
-    second_half(SLOW_PERCENT)
-    change_options(desktop, wait, length=1000, over_swarm=True)
-    send(desktop, wait, "Tell me a long story.")
-    wait(lambda: len(shown(page)[-1]) > 20)
-    first, told = shown(page)[1], node.told()
-    os.kill(told["pid"], signal.SIGKILL)
-    wait(lambda: not desktop.backend.is_connected)
-    wait(lambda: "it starts again" in window.dashboard.trouble.text.text())
-    assert page._stream is None
-    wait(lambda: desktop.backend.is_connected)
-    assert node.told()["pid"] != told["pid"]
-    wait(lambda: contents(kept(node, page)) == shown(page))
-    conversation = kept(node, page)
-    assert contents(conversation)[:3] == ["What is Potluck?", first, "Tell me a long story."]
-    assert conversation["messages"][3]["state"] == "stopped"
-    wait(lambda: not window.dashboard.trouble.isVisible())
-
-    second_half(100)
-    change_options(desktop, wait, length=20)
-    ask(desktop, wait, "What is a helper?")
-    assert contents(kept(node, page)) == shown(page)
-    wait(lambda: node.status["state"] == "sharing")
