@@ -116,7 +116,8 @@ LIMITS: Final = {
     "by_duty": "duty cycle",
     "by_nothing": "cannot be kept: this computer does not tell its graphics card's power, so "
     "the card does not compute",
-    "by_bucket": "sent and received no faster than this",
+    "by_sending": "nothing is sent faster than this",
+    "by_receiving": "nothing is received faster than this",
     "by_counting": "counted",
     "disk_for_models": "Disk for models",
     "by_checking": "checked before each download",
@@ -234,8 +235,8 @@ MODELS: Final = {
     "manifest_damaged": "The manifest of {model} is damaged: {reason}.",
     "no_embedded_model": "This Potluck carries no model of its own; name one with --model.",
     "manifest_unread": "{path} cannot be read: {reason}.",
-    "manifest_not_taken": "{file} was not taken: {reason}. Ask whoever gave it to you for a new "
-    "one.",
+    "manifest_not_taken": "{file} was not taken: it is no list of a model's pieces that Potluck "
+    "can use, or it was damaged or changed. Ask whoever gave it to you for a new one.",
     "manifest_unkept": "The manifest cannot be kept in {folder}: {reason}.",
     "no_layer_fits": "Not even one layer of {model}, with the room for conversations on it, fits "
     "into the memory that is free; close other programs, set less room for conversations, or "

@@ -42,7 +42,8 @@ class Order:
 
     `model` None is the one this computer would choose; `max_tokens` None leaves it to
     the node; `stops` end the text and are not part of it. `alone` is on this computer only,
-    `over_swarm` over others even when this computer is faster by itself.
+    `over_swarm` over a chain even when this computer is faster by itself; what it
+    shares may be a part of that chain.
     """
 
     model: str | None = None

@@ -374,7 +374,7 @@ class ConversationHead(Shape, frozen=True):
 
 class ConversationOptions(Shape, frozen=True):
     """How answers of a conversation are written; `alone` uses this computer only, `over_swarm`
-    others even when this computer is faster by itself."""
+    a chain even when this computer is faster by itself; what it shares may be part of it."""
 
     model: str | None = None
     system: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)] = ""

@@ -69,8 +69,9 @@ class ModelShelf:
             reason = error.strerror or str(error)
             raise UsageError(say("manifest_unread", path=str(path), reason=reason)) from None
         except BadInput as error:
-            words = say("manifest_not_taken", file=path.name, reason=str(error))
-            raise UsageError(words) from None
+            # What is wrong helps whoever made the file, and nobody who was given it.
+            logger.info("the manifest %s was not taken: %s", path, error)
+            raise UsageError(say("manifest_not_taken", file=path.name)) from None
         known = trust(read, self._catalogue, handed_over=True)
         if known.source == "file":
             self._keep(known.model, data)

@@ -70,14 +70,14 @@ def power_limit(watts: float, *, measured: float | None, kept_by: PowerKeeper) -
 def upload_limit(cap: float, *, measured: float, in_use: bool, slow: bool) -> LimitState:
     """What may be sent; both rates in bytes a second."""
     title = say("upload_in_use") if in_use else say("upload_away")
-    title, means = say("upload_slow") if slow else title, say("by_bucket")
+    title, means = say("upload_slow") if slow else title, say("by_sending")
     return LimitState("upload", title, "Mbit/s", _mbit(cap), measured / MEGABIT_BYTES, means)
 
 
 def download_limit(cap: float, *, measured: float, in_use: bool, slow: bool) -> LimitState:
     """What may be received; both rates in bytes a second."""
     title = say("download_in_use") if in_use else say("download_away")
-    title, means = say("download_slow") if slow else title, say("by_bucket")
+    title, means = say("download_slow") if slow else title, say("by_receiving")
     return LimitState("download", title, "Mbit/s", _mbit(cap), measured / MEGABIT_BYTES, means)
 
 

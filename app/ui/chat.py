@@ -63,6 +63,7 @@ class ChatPage(QWidget):
         super().__init__()
         self.setProperty("look", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._backend = backend
         self._requests = backend.asked_by(self)
         self._conversation: Conversation | None = None
         self._stream: Stream | None = None
@@ -380,6 +381,13 @@ class ChatPage(QWidget):
         dialog.accepted.connect(lambda: self._change_options(key, dialog))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
+
+        def offered(offers: list[ModelOffer]) -> None:
+            self._offers = offers
+            dialog.show_offers(offers, dialog.options().model)
+
+        # What is chosen under Models may have changed since the node was asked last.
+        self._backend.asked_by(dialog).models(offered, lambda _: None)
 
     def _change_options(self, key: str, dialog: ChatOptions) -> None:
         def changed(conversation: Conversation) -> None:

@@ -46,10 +46,6 @@ class ChatOptions(QDialog):
         self.system.setTabChangesFocus(True)
         self.system.setFixedHeight(84)
         self.model = QComboBox()
-        self.model.addItem(tr("The one shared here"), None)
-        for offer in offers:
-            self.model.addItem(offer.title, offer.name)
-        self.model.setCurrentIndex(max(0, self.model.findData(options.model)))
         self.temperature = self._number(options.temperature, 0.0, 10.0, 0.1)
         self.top_p = self._number(options.top_p, 0.01, 1.0, 0.05)
         self.length = QSpinBox()
@@ -63,9 +59,27 @@ class ChatOptions(QDialog):
         self.seed.setValidator(QRegularExpressionValidator(SEED, self.seed))
         self.alone = QCheckBox(tr("Only this computer"))
         self.alone.setChecked(options.alone)
-        self.over_swarm = QCheckBox(tr("Always over other computers"))
+        self.over_swarm = QCheckBox(tr("Prefer other computers"))
         self.over_swarm.setChecked(options.over_swarm)
-        self._build(next((offer.title for offer in offers if offer.chosen), ""))
+        self._model_words = label("", "muted", wrap=True)
+        self.show_offers(offers, options.model)
+        self._build()
+
+    def show_offers(self, offers: list[ModelOffer], wanted: str | None) -> None:
+        """Offer these models, `wanted` in front; None, or one that is gone, is the usual one."""
+        chosen = next((offer.title for offer in offers if offer.chosen), "")
+        self.model.clear()
+        self.model.addItem(tr("The one chosen here") if chosen else tr("Potluck's own guide"), None)
+        for offer in offers:
+            self.model.addItem(offer.title, offer.name)
+        self.model.setCurrentIndex(max(0, self.model.findData(wanted)))
+        if chosen:
+            usual = tr("Under Models, {model} is chosen.").format(model=chosen)
+        else:
+            usual = tr("Under Models none is chosen; until one is, the small guide answers.")
+        words = f"{tr('Who writes the answers.')} {usual}"
+        self._model_words.setText(words)
+        self._name(self.model, tr("Model"), words)
 
     @staticmethod
     def _number(value: float, least: float, most: float, step: float) -> QDoubleSpinBox:
@@ -77,7 +91,7 @@ class ChatOptions(QDialog):
         indent(made)
         return made
 
-    def _build(self, shared: str) -> None:
+    def _build(self) -> None:
         inside = QWidget()
         inside.setProperty("look", "page")
         column = QVBoxLayout(inside)
@@ -87,10 +101,8 @@ class ChatOptions(QDialog):
         grid.setHorizontalSpacing(looks.WIDE)
         grid.setVerticalSpacing(looks.MEDIUM)
         grid.setColumnStretch(0, 1)
-        chosen = tr("At present this computer shares {model}.").format(model=shared)
-        model_words = tr("Who writes the answers.")
         rows: tuple[tuple[str, str, QWidget], ...] = (
-            (tr("Model"), f"{model_words} {chosen}" if shared else model_words, self.model),
+            (tr("Model"), "", self.model),
             (
                 tr("Temperature"),
                 tr("0 always takes the likeliest word; 1 is livelier and errs more."),
@@ -119,13 +131,14 @@ class ChatOptions(QDialog):
         column.addWidget(self.system)
         for number, (name, words, field) in enumerate(rows):
             field.setFixedWidth(FIELD_PIXELS)
-            self._name(field, name, words)
+            if words:
+                self._name(field, name, words)
             texts = QVBoxLayout()
             texts.setSpacing(0)
             title = label(name)
             title.setBuddy(field)
             texts.addWidget(title)
-            texts.addWidget(label(words, "muted", wrap=True))
+            texts.addWidget(label(words, "muted", wrap=True) if words else self._model_words)
             grid.addLayout(texts, number, 0)
             grid.addWidget(field, number, 1)
         column.addLayout(grid)
@@ -141,7 +154,10 @@ class ChatOptions(QDialog):
         column.addWidget(
             Explained(
                 self.over_swarm,
-                tr("Even when this computer has the model and is faster by itself."),
+                tr(
+                    "Even when this computer is faster by itself. It still answers alone when "
+                    "nobody else can, and may when it shares every layer."
+                ),
             )
         )
         scrolling = QScrollArea()

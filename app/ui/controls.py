@@ -29,6 +29,10 @@ from app.ui.theme import Theme
 Action = Callable[[], object]
 
 
+def nothing() -> None:
+    """What a button without anything to do does."""
+
+
 def label(text: str = "", look: str = "", *, wrap: bool = False) -> QLabel:
     """A piece of text; `look` is "title", "strong", "muted", "figure" or "trouble"."""
     made = QLabel(text)
@@ -137,13 +141,13 @@ class Banner(QFrame):
         row.setContentsMargins(looks.MEDIUM, looks.SMALL, looks.SMALL, looks.SMALL)
         self.text = label(wrap=True)
         self.button = Button()
-        self._action: Action = lambda: None
+        self._action: Action = nothing
         self.button.clicked.connect(lambda: self._action())
         row.addWidget(self.text, 1)
         row.addWidget(self.button)
         self.hide()
 
-    def say(self, text: str, offer: str = "", action: Action = lambda: None) -> None:
+    def say(self, text: str, offer: str = "", action: Action = nothing) -> None:
         """Show a sentence; an empty one hides the banner."""
         self.text.setText(text)
         self.setAccessibleName(text)

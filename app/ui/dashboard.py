@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from app.api.shapes import Coverage, Credits, Download, LimitInForce, ModelView, Snapshot, State
 from app.ui import theme as looks
 from app.ui import words
-from app.ui.controls import Banner, Button, Card, Page, button, clear, label
+from app.ui.controls import Action, Banner, Button, Card, Page, button, clear, label, nothing
 from app.ui.coverage_card import CoverageCard
 from app.ui.helper_table import HelperTable
 from app.ui.icons import state_picture
@@ -426,9 +426,9 @@ class Dashboard(Page):
         self.tokens.graph.go_on_from(other.tokens.graph)
         self.network.graph.go_on_from(other.network.graph)
 
-    def show_trouble(self, text: str) -> None:
-        """Say that the node is away; the figures below are as they were last."""
-        self.trouble.say(text)
+    def show_trouble(self, text: str, offer: str = "", action: Action = nothing) -> None:
+        """Say that the node is away, and what can be done; the figures are as they were last."""
+        self.trouble.say(text, offer, action)
         self.state.show_lost()
 
     def _show_warnings(self, warnings: list[str]) -> None:

@@ -49,6 +49,8 @@ class Desktop(QObject):
         self._autostart = autostart
         self._login: bool | None = None
         self._waits = 0
+        self._gave_up = ""
+        """Why there is no node, until the person has it tried again."""
         self.backend = Backend(self)
         self.pausing = Pausing(self.backend.asked_by(self), self._failed)
         self.node = node
@@ -62,7 +64,7 @@ class Desktop(QObject):
         self._connect()
 
     def _connect(self) -> None:
-        self.node.ready.connect(self.backend.open)
+        self.node.ready.connect(self._found)
         self.node.restarting.connect(self._trouble)
         self.node.failed.connect(self._node_failed)
         self.backend.connected.connect(self.window.refresh)
@@ -112,6 +114,10 @@ class Desktop(QObject):
 
     # ── what the node says ───────────────────────────────────────────────────
 
+    def _found(self, address: str, token: str) -> None:
+        self._gave_up = ""
+        self.backend.open(address, token)
+
     def _snapshot(self, snapshot: Snapshot) -> None:
         self.tray.show_snapshot(snapshot)
         self.window.show_snapshot(snapshot)
@@ -127,11 +133,20 @@ class Desktop(QObject):
             self.node.check_again()
 
     def _node_failed(self, sentence: str) -> None:
+        self._gave_up = sentence
         self._trouble(sentence)
+
+    def _try_again(self) -> None:
+        self._gave_up = ""
+        self._trouble(tr("Potluck's node is being started."), quiet=True)
+        self.node.try_again()
 
     def _trouble(self, sentence: str, *, quiet: bool = False) -> None:
         self.tray.show_trouble(sentence)
-        self.window.show_trouble(sentence)
+        if self._gave_up:
+            self.window.show_trouble(sentence, tr("Try again"), self._try_again)
+        else:
+            self.window.show_trouble(sentence)
         if not quiet:
             self.notifier.node_trouble(sentence)
 
@@ -163,7 +178,8 @@ class Desktop(QObject):
         self.tray.retranslate()
         self.window.retranslate()
         if not self.backend.is_connected:
-            self._trouble(tr("No connection to Potluck's node; trying again."), quiet=True)
+            lost = tr("No connection to Potluck's node; trying again.")
+            self._trouble(self._gave_up or lost, quiet=True)
 
     def _start_at_login(self, *, on: bool) -> None:
         try:

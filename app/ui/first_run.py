@@ -32,9 +32,10 @@ from app.ui.translations import tr
 WIDTH: Final = 560
 AMOUNTS: Final[tuple[dict[str, Any], ...]] = (
     {"cpu_percent_in_use": 15, "cpu_percent_away": 50, "disk_quota_bytes": 5 * 10**9},
-    {"cpu_percent_in_use": 25, "cpu_percent_away": 80, "disk_quota_bytes": 20 * 10**9},
+    {"cpu_percent_in_use": 25, "cpu_percent_away": 75, "disk_quota_bytes": 20 * 10**9},
     {"cpu_percent_in_use": 50, "cpu_percent_away": 100, "disk_quota_bytes": 100 * 10**9},
 )
+"""A little, balanced, a lot. Balanced is what holds for who chooses nothing."""
 
 
 class FirstRun(QWidget):
@@ -137,23 +138,8 @@ class FirstRun(QWidget):
             tr("How much may it use?"),
             tr("Your own work always comes first. Each limit can be changed in the settings."),
         )
-        for number, (name, text) in enumerate(
-            (
-                (
-                    tr("A little"),
-                    tr("15 % of the processor while you work, 50 % while you are away, 5 GB."),
-                ),
-                (
-                    tr("Balanced"),
-                    tr("25 % of the processor while you work, 80 % while you are away, 20 GB."),
-                ),
-                (
-                    tr("A lot"),
-                    tr("50 % of the processor while you work, all while you are away, 100 GB."),
-                ),
-            )
-        ):
-            column.addWidget(_choice(name, text, self._amount, number))
+        for number, name in enumerate((tr("A little"), tr("Balanced"), tr("A lot"))):
+            column.addWidget(_choice(name, _amount_words(number), self._amount, number))
         self._amount.button(1).setChecked(True)
         column.addStretch(1)
         return screen
@@ -226,6 +212,18 @@ class FirstRun(QWidget):
         elif when == 2:
             settings["schedule"] = "mon-sun 22-7"
         return ConsentRequest(share=True, settings=settings, start_at_login=self.login.isChecked())
+
+
+def _amount_words(number: int) -> str:
+    amount = AMOUNTS[number]
+    return tr(
+        "{in_use} % of the processor while you work, {away} % while you are away, and {disk} GB "
+        "of the disk for layers."
+    ).format(
+        in_use=amount["cpu_percent_in_use"],
+        away=amount["cpu_percent_away"],
+        disk=amount["disk_quota_bytes"] // 10**9,
+    )
 
 
 def _choice(name: str, words: str, group: QButtonGroup, number: int) -> Explained:

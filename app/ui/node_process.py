@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
@@ -91,6 +91,11 @@ class NodeProcess(QObject):
         self._timer.start()
         self._look()
 
+    def try_again(self) -> None:
+        """The person wants another try after `failed`; ends in quick succession count anew."""
+        self._quick_ends = 0
+        self.start()
+
     def check(self) -> None:
         """The connection was lost: look whether the node still runs; if not, start it again.
 
@@ -156,20 +161,37 @@ class NodeProcess(QObject):
         try:
             (self._folder / NODE_FILE).unlink(missing_ok=True)
             # Appended to, so that the node can begin it anew when it has become too long.
-            with (self._folder / OUTPUT_FILE).open("ab") as output:
-                output.truncate(0)
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    # A session of its own: what ends the window must not end the node.
-                    start_new_session=True,
-                    creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-                )
+            output = (self._folder / OUTPUT_FILE).open("ab")
         except OSError as error:
-            words = tr("The node could not be started.")
-            self._fail(f"{words} {error.strerror or error}")
+            self._fail(
+                tr(
+                    "{file} cannot be written, so the node could not be started: {reason}. Let "
+                    "Potluck write there, and try again."
+                ).format(file=error.filename or self._folder, reason=error.strerror or error)
+            )
+            return False
+        with output:
+            return self._run(output)
+
+    def _run(self, output: BinaryIO) -> bool:
+        try:
+            output.truncate(0)
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # A session of its own: what ends the window must not end the node.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            self._fail(
+                tr(
+                    "{program} could not be started: {reason}. Look whether it may be run, or "
+                    "install Potluck anew; then try again."
+                ).format(program=self._command[0], reason=error.strerror or error)
+            )
             return False
         self._started_at = time.monotonic()
         return True

@@ -24,7 +24,7 @@ from app.ui import theme as looks
 from app.ui.about import AboutPage
 from app.ui.backend import ANSWER_MILLISECONDS, Backend
 from app.ui.chat import ChatPage
-from app.ui.controls import IconButton, label, plain_box
+from app.ui.controls import Action, IconButton, label, nothing, plain_box
 from app.ui.dashboard import Dashboard
 from app.ui.first_run import FirstRun
 from app.ui.handover import go_to, place_of
@@ -217,10 +217,10 @@ class Window(QMainWindow):
         self.about.show_snapshot(snapshot)
         self.show_first_run(yes=snapshot.consented is None)
 
-    def show_trouble(self, text: str) -> None:
-        """Say that the node is away."""
+    def show_trouble(self, text: str, offer: str = "", action: Action = nothing) -> None:
+        """Say that the node is away, and what can be done about it."""
         self.status.setText(text)
-        self.dashboard.show_trouble(text)
+        self.dashboard.show_trouble(text, offer, action)
 
     def refresh(self) -> None:
         """A node was found: ask it for what it does not tell by itself."""

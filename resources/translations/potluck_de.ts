@@ -16,18 +16,6 @@
       <translation>1 Thread mit Pausen zwischen den Rechenschritten</translation>
     </message>
     <message>
-      <source>15 % of the processor while you work, 50 % while you are away, 5 GB.</source>
-      <translation>15 % des Prozessors, während Sie arbeiten, 50 %, während Sie weg sind, 5 GB.</translation>
-    </message>
-    <message>
-      <source>25 % of the processor while you work, 80 % while you are away, 20 GB.</source>
-      <translation>25 % des Prozessors, während Sie arbeiten, 80 %, während Sie weg sind, 20 GB.</translation>
-    </message>
-    <message>
-      <source>50 % of the processor while you work, all while you are away, 100 GB.</source>
-      <translation>50 % des Prozessors, während Sie arbeiten, alles, während Sie weg sind, 100 GB.</translation>
-    </message>
-    <message>
       <source>A helper is busy; another is asked…</source>
       <translation>Ein Helfer ist beschäftigt; ein anderer wird gefragt…</translation>
     </message>
@@ -80,10 +68,6 @@
       <translation>Immer</translation>
     </message>
     <message>
-      <source>Always over other computers</source>
-      <translation>Immer über andere Computer</translation>
-    </message>
-    <message>
       <source>An answer is being written; stop it first, or wait.</source>
       <translation>Es wird gerade eine Antwort geschrieben; stoppen Sie sie zuerst, oder warten Sie.</translation>
     </message>
@@ -118,10 +102,6 @@
     <message>
       <source>Ask something</source>
       <translation>Stellen Sie eine Frage</translation>
-    </message>
-    <message>
-      <source>At present this computer shares {model}.</source>
-      <translation>Zurzeit teilt dieser Computer {model}.</translation>
     </message>
     <message>
       <source>Automatic</source>
@@ -320,8 +300,8 @@
       <translation>Ändern und neu senden</translation>
     </message>
     <message>
-      <source>Even when this computer has the model and is faster by itself.</source>
-      <translation>Auch wenn dieser Computer das Modell hat und allein schneller ist.</translation>
+      <source>Even when this computer is faster by itself. It still answers alone when nobody else can, and may when it shares every layer.</source>
+      <translation>Auch wenn dieser Computer allein schneller ist. Er antwortet trotzdem allein, wenn es sonst niemand kann, und vielleicht auch, wenn er alle Schichten teilt.</translation>
     </message>
     <message>
       <source>Every helper is busy; the answer goes on in a moment…</source>
@@ -1044,12 +1024,24 @@
       <translation>Der Potluck-Knoten ist unerwartet beendet worden. Ihre Gespräche sind erhalten; er startet neu.</translation>
     </message>
     <message>
+      <source>Potluck's node is being started.</source>
+      <translation>Potlucks Knoten wird gestartet.</translation>
+    </message>
+    <message>
+      <source>Potluck's own guide</source>
+      <translation>Potlucks eigener Guide</translation>
+    </message>
+    <message>
       <source>Power</source>
       <translation>Leistung</translation>
     </message>
     <message>
       <source>Power of the graphics card</source>
       <translation>Leistung der Grafikkarte</translation>
+    </message>
+    <message>
+      <source>Prefer other computers</source>
+      <translation>Andere Computer bevorzugen</translation>
     </message>
     <message>
       <source>Preparing {layers} of {model}</source>
@@ -1388,10 +1380,6 @@
       <translation>Das Modell {model} steht nicht in Potlucks Katalog. Um es trotzdem zu nutzen, holen Sie sein Manifest von jemandem, dem Sie vertrauen, und übergeben Sie es als Datei.</translation>
     </message>
     <message>
-      <source>The node could not be started.</source>
-      <translation>Der Knoten ließ sich nicht starten.</translation>
-    </message>
-    <message>
       <source>The node did not start.</source>
       <translation>Der Knoten ist nicht gestartet.</translation>
     </message>
@@ -1404,8 +1392,8 @@
       <translation>Der Knoten braucht zu lange.</translation>
     </message>
     <message>
-      <source>The one shared here</source>
-      <translation>Das hier geteilte</translation>
+      <source>The one chosen here</source>
+      <translation>Das hier gewählte</translation>
     </message>
     <message>
       <source>The prompt has {tokens:count} tokens and {model} reads at most {most:count}; nothing was sent. Shorten it.</source>
@@ -1490,6 +1478,18 @@
     <message>
       <source>Top p</source>
       <translation>Top p</translation>
+    </message>
+    <message>
+      <source>Try again</source>
+      <translation>Noch einmal versuchen</translation>
+    </message>
+    <message>
+      <source>Under Models none is chosen; until one is, the small guide answers.</source>
+      <translation>Unter „Modelle“ ist keines gewählt; bis dahin antwortet der kleine Guide.</translation>
+    </message>
+    <message>
+      <source>Under Models, {model} is chosen.</source>
+      <translation>Unter „Modelle“ ist {model} gewählt.</translation>
     </message>
     <message>
       <source>Until I resume</source>
@@ -1928,6 +1928,14 @@
       <translation>nicht gemessen</translation>
     </message>
     <message>
+      <source>nothing is received faster than this</source>
+      <translation>schneller wird nichts empfangen</translation>
+    </message>
+    <message>
+      <source>nothing is sent faster than this</source>
+      <translation>schneller wird nichts gesendet</translation>
+    </message>
+    <message>
       <source>nothing to download</source>
       <translation>nichts herunterzuladen</translation>
     </message>
@@ -1950,10 +1958,6 @@
     <message>
       <source>sent</source>
       <translation>gesendet</translation>
-    </message>
-    <message>
-      <source>sent and received no faster than this</source>
-      <translation>schneller wird nicht gesendet und empfangen</translation>
     </message>
     <message>
       <source>sent this month</source>
@@ -2100,6 +2104,10 @@
       <translation>{done} von {total}</translation>
     </message>
     <message>
+      <source>{file} cannot be written, so the node could not be started: {reason}. Let Potluck write there, and try again.</source>
+      <translation>{file} lässt sich nicht schreiben, darum ließ sich der Knoten nicht starten: {reason}. Lassen Sie Potluck dort schreiben, und versuchen Sie es noch einmal.</translation>
+    </message>
+    <message>
       <source>{file} is a model's own file. Make the list of its pieces with potluck publish first, and name that.</source>
       <translation>{file} ist die Datei eines Modells selbst. Erstellen Sie zuerst mit potluck publish die Liste seiner Teile, und nennen Sie diese.</translation>
     </message>
@@ -2108,8 +2116,8 @@
       <translation>{file} wird benutzt und wurde behalten; pausieren Sie Potluck, und versuchen Sie es noch einmal.</translation>
     </message>
     <message>
-      <source>{file} was not taken: {reason}. Ask whoever gave it to you for a new one.</source>
-      <translation>{file} wurde nicht angenommen: {reason}. Bitten Sie, wer sie Ihnen gegeben hat, um eine neue.</translation>
+      <source>{file} was not taken: it is no list of a model's pieces that Potluck can use, or it was damaged or changed. Ask whoever gave it to you for a new one.</source>
+      <translation>{file} wurde nicht angenommen: Die Datei ist keine Liste der Teile eines Modells, die Potluck nutzen kann, oder sie wurde beschädigt oder verändert. Bitten Sie, wer sie Ihnen gegeben hat, um eine neue.</translation>
     </message>
     <message>
       <source>{file} was written by a newer Potluck and stays as it is. New chats are lost when this Potluck ends; update it to see your chats again.</source>
@@ -2158,6 +2166,10 @@
     <message>
       <source>{helper}: {reason}</source>
       <translation>{helper}: {reason}</translation>
+    </message>
+    <message>
+      <source>{in_use} % of the processor while you work, {away} % while you are away, and {disk} GB of the disk for layers.</source>
+      <translation>{in_use} % des Prozessors, während Sie arbeiten, {away} %, während Sie weg sind, und {disk} GB der Festplatte für Schichten.</translation>
     </message>
     <message>
       <source>{label}: back to {value}</source>
@@ -2390,6 +2402,10 @@
     <message>
       <source>{program} always runs, so sharing would never start.</source>
       <translation>{program} läuft immer, deshalb würde das Teilen nie beginnen.</translation>
+    </message>
+    <message>
+      <source>{program} could not be started: {reason}. Look whether it may be run, or install Potluck anew; then try again.</source>
+      <translation>{program} ließ sich nicht starten: {reason}. Sehen Sie nach, ob es ausgeführt werden darf, oder installieren Sie Potluck neu; versuchen Sie es dann noch einmal.</translation>
     </message>
     <message>
       <source>{reason}.</source>

@@ -114,7 +114,7 @@ def test_words_that_are_off_are_one_line_and_two(
         (["node", "--model", "nosuch"], "No model is called 'nosuch'"),
         (["node", "--model", "{folder}/nosuch.json"], "nosuch.json cannot be read: No such file"),
         (["node", "--model", "{folder}/dir.json"], "dir.json cannot be read: Is a directory."),
-        (["node", "--model", "{folder}/bad.json"], "bad.json was not taken: this is not a"),
+        (["node", "--model", "{folder}/bad.json"], "bad.json was not taken: it is no list"),
         (["node", "--data-dir", "{folder}/file"], "file cannot be used as a data folder"),
         (["node", "--data-dir", "{folder}/file/x"], "x cannot be used as a data folder"),
         (["chat", "hi"], "No computer to ask is known: name one with --bootstrap"),

@@ -103,8 +103,9 @@ def made_up() -> Manifest:
 
 
 def test_a_file_that_cannot_be_used_is_one_line_and_nothing_is_kept(
-    tmp_path: Path, file: Path
+    tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     lying = tmp_path / "lying.json"
     lying.write_bytes(write_manifest(made_up(), STRANGER))
     damaged = tmp_path / "damaged.json"
@@ -116,6 +117,8 @@ def test_a_file_that_cannot_be_used_is_one_line_and_nothing_is_kept(
         with pytest.raises(UsageError, match=f"{path.name} was not taken: ") as refused:
             shelf.adopt(path)
         assert "\n" not in str(refused.value)
+        assert "JSON" not in str(refused.value)
+        assert f"{path} was not taken: " in caplog.text, "what exactly is wrong is in the log"
     for path in (tmp_path / "absent.json", tmp_path):
         with pytest.raises(UsageError, match="cannot be read"):
             shelf.adopt(path)

@@ -236,7 +236,7 @@ class FakeNode(FakeConversations):
         self._heard("add", request.path)
         name = Path(request.path).name
         if not request.path.endswith("good.json"):
-            raise UsageError(say("manifest_not_taken", file=name, reason="it is no manifest"))
+            raise UsageError(say("manifest_not_taken", file=name))
         return self.offers
 
     async def choose_model(self, request: ChooseModelRequest) -> Snapshot:

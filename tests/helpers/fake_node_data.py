@@ -183,9 +183,9 @@ LIMITS = [
         unit="Mbit/s",
         asked=10.0,
         measured=1.7,
-        how="sent and received no faster than this",
+        how=say("by_sending").words,
         said=say("upload_in_use").said,
-        how_said=say("by_bucket").said,
+        how_said=say("by_sending").said,
     ),
     LimitInForce(
         name="disk",

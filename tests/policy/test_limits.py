@@ -66,8 +66,10 @@ def test_what_keeps_the_power(kept_by: PowerKeeper, how: str) -> None:
 def test_bandwidth_is_told_as_it_is_sold() -> None:
     up = upload_limit(2 * MEGABIT_BYTES, measured=MEGABIT_BYTES, in_use=False, slow=False)
     assert (up.words, up.asked, up.measured) == ("Upload while you are away", 2.0, 1.0)
+    assert up.how == "nothing is sent faster than this"
     down = download_limit(MEGABIT_BYTES, measured=0.0, in_use=True, slow=True)
     assert (down.words, down.asked, down.unit) == ("Download in slow mode", 1.0, "Mbit/s")
+    assert down.how == "nothing is received faster than this"
 
 
 def test_months_and_disks_are_told_in_gigabytes() -> None:

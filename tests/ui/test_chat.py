@@ -12,6 +12,7 @@ from app.api.shapes import ConversationOptions, SayRequest
 from app.errors import Refusal
 from app.ui.backend import Stream
 from app.ui.chat import ChatPage
+from app.ui.chat_options import ChatOptions
 from tests.helpers.fake_conversations import BUSY, NOT_SERVED, WAITS
 from tests.helpers.fake_node_data import ANSWER, OTHER_ANSWER, old_conversations
 from tests.helpers.laid_out import laid_out
@@ -181,6 +182,15 @@ def test_options_chosen_before_the_first_question_hold_for_it(page, fake, wait) 
     ask(page, wait, "Who reads this?")
     assert page._conversation.options.alone
     assert "nobody else could read it" in page.transcript.messages[-1].line.text()
+
+
+def test_options_name_the_model_that_was_chosen_meanwhile(page, fake, wait) -> None:
+    wait(lambda: bool(page._offers))
+    fake.node.offers = [msgspec.structs.replace(one, chosen=False) for one in fake.node.offers]
+    page.options.click()
+    (dialog,) = page.findChildren(ChatOptions)
+    wait(lambda: dialog.model.currentText() == "Potluck's own guide")
+    dialog.reject()
 
 
 def test_a_chat_is_exported_in_both_forms(page, wait, tmp_path: Path) -> None:

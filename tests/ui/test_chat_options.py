@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 from PySide6.QtWidgets import QLabel, QWidget
 
-from app.api.shapes import ConversationOptions
+from app.api.shapes import ConversationOptions, ModelOffer
 from app.ui.chat_options import ChatOptions
 from tests.helpers.fake_node_data import OFFERS
 
+NONE_CHOSEN = [msgspec.structs.replace(offer, chosen=False) for offer in OFFERS]
 
-def dialog(qtbot, options: ConversationOptions) -> ChatOptions:
+
+def dialog(
+    qtbot, options: ConversationOptions, offers: list[ModelOffer] | None = None
+) -> ChatOptions:
     parent = QWidget()
     qtbot.addWidget(parent)
-    made = ChatOptions(parent, options, OFFERS)
+    made = ChatOptions(parent, options, OFFERS if offers is None else offers)
     made.held = parent
     return made
 
@@ -86,5 +91,20 @@ def test_no_explanation_is_cut_off(qtbot, qapp, theme) -> None:
 
 def test_it_says_which_model_is_the_usual_one(qtbot) -> None:
     made = dialog(qtbot, ConversationOptions())
-    assert made.model.currentText() == "The one shared here"
+    assert made.model.currentText() == "The one chosen here"
     assert "Qwen3 8B" in made.model.accessibleDescription()
+
+
+def test_without_a_chosen_model_it_says_that_the_guide_answers(qtbot) -> None:
+    made = dialog(qtbot, ConversationOptions(), NONE_CHOSEN)
+    assert made.model.currentText() == "Potluck's own guide"
+    assert "none is chosen; until one is, the small guide" in made.model.accessibleDescription()
+    assert made.options().model is None
+
+
+def test_what_is_chosen_meanwhile_is_said_and_the_selection_kept(qtbot) -> None:
+    made = dialog(qtbot, ConversationOptions(model="llama-70b"), NONE_CHOSEN)
+    made.show_offers(OFFERS, made.options().model)
+    assert made.options().model == "llama-70b"
+    assert made.model.itemText(0) == "The one chosen here"
+    assert "Qwen3 8B is chosen" in made.model.accessibleDescription()

@@ -123,6 +123,24 @@ def test_a_node_that_hangs_up_before_it_is_gone_is_started_again_too(
     qtbot.waitUntil(lambda: desktop.backend.is_connected, timeout=WAIT_MILLISECONDS)
 
 
+def test_after_the_last_failure_the_overview_offers_another_try(desktop, qtbot) -> None:
+    consent(desktop, qtbot)
+    node, trouble = desktop.node, desktop.window.dashboard.trouble
+    first, command = node._process, node._command
+    node._command = ["/nothing/here"]
+    first.kill()
+    first.wait()
+    qtbot.waitUntil(lambda: trouble.button.text() == "Try again", timeout=WAIT_MILLISECONDS)
+    assert "/nothing/here could not be started" in trouble.text.text()
+    trouble.button.click()
+    assert "/nothing/here could not be started" in trouble.text.text()
+    node._command = command
+    trouble.button.click()
+    assert trouble.button.isHidden()
+    qtbot.waitUntil(lambda: desktop.backend.is_connected, timeout=WAIT_MILLISECONDS)
+    assert trouble.isHidden()
+
+
 def test_pausing_from_the_tray_reaches_the_window(desktop, qtbot) -> None:
     consent(desktop, qtbot)
     qtbot.waitUntil(lambda: desktop.backend.last.state == "sharing")

@@ -70,6 +70,18 @@ def test_every_choice_is_one_the_settings_take(run) -> None:
             changed(Settings(), run.choice(share=True).settings)
 
 
+def test_balanced_is_what_holds_for_who_chooses_nothing(run) -> None:
+    assert changed(Settings(), AMOUNTS[1]) == Settings()
+
+
+def test_each_amount_says_its_numbers_and_what_they_are_of(run) -> None:
+    for number, amount in enumerate(AMOUNTS):
+        words = run._amount.button(number).accessibleDescription()
+        assert f"{amount['cpu_percent_in_use']} % of the processor" in words
+        assert f"{amount['cpu_percent_away']} % while you are away" in words
+        assert f"{amount['disk_quota_bytes'] // 10**9} GB of the disk for layers" in words
+
+
 def test_enter_goes_on_from_the_first_moment(run, qtbot) -> None:
     qtbot.waitUntil(lambda: run.focusWidget() is run.next)
     qtbot.keyClick(run.next, Qt.Key.Key_Return)

@@ -103,6 +103,6 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(page, fake, wait) -> Non
     page.take_file("/somewhere/holiday.json")
     wait(page.trouble.isVisible)
     text = page.trouble.text.text()
-    assert text.startswith("holiday.json was not taken: it is no manifest.")
+    assert text.startswith("holiday.json was not taken: it is no list of a model's pieces")
     assert "\n" not in text
     assert len(page.cards) == 3

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.ui.node_process import NodeProcess, node_command
+from app.window_file import OUTPUT_FILE
 
 pytestmark = pytest.mark.real
 
@@ -107,7 +108,29 @@ def test_a_program_that_is_not_there_is_said(qtbot, tmp_path: Path) -> None:
     node = NodeProcess(tmp_path, [str(tmp_path / "nothing")])
     with qtbot.waitSignal(node.failed) as said:
         node.start()
-    assert said.args[0].startswith("The node could not be started.")
+    assert said.args[0].startswith(f"{tmp_path / 'nothing'} could not be started: ")
+    assert said.args[0].endswith("then try again.")
+
+
+def test_a_file_that_cannot_be_written_is_named(qtbot, tmp_path: Path) -> None:
+    (tmp_path / OUTPUT_FILE).mkdir()
+    node = NodeProcess(tmp_path, ["must-not-be-started"])
+    with qtbot.waitSignal(node.failed) as said:
+        node.start()
+    assert said.args[0].startswith(f"{tmp_path / OUTPUT_FILE} cannot be written")
+    assert node._process is None
+
+
+def test_another_try_is_given_the_same_patience_as_the_first(qtbot, node: NodeProcess) -> None:
+    node._quick_ends = 4
+    with qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS):
+        node.try_again()
+    kill(node)
+    with (
+        qtbot.waitSignal(node.restarting, timeout=WAIT_MILLISECONDS),
+        qtbot.waitSignal(node.ready, timeout=WAIT_MILLISECONDS),
+    ):
+        node.check()
 
 
 def test_a_folder_that_cannot_be_made_is_said(qtbot, tmp_path: Path) -> None:
