@@ -6,6 +6,7 @@ connecting again. The counterpart that reads is `app/ui/backend.py`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Final
@@ -29,7 +30,7 @@ seconds, and the one shown last must not be one that has long gone down."""
 HEARTBEAT_SECONDS: Final = 15.0
 """A comment that keeps the connection known to be alive."""
 LEAST_SECONDS: Final = 0.1
-"""Many changes at once become one status."""
+"""From one status to the next: what changes in between becomes one, however often it does."""
 
 PIECES: Final = {AnswerDelta: "delta", AnswerWaiting: "waiting", MessageView: "message"}
 """What the pieces of an answer are called in its stream."""
@@ -75,8 +76,7 @@ async def status_stream(request: web.Request, node: NodeControl) -> web.StreamRe
                 for piece in _news(node, changes.take_warnings(), number):
                     number += 1
                     await response.write(piece)
-                if await changes.wait(LEAST_SECONDS):
-                    changes.mark()
+                await asyncio.sleep(LEAST_SECONDS)  # what changes meanwhile goes out together
             elif quiet_seconds >= HEARTBEAT_SECONDS:
                 quiet_seconds = 0.0
                 await response.write(b": still here\n\n")

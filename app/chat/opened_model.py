@@ -132,7 +132,7 @@ class OpenedModel:
             prompt = await self.vocabulary.prompt(messages)
         context = self.context_tokens
         if len(prompt) >= context:
-            name = self.model.manifest.name
+            name = self.model.manifest.shown_name
             raise PromptTooLong(
                 say("prompt_too_long", tokens=len(prompt), model=name, most=context - 1),
                 share_that_fits=(context - 1) / len(prompt),

@@ -295,7 +295,7 @@ class Downloader:
         if not usable:
             told = "; ".join(f"{origin_name(url)} {self._origin(url).reason}" for url in urls)
             why = told or say("no_origin")
-            name = job.manifest.name
+            name = job.manifest.shown_name
             layers = _layer_of(unit, job.manifest)
             raise DownloadFailed(
                 say("layers_not_downloaded", layers=layers, model=name, reason=why)

@@ -135,7 +135,7 @@ class DataFolder:
         try:
             return OpenModel(known, check_consistency(known.manifest))
         except BadInput as error:
-            name = known.manifest.name
+            name = known.manifest.shown_name
             raise UsageError(say("manifest_damaged", model=name, reason=str(error))) from None
 
     def _embedded(self) -> KnownModel:

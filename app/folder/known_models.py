@@ -58,7 +58,7 @@ class KnownModels:
             try:
                 plan = await asyncio.to_thread(check_consistency, known.manifest)
             except BadInput as error:
-                name = known.manifest.name
+                name = known.manifest.shown_name
                 raise UsageError(say("manifest_damaged", model=name, reason=str(error))) from None
             self._open.setdefault(known.model, OpenModel(known, plan))
         return self._open[known.model]

@@ -224,7 +224,7 @@ class Wishes:
         if request.start is None and request.stop is None:
             suggested = await self._offers.suggested(model)
             if suggested is None:
-                words = say("no_layer_fits", model=model.manifest.name)
+                words = say("no_layer_fits", model=model.manifest.shown_name)
                 raise Refusal(words, code="no_memory")
             return suggested
         if request.start is None or request.stop is None:

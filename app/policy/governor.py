@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from app.clock import Clock
 from app.errors import PotluckError, UsageError
+from app.policy.later_rules import rules_mark, stricter_rules
 from app.policy.limits import (
     LimitState,
     card_limit,
@@ -140,7 +141,8 @@ class Governor:
 
     async def __aenter__(self) -> Governor:
         manual = await asyncio.to_thread(load_manual, self._folder)
-        self._manual = manual.at(self._clock.wall(), watched=False)
+        manual = manual.at(self._clock.wall(), watched=False)
+        self._manual = manual.begun_under(rules_mark(self._settings))
         await asyncio.to_thread(self._cards.open)
         await self._look()
         self._judge()
@@ -239,18 +241,32 @@ class Governor:
         await self._decide(lambda state: state.resumed(what))
 
     async def share_anyway(self, seconds: float) -> None:
-        """Overrule automatic pauses for so long."""
-        until = self._clock.wall() + seconds
-        await self._decide(lambda state: state.overruling(until))
+        """Overrule automatic pauses for so long, by the rules as they are now."""
+        until, rules = self._clock.wall() + seconds, rules_mark(self._settings)
+        await self._decide(lambda state: state.overruling(until, rules=rules))
 
     async def slow_mode(self, *, on: bool) -> None:
         """Switch the slow bandwidth caps on or off."""
         await self._decide(lambda state: state.slowed(on=on))
 
     async def use_settings(self, settings: Settings, *, doubtful: bool = False) -> None:
-        """Judge by other settings from now on; `doubtful` as at the beginning."""
-        self._settings, self._doubtful = settings, doubtful
-        await self.reconsider()
+        """Judge by other settings from now on; `doubtful` as at the beginning.
+
+        A rule that is stricter now is the owner's later wish: "Share anyway" does not
+        overrule it.
+        """
+        async with self._turn:
+            before, self._settings, self._doubtful = self._settings, settings, doubtful
+            manual = self._manual.under(rules_mark(settings), stricter_rules(before, settings))
+            is_other = manual != self._manual
+            self._manual = manual
+            try:
+                if is_other:
+                    await asyncio.to_thread(save_manual, self._folder, manual)
+            except UsageError as error:  # harmless: at the next start the old mark ends it
+                logger.warning("%s", error)
+            finally:
+                await self._enforce()
 
     async def reconsider(self) -> None:
         """Judge once more by the last readings, and return when the outcome is in force."""

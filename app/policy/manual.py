@@ -53,6 +53,9 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
         consented: to share (True) or only to chat (False); None until asked.
         pause, gpu_pause, cpu_pause: pauses by hand, of everything or of one part.
         share_anyway_until: until then automatic pauses are overruled.
+        anyway_rules: the rules' `rules_mark` that this was last squared with; "" in a file
+            of an earlier version.
+        stricter_since: the reasons whose rules became stricter since; it overrules none of them.
         slow_mode: the slow bandwidth caps hold.
         noted_at: the latest time this computer's clock has shown.
         remark: the words of `DAMAGED` when the file could not be read, else "".
@@ -63,6 +66,8 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
     gpu_pause: HandPause | None = None
     cpu_pause: HandPause | None = None
     share_anyway_until: float | None = None
+    anyway_rules: str = ""
+    stricter_since: frozenset[str] = frozenset()
     slow_mode: bool = False
     noted_at: float = 0.0
     remark: str = ""
@@ -99,9 +104,25 @@ class ManualState(msgspec.Struct, frozen=True, kw_only=True):
             case "cpu":
                 return msgspec.structs.replace(self, cpu_pause=None)
 
-    def overruling(self, until: float) -> ManualState:
-        """With automatic pauses overruled until then."""
-        return msgspec.structs.replace(self, share_anyway_until=until)
+    def overruling(self, until: float, *, rules: str = "") -> ManualState:
+        """With automatic pauses by the rules of this `rules_mark` overruled until then."""
+        return msgspec.structs.replace(
+            self, share_anyway_until=until, anyway_rules=rules, stricter_since=frozenset()
+        )
+
+    def under(self, rules: str, stricter: frozenset[str]) -> ManualState:
+        """With other rules: "Share anyway" does not overrule those that became stricter."""
+        if self.share_anyway_until is None or self.anyway_rules == rules:
+            return self
+        return msgspec.structs.replace(
+            self, anyway_rules=rules, stricter_since=self.stricter_since | stricter
+        )
+
+    def begun_under(self, rules: str) -> ManualState:
+        """At a start: rules that were changed while nobody looked end "Share anyway"."""
+        if self.anyway_rules in ("", rules):
+            return self
+        return msgspec.structs.replace(self, share_anyway_until=None)
 
     def slowed(self, *, on: bool) -> ManualState:
         """With slow mode on or off."""

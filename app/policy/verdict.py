@@ -152,16 +152,15 @@ class Situation:
 def judge(situation: Situation) -> Verdict:
     """The verdict. What cannot be overruled is named first."""
     anyway = situation.manual.share_anyway_until
-    overruling = anyway is not None and anyway > situation.moment.now
     in_use = _in_use(situation)
     caps = _caps(situation, in_use=in_use)
     causes = [*_firm_causes(situation), *_causes(situation)]
     if not (caps.cpu or caps.gpu):
         away = _caps(situation, in_use=False)
         causes.append(_limits_cause(situation, in_use=in_use, away=away))
-        if overruling and causes[-1].can_override:
+        if _is_overruled(causes[-1], situation):
             caps = away
-    first = next((cause for cause in causes if not (overruling and cause.can_override)), None)
+    first = next((cause for cause in causes if not _is_overruled(cause, situation)), None)
     if first is not None:
         return Verdict(
             state="paused",
@@ -192,6 +191,18 @@ def judge(situation: Situation) -> Verdict:
 # ── what speaks against working ──────────────────────────────────────────────
 
 
+def _is_overruled(cause: Cause, situation: Situation) -> bool:
+    """Whether "Share anyway" was said about it, and not before its rule became stricter."""
+    manual = situation.manual
+    until = manual.share_anyway_until
+    return (
+        cause.can_override
+        and until is not None
+        and until > situation.moment.now
+        and cause.reason not in manual.stricter_since
+    )
+
+
 def _firm_causes(situation: Situation) -> Iterator[Cause]:
     """What "Share anyway" does not touch: consent, limits, the owner's own pause, disk, heat."""
     settings, readings, manual = situation.settings, situation.readings, situation.manual
@@ -219,7 +230,7 @@ def _firm_causes(situation: Situation) -> Iterator[Cause]:
 
 
 def _causes(situation: Situation) -> Iterator[Cause]:
-    """What "Share anyway" overrules."""
+    """What "Share anyway" overrules, by rules that stand in `app.policy.later_rules.RULES`."""
     settings, readings, moment = situation.settings, situation.readings, situation.moment
     if settings.pause_on_battery and readings.on_battery:
         yield Cause("battery", say("battery"))

@@ -99,7 +99,7 @@ class Message(QFrame):
             self.add(view.content)
             return
         self.waiting.hide()
-        self.copy.setEnabled(True)
+        self.copy.setEnabled(bool(view.content))
         if self.mine:
             self.ask(view.content)
         elif self.text.source != view.content:
@@ -154,9 +154,11 @@ class Message(QFrame):
         self.waiting.setVisible(bool(what.words) or self.text.isHidden())
 
     def _say_waiting(self) -> None:
+        # Who answers, this computer alone or helpers, is not known yet; a wait for
+        # helpers says so itself.
         what = self._waits_for
         self.waiting.setText(
-            tr("Looking for helpers") if what is None else told(what.words, what.said)
+            tr("Preparing the answer") if what is None else told(what.words, what.said)
         )
 
     def fail(self, sentence: str) -> None:

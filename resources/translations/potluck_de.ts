@@ -632,10 +632,6 @@
       <translation>Neu nachsehen</translation>
     </message>
     <message>
-      <source>Looking for helpers</source>
-      <translation>Sucht nach Helfern</translation>
-    </message>
-    <message>
       <source>Looks</source>
       <translation>Aussehen</translation>
     </message>
@@ -1042,6 +1038,10 @@
     <message>
       <source>Prefer other computers</source>
       <translation>Andere Computer bevorzugen</translation>
+    </message>
+    <message>
+      <source>Preparing the answer</source>
+      <translation>Bereitet die Antwort vor</translation>
     </message>
     <message>
       <source>Preparing {layers} of {model}</source>

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
-from app.api.events import SETTLING_STATUSES, event
+from app.api.events import LEAST_SECONDS, SETTLING_STATUSES, event
 from tests.helpers.asking_fake import scripted_node
 from tests.helpers.running_node import WHOLE, running_node
 
@@ -90,6 +91,27 @@ async def test_what_begins_to_move_without_a_word_is_seen(monkeypatch: pytest.Mo
         async with asyncio.timeout(30):
             for _ in range(3):
                 assert (await anext(stream))[0] == "status"
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_burst_of_changes_is_told_in_few_statuses_and_its_last_state_always(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.api.events.SETTLING_STATUSES", 0)
+    async with scripted_node() as asking:
+        stream = asking.events("GET", "/events")
+        await anext(stream)
+        told: list[str] = []
+        begin = time.monotonic()
+        for count in range(200):
+            asking.node.tell(headline=f"change {count}")
+            await asyncio.sleep(0)  # as many turns of the loop as the stream needs to answer each
+        async with asyncio.timeout(30):
+            while not told or told[-1] != "change 199":
+                name, body = await anext(stream)
+                assert name == "status"
+                told.append(body["headline"])
+        assert len(told) <= 1 + (time.monotonic() - begin) / LEAST_SECONDS
         await stream.aclose()  # type: ignore[attr-defined]
 
 

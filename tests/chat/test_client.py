@@ -134,7 +134,9 @@ async def test_what_is_asked_for_is_bounded_by_what_the_model_reads(
 
 async def test_a_prompt_that_is_too_long_is_not_sent(asking: ClientOptions) -> None:
     async with Client(asking) as client:
-        with pytest.raises(UsageError, match=r"reads at most 1,023; nothing was sent. Shorten"):
+        title = client.model.manifest.title
+        said = f"and {title} reads at most 1,023; nothing was sent. Shorten"
+        with pytest.raises(UsageError, match=said):
             await client.request("layers and computers " * 1000)
 
 

@@ -183,7 +183,7 @@ async def test_origins_that_fail_for_good_are_named_with_their_reasons(bench: Be
     text = str(failed.value)
     assert f"{bench.first.name} answers with status 404" in text
     assert f"{bench.second.name} answers with error 500" in text
-    assert "the output of made-up" in text
+    assert "the output of Made up" in text
     assert "\n" not in text
     assert len(bench.second.requests) == MAX_ATTEMPTS
 

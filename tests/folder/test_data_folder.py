@@ -94,7 +94,7 @@ def test_a_manifest_that_contradicts_itself_is_named(
 ) -> None:
     resources = write_resources(tmp_path / "resources", manifest_of(source_file(), []))
     use_resources(monkeypatch, resources)
-    with pytest.raises(UsageError, match="The manifest of made-up is damaged: "):
+    with pytest.raises(UsageError, match="The manifest of Made up is damaged: "):
         DataFolder.open(tmp_path / "data").model("made-up")
 
 

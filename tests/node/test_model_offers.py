@@ -69,6 +69,7 @@ async def test_no_memory_at_all_is_said(
         assert (offer["fits_units"], offer["suggested_stop"], offer["missing_bytes"]) == (0, 0, 0)
         refused = await running.ask("POST", "/models/choose", {"model": "guide"}, expect=409)
         assert refused["code"] == "no_memory"
+        assert f"one layer of {offer['title']}," in refused["words"], "as people call it"
 
 
 async def test_what_to_expect_of_a_model_is_known_after_a_restart(

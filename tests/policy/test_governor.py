@@ -86,6 +86,67 @@ async def test_share_anyway_overrules_for_a_while(desk: Desk) -> None:
         assert governor.verdict.reason == "battery"
 
 
+async def test_a_rule_made_stricter_later_wins_over_share_anyway(desk: Desk) -> None:
+    desk.sensors.readings = dataclasses.replace(AWAY, other_cpu_percent=90.0)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        await governor.share_anyway(3600)
+        await governor.use_settings(Settings(language="de"))
+        assert governor.verdict.overruled, "that has nothing to do with it"
+        await governor.use_settings(Settings(schedule="never"))
+        assert desk.node.told[-1] == "pause: schedule"
+        assert governor.verdict.can_override
+    # It is kept, so a restart does not bring the earlier wish back.
+    async with desk.open(Settings(schedule="never")) as governor:
+        assert governor.verdict.reason == "schedule"
+        await governor.share_anyway(60)
+        assert governor.verdict.overruled, "said again, it is the latest word"
+
+
+async def test_a_rule_made_looser_leaves_share_anyway_as_it_is(desk: Desk) -> None:
+    desk.sensors.readings = dataclasses.replace(AWAY, on_battery=True)
+    async with desk.open(Settings(schedule="never")) as governor:
+        await governor.consent(share=True)
+        await governor.share_anyway(3600)
+        await governor.use_settings(Settings())
+        assert governor.verdict.overruled
+    async with desk.open() as governor:
+        assert governor.verdict.overruled, "nor does a restart"
+    # Switched off and on again: that it is on is the later word.
+    async with desk.open() as governor:
+        await governor.use_settings(Settings(pause_on_battery=False))
+        assert governor.verdict.state == "sharing"
+        await governor.use_settings(Settings())
+        assert governor.verdict.reason == "battery"
+
+
+async def test_a_rule_changed_while_potluck_was_off_wins_over_share_anyway(desk: Desk) -> None:
+    desk.sensors.readings = dataclasses.replace(AWAY, on_battery=True)
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        await governor.share_anyway(3600)
+    async with desk.open(Settings(schedule="never")) as governor:
+        assert not governor.verdict.overruled
+        assert desk.node.told[-1].startswith("pause")
+
+
+async def test_a_later_rule_wins_even_where_it_cannot_be_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise UsageError("the disk is full")
+
+    async with desk.open() as governor:
+        await governor.consent(share=True)
+        await governor.share_anyway(3600)
+        monkeypatch.setattr(governor_module, "save_manual", fail)
+        await governor.use_settings(Settings(schedule="never"))
+        assert desk.node.told[-1] == "pause: schedule"
+        assert "the disk is full" in caplog.text
+    async with desk.open(Settings(schedule="never")) as governor:
+        assert governor.verdict.reason == "schedule"
+
+
 async def test_the_loop_follows_the_sensors(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(governor_module, "LOOK_SECONDS", 0.01)
     async with desk.open() as governor:

@@ -67,6 +67,28 @@ def test_a_pause_ends_share_anyway_and_share_anyway_runs_out() -> None:
     assert anyway.at(NOW + HOUR).share_anyway_until is None
 
 
+def test_rules_made_stricter_later_are_kept_until_share_anyway_is_said_again(
+    tmp_path: Path,
+) -> None:
+    anyway = sharing().overruling(NOW + HOUR, rules="as they were")
+    assert anyway.under("as they were", frozenset()) == anyway
+    later = anyway.under("later", frozenset({"schedule"})).under("now", frozenset({"battery"}))
+    assert later.stricter_since == {"schedule", "battery"}
+    assert later.share_anyway_until == NOW + HOUR, "for all else it goes on"
+    save_manual(tmp_path, later)
+    assert load_manual(tmp_path) == later
+    assert later.overruling(NOW + HOUR, rules="now").stricter_since == frozenset()
+    assert sharing().under("now", frozenset({"schedule"})) == sharing()
+
+
+def test_rules_changed_while_nobody_looked_end_share_anyway() -> None:
+    anyway = sharing().overruling(NOW + HOUR, rules="as they were")
+    assert anyway.begun_under("as they were") == anyway
+    assert anyway.begun_under("others").share_anyway_until is None
+    earlier_version = sharing().overruling(NOW + HOUR)
+    assert earlier_version.begun_under("others") == earlier_version
+
+
 def test_consenting_ends_every_earlier_pause() -> None:
     state = sharing().paused("all", None).overruling(NOW + 1)
     agreed = state.consenting(share=True)

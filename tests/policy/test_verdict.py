@@ -103,6 +103,10 @@ def test_limits_of_nothing_while_in_use_wait_for_the_owner_to_leave() -> None:
     overruled = ask(IN_USE, manual=anyway, cpu_percent_in_use=0)
     assert overruled.state == "sharing"
     assert overruled.caps.cpu
+    later = anyway.under("later", frozenset({"limits"}))
+    rests = ask(IN_USE, manual=later, cpu_percent_in_use=0)
+    assert (rests.state, rests.reason, rests.can_override) == ("paused", "limits", True)
+    assert not rests.caps.cpu
 
 
 def test_limits_of_nothing_at_all_cannot_be_overruled() -> None:
@@ -174,6 +178,11 @@ def test_each_rule_pauses_names_itself_and_can_be_overruled(
     assert (overruled.state, overruled.reason, overruled.overruled) == ("sharing", reason, True)
     assert overruled.words == "Sharing anyway (until 16:00)"
     assert overruled.until == NOW + HOUR
+    later = ask(readings, manual=anyway.under("later", frozenset({reason})), **chosen)
+    assert (later.state, later.reason, later.words) == ("paused", reason, words)
+    assert later.can_override, "it can be said again"
+    other = anyway.under("later", frozenset({"budget"}))
+    assert ask(readings, manual=other, **chosen).overruled
 
 
 @pytest.mark.parametrize(

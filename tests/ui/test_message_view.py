@@ -64,13 +64,14 @@ def test_what_an_answer_waits_for_is_said_until_the_next_word(answer) -> None:
     assert not answer.waiting.isVisible()
 
 
-def test_before_the_first_word_a_wait_takes_the_place_of_looking(answer) -> None:
+def test_before_the_first_word_helpers_are_named_only_while_they_are_waited_for(answer) -> None:
     answer.begin_writing()
+    assert answer.waiting.text() == "Preparing the answer", "it may be this computer alone"
     answer.wait_for(AnswerWaiting(message=7, words="Waiting…"))
     assert answer.waiting.text() == "Waiting…"
     answer.wait_for(AnswerWaiting(message=7, words=""))
     assert answer.waiting.isVisible()
-    assert answer.waiting.text() == "Looking for helpers"
+    assert answer.waiting.text() == "Preparing the answer"
 
 
 def test_a_stopped_answer_says_so_and_keeps_its_words(answer) -> None:
@@ -94,6 +95,15 @@ def test_the_words_are_copied_as_they_were_written(answer) -> None:
     answer.show_view(DONE)
     answer.copy.click()
     assert QGuiApplication.clipboard().text() == "An **answer**."
+
+
+def test_nothing_is_offered_to_copy_where_nothing_was_written(answer) -> None:
+    answer.begin_writing()
+    assert not answer.copy.isEnabled()
+    answer.show_view(msgspec.structs.replace(DONE, content="", state="stopped"))
+    assert not answer.copy.isEnabled()
+    answer.show_view(msgspec.structs.replace(DONE, content="Half", state="stopped"))
+    assert answer.copy.isEnabled()
 
 
 def test_a_question_can_be_edited_and_not_written_again(qtbot, theme) -> None:
