@@ -40,7 +40,7 @@ from app.ui.backend import Backend, Stream
 from app.ui.chat_list import ChatList
 from app.ui.chat_options import ChatOptions
 from app.ui.composer import Composer
-from app.ui.controls import Banner, EmptyState, IconButton, button, clear, label
+from app.ui.controls import Banner, EmptyState, IconButton, OneLine, button, clear
 from app.ui.message_view import Message
 from app.ui.sentences import error_words
 from app.ui.theme import Theme
@@ -79,7 +79,7 @@ class ChatPage(QWidget):
         self.list.new_wanted.connect(self.begin_new)
         self.list.delete_wanted.connect(self._delete)
         self.list.rename_wanted.connect(self._rename)
-        self.title = label("", "strong")
+        self.title = OneLine("strong")
         self.options = IconButton(theme, "settings", "", self._options)
         self.export = IconButton(theme, "export", "")
         self.trouble = Banner("danger")
@@ -90,7 +90,7 @@ class ChatPage(QWidget):
         self.composer.sent.connect(self._send)
         self.composer.stop_wanted.connect(self._stop)
         self.composer.edit_given_up.connect(self._no_edit)
-        self.empty = EmptyState(theme, "chat", "", "")
+        self.empty = EmptyState(theme, "chat", "", "", yields=True)
         self._build()
         self.retranslate()
         self.begin_new()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from typing import Final
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -27,6 +29,8 @@ from app.ui.icons import icon
 from app.ui.theme import Theme
 
 Action = Callable[[], object]
+EMPTY_PIXELS: Final = 44
+"""The drawing where nothing is yet."""
 
 
 def nothing() -> None:
@@ -41,6 +45,44 @@ def label(text: str = "", look: str = "", *, wrap: bool = False) -> QLabel:
     # What is shown may come from other computers: never as markup.
     made.setTextFormat(Qt.TextFormat.PlainText)
     return made
+
+
+class OneLine(QLabel):
+    """Text in one line: what does not fit ends in "…", and its tooltip says all of it."""
+
+    def __init__(self, look: str) -> None:
+        super().__init__()
+        self.setProperty("look", look)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def shown(self) -> str:
+        """What of the text is drawn."""
+        room = self.contentsRect().width()
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
+
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
+        """Replace the text."""
+        super().setText(text)
+        self._tell_rest()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Another part of it fits."""
+        super().resizeEvent(event)
+        self._tell_rest()
+
+    def _tell_rest(self) -> None:
+        self.setToolTip("" if self.shown() == self.text() else plain_tip(self.text()))
+
+    def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw what fits."""
+        shown = self.shown()
+        where = self.alignment() | Qt.AlignmentFlag.AlignVCenter
+        colours, role = self.palette(), self.foregroundRole()
+        with QPainter(self) as painter:
+            self.style().drawItemText(
+                painter, self.contentsRect(), where, colours, self.isEnabled(), shown, role
+            )
 
 
 def plain_tip(text: str) -> str:
@@ -185,10 +227,16 @@ class Explained(QWidget):
 
 
 class EmptyState(QWidget):
-    """What stands where nothing is yet: what would be here, and how to get it."""
+    """What stands where nothing is yet: what would be here, and how to get it.
 
-    def __init__(self, theme: Theme, drawing: str, title: str, words: str) -> None:
+    With `yields` it lies where the height is given, and its drawing goes when room is short.
+    """
+
+    def __init__(
+        self, theme: Theme, drawing: str, title: str, words: str, *, yields: bool = False
+    ) -> None:
         super().__init__()
+        self._yields = yields
         self._theme = theme
         self._drawing = drawing
         column = QVBoxLayout(self)
@@ -218,7 +266,17 @@ class EmptyState(QWidget):
 
     def _paint(self) -> None:
         drawn = icon(self._drawing, self._theme.colours.edge)
-        self._picture.setPixmap(drawn.pixmap(QSize(44, 44), self.devicePixelRatioF()))
+        size = QSize(EMPTY_PIXELS, EMPTY_PIXELS)
+        self._picture.setPixmap(drawn.pixmap(size, self.devicePixelRatioF()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """The words and what can be done matter more than the drawing."""
+        super().resizeEvent(event)
+        column = self.layout()
+        if self._yields and column is not None:
+            lacking = EMPTY_PIXELS + looks.SMALL if self._picture.isHidden() else 0
+            whole = column.totalHeightForWidth(self.width()) + lacking
+            self._picture.setVisible(whole <= self.height())
 
 
 class Page(QScrollArea):

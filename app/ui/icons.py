@@ -19,6 +19,7 @@ from app.ui.resources import resources_folder
 
 SIZES: Final = (16, 18, 20, 22, 24, 32, 36, 40, 44, 48, 64, 88)
 """The sizes used, once and doubled: a picture that has to be scaled is blurred."""
+DISABLED_OPACITY: Final = 0.35
 APPLICATION_SIZES: Final = (16, 32, 48, 64, 128, 256)
 
 
@@ -27,11 +28,12 @@ def _source(name: str) -> bytes:
     return (resources_folder() / "icons" / f"{name}.svg").read_bytes()
 
 
-def picture(source: bytes, pixels: int) -> QPixmap:
+def picture(source: bytes, pixels: int, *, opacity: float = 1.0) -> QPixmap:
     """Draw an icon at one size, in device pixels."""
     pixmap = QPixmap(pixels, pixels)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
+    painter.setOpacity(opacity)
     QSvgRenderer(QByteArray(source)).render(painter, QRectF(0, 0, pixels, pixels))
     painter.end()
     return pixmap
@@ -44,6 +46,8 @@ def icon(name: str, colour: str) -> QIcon:
     made = QIcon()
     for pixels in SIZES:
         made.addPixmap(picture(dyed, pixels))
+        # Qt's own way to dim a drawing hardly changes a light one on a dark ground.
+        made.addPixmap(picture(dyed, pixels, opacity=DISABLED_OPACITY), QIcon.Mode.Disabled)
     return made
 
 

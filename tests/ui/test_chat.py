@@ -10,6 +10,7 @@ import pytest
 
 from app.api.shapes import ConversationOptions, SayRequest
 from app.errors import Refusal
+from app.ui import theme as looks
 from app.ui.backend import Stream
 from app.ui.chat import ChatPage
 from app.ui.chat_options import ChatOptions
@@ -191,6 +192,26 @@ def test_options_name_the_model_that_was_chosen_meanwhile(page, fake, wait) -> N
     (dialog,) = page.findChildren(ChatOptions)
     wait(lambda: dialog.model.currentText() == "Potluck's own guide")
     dialog.reject()
+
+
+def test_a_long_title_leaves_room_for_what_can_be_done(page, fake, wait) -> None:
+    page.title.setText("grandmother " * 40)
+    page.resize(640, 420)
+    assert page.title.shown().endswith("…")
+    assert page.export.mapTo(page, page.export.rect().topRight()).x() < page.width()
+
+
+def test_in_a_low_window_what_is_proposed_keeps_clear_of_the_field(page, qtbot) -> None:
+    questions = laid_out(page.empty.below)
+    for question in questions:
+        question.setText("In a language that needs many words")
+    page.resize(584, 420)
+
+    def room() -> int:
+        below = questions[-1].mapTo(page, questions[-1].rect().bottomLeft()).y()
+        return int(page.composer.mapTo(page, page.composer.rect().topLeft()).y()) - below
+
+    qtbot.waitUntil(lambda: page.empty._picture.isHidden() and room() >= looks.WIDE)
 
 
 def test_a_chat_is_exported_in_both_forms(page, wait, tmp_path: Path) -> None:

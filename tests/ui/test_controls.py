@@ -14,6 +14,7 @@ from app.ui.controls import (
     EmptyState,
     Explained,
     IconButton,
+    OneLine,
     Page,
     button,
     clear,
@@ -101,6 +102,36 @@ def test_pages_stop_growing_where_lines_get_too_long(qtbot, theme) -> None:
     page.resize(2400, 600)
     page.show()
     assert page.title.parentWidget().width() <= 880
+
+
+def test_what_does_not_fit_in_one_line_ends_in_an_ellipsis(qtbot, theme) -> None:
+    title = OneLine("strong")
+    qtbot.addWidget(title)
+    title.setText("A very long title <b>that goes on</b>")
+    title.resize(120, 30)
+    title.show()
+    assert title.shown().endswith("…")
+    assert title.text() == "A very long title <b>that goes on</b>"
+    assert "&lt;b&gt;that goes on" in title.toolTip()
+    whole = title.grab().toImage()
+    title.resize(title.fontMetrics().horizontalAdvance(title.text()) + 10, 30)
+    assert title.shown() == title.text()
+    assert not title.toolTip()
+    title.setText("")
+    title.resize(120, 30)
+    assert title.grab().toImage() != whole, "it is drawn"
+
+
+def test_a_drawing_goes_where_the_room_is_short_and_comes_back(qtbot, theme) -> None:
+    page = QWidget()
+    qtbot.addWidget(page)
+    made = EmptyState(theme, "chat", "Ask something", "Helpers answer.", yields=True)
+    made.below.addWidget(button("How does it work?", lambda: None))
+    made.setParent(page)
+    page.show()
+    for high, drawn in ((400, True), (150, False), (400, True)):
+        made.resize(400, high)
+        assert made._picture.isVisible() == drawn
 
 
 def test_clearing_takes_everything_out(qtbot) -> None:

@@ -6,11 +6,12 @@ from typing import get_args
 
 import pytest
 from PySide6.QtCore import QSize
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QColor, QIcon, QImage, QPainter
 
 from app.api.shapes import State
 from app.ui.icons import application_icon, icon, state_picture, tray_icon
 from app.ui.resources import resources_folder
+from app.ui.theme import DARK, LIGHT, Colours, contrast
 
 STATES = get_args(State)
 
@@ -54,6 +55,21 @@ def test_an_icon_takes_the_colour_asked_for(qapp) -> None:
 def test_an_icon_is_sharp_at_double_size(qapp, pixels: int) -> None:
     drawn = icon("chat", "#ff0000").pixmap(QSize(pixels, pixels), 2.0)
     assert drawn.size() == QSize(2 * pixels, 2 * pixels)
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_a_disabled_icon_is_clearly_dimmer(qapp, colours: Colours) -> None:
+    def ink(mode: QIcon.Mode) -> str:
+        ground = QImage(24, 24, QImage.Format.Format_ARGB32)
+        ground.fill(QColor(colours.surface))
+        painter = QPainter(ground)
+        icon("stop", colours.muted).paint(painter, ground.rect(), mode=mode)
+        painter.end()
+        return ground.pixelColor(12, 12).name()
+
+    enabled = contrast(ink(QIcon.Mode.Normal), colours.surface)
+    disabled = contrast(ink(QIcon.Mode.Disabled), colours.surface)
+    assert 1.3 < disabled < enabled / 2
 
 
 def test_the_window_has_an_icon(qapp) -> None:
