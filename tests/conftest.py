@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import threading
+from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 
@@ -93,6 +95,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not PROCESSES.isdisjoint(item.path.parts):
             item.add_marker(REAL)
     items.sort(key=place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """What a command that runs in a test's own process sets of the log is set for that test."""
+    root = logging.getLogger()
+    handlers, levels = list(root.handlers), log_levels()
+    try:
+        return (yield)
+    finally:
+        for handler in [handler for handler in root.handlers if handler not in handlers]:
+            root.removeHandler(handler)
+            handler.close()
+        for name, level in log_levels().items():
+            if level != levels.get(name, logging.NOTSET):
+                logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
+
+
+def log_levels() -> dict[str, int]:
+    """The level of each logger by its name, that of the root by ""."""
+    known = logging.root.manager.loggerDict.items()
+    loggers = {name: found for name, found in known if isinstance(found, logging.Logger)}
+    return {"": logging.root.level, **{name: found.level for name, found in loggers.items()}}
 
 
 @pytest.fixture(scope="session")

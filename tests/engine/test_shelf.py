@@ -105,7 +105,7 @@ def made_up() -> Manifest:
 def test_a_file_that_cannot_be_used_is_one_line_and_nothing_is_kept(
     tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="app.engine.shelf")
     lying = tmp_path / "lying.json"
     lying.write_bytes(write_manifest(made_up(), STRANGER))
     damaged = tmp_path / "damaged.json"

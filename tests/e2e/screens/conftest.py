@@ -29,7 +29,7 @@ from app.ui.theme import Theme
 from app.ui.translations import Language
 from tests.helpers.desktop_node import QUIET_RULES, DesktopNode
 from tests.helpers.processes import NodeProcess as Neighbour
-from tests.helpers.processes import Processes
+from tests.helpers.processes import Processes, until
 from tests.helpers.qt_garbage import collected_here
 
 WAIT_SECONDS = 60.0
@@ -77,6 +77,7 @@ class Neighbours:
     processes: Processes
     bootstrap: str
     known: tuple[str, str]
+    first: Neighbour
     second: Neighbour
 
 
@@ -93,14 +94,26 @@ def second_half(neighbours: Neighbours) -> Iterator[Callable[[int], None]]:
     may_use(100)
 
 
+@pytest.fixture
+def resting(neighbours: Neighbours) -> Iterator[None]:
+    """Neither of them serves anything meanwhile; the first still tells who does."""
+    owners = [DesktopNode(one.folder) for one in (neighbours.first, neighbours.second)]
+    for owner in owners:
+        owner.ask("POST", "/pause", {"kind": "resume"})
+    yield
+    for owner in owners:
+        owner.ask("POST", "/resume", {})
+    until(lambda: all(owner.status["state"] == "sharing" for owner in owners))
+
+
 @pytest.fixture(scope="package")
 def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
     with Processes(tmp_path_factory.mktemp("neighbours")) as processes:
-        first = processes.node("--public", "--units", "0:5", settings=QUIET_RULES)
+        api = ("--api", "127.0.0.1:0")
+        first = processes.node("--public", "--units", "0:5", *api, settings=QUIET_RULES)
         known = ("--bootstrap", first.name)
-        served = ("--units", "5:10", "--api", "127.0.0.1:0")
-        second = processes.node(*known, *served, settings=QUIET_RULES)
-        yield Neighbours(processes, first.name, known, second)
+        second = processes.node(*known, "--units", "5:10", *api, settings=QUIET_RULES)
+        yield Neighbours(processes, first.name, known, first, second)
 
 
 @pytest.fixture(scope="package")
